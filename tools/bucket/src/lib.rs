@@ -1,0 +1,155 @@
+//! `bucket`: objects in and out of a folder (or, later, S3). Its README says what it promises.
+
+mod cat;
+
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use manners::{Failure, IoContext, Outcome, plural, say};
+use outfile::OutFile;
+use store::Store;
+
+/// Puts objects into a bucket and gets them out, whole or not at all.
+///
+/// Example: bucket put training_data/x.csv --bucket ./data --from x.csv
+///          bucket cat training_data/ --bucket ./data --manifest m.json > all.csv
+#[derive(Parser)]
+#[command(name = "bucket", version, verbatim_doc_comment)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(ClapArgs)]
+struct Place {
+    /// A folder (path or file:///…).
+    #[arg(long, value_name = "URL", env = "FAIRWAY_BUCKET", hide_env_values = true)]
+    bucket: String,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Writes a file as an object and prints the object's sha256.
+    Put {
+        /// The object's key.
+        key: String,
+        #[command(flatten)]
+        place: Place,
+        /// The file. There is no reading from a pipe: a pipe that was cut looks complete.
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+        /// Fail with exit 1 if there is an object with other content.
+        #[arg(long)]
+        if_absent: bool,
+    },
+    /// Writes an object to stdout, or to a file that appears when it is complete.
+    Get {
+        /// The object's key.
+        key: String,
+        #[command(flatten)]
+        place: Place,
+        /// The file to make.
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+    /// Joins the CSVs below a prefix under one header.
+    Cat {
+        /// What the keys start with, like training_data/.
+        prefix: String,
+        #[command(flatten)]
+        place: Place,
+        /// Record what was read: key, sha256 and rows of every object.
+        #[arg(long, value_name = "FILE")]
+        manifest: Option<PathBuf>,
+    },
+    /// Lists objects as CSV: key, size_bytes and, if asked for, sha256.
+    Ls {
+        /// What the keys start with; nothing lists all.
+        #[arg(default_value = "")]
+        prefix: String,
+        #[command(flatten)]
+        place: Place,
+        /// Read every object and print its digest.
+        #[arg(long)]
+        sha256: bool,
+    },
+    /// Removes an object; none there is fine.
+    Rm {
+        /// The object's key.
+        key: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Runs the program.
+pub fn run(args: Args) -> Outcome {
+    match args.verb {
+        Verb::Put { key, place, from, if_absent } => put(&Store::open(&place.bucket)?, &key, &from, if_absent),
+        Verb::Get { key, place, to } => get(&Store::open(&place.bucket)?, &key, to.as_deref()),
+        Verb::Cat { prefix, place, manifest } => {
+            cat::cat(&Store::open(&place.bucket)?, &prefix, manifest.as_deref())
+        }
+        Verb::Ls { prefix, place, sha256 } => ls(&Store::open(&place.bucket)?, &prefix, sha256),
+        Verb::Rm { key, place } => Store::open(&place.bucket)?.delete(&key),
+    }
+}
+
+fn put(store: &Store, key: &str, from: &Path, if_absent: bool) -> Outcome {
+    let name = &from.display().to_string();
+    let mut file = std::fs::File::open(from).place(name)?;
+    if !file.metadata().place(name)?.is_file() {
+        return Err(Failure::usage(format!("--from {name} is not a regular file: write one first, then put it")));
+    }
+    let sha256 = fingerprint::of_stream(&mut file).place(name)?;
+    file.rewind().place(name)?;
+    if if_absent {
+        let bytes = std::fs::read(from).place(name)?;
+        if store.put_if_absent(key, &bytes)? == store::Written::Lost {
+            return Err(Failure::no(format!("{key}: there is an object with other content; nothing was written")));
+        }
+    } else {
+        store.put(key, &mut file)?;
+    }
+    let mut out = manners::stdout()?;
+    writeln!(out, "{sha256}").and_then(|()| out.flush()).place("stdout")
+}
+
+fn get(store: &Store, key: &str, to: Option<&Path>) -> Outcome {
+    let mut reader = open(store, key)?;
+    match to {
+        None => {
+            let mut out = manners::stdout()?;
+            io::copy(&mut reader, &mut out).and_then(|_| out.flush()).place("stdout")
+        }
+        Some(path) => {
+            let mut file = OutFile::create(path).place(path.display())?;
+            io::copy(&mut reader, &mut file).and_then(|_| file.publish()).place(path.display())
+        }
+    }
+}
+
+fn ls(store: &Store, prefix: &str, sha256: bool) -> Outcome {
+    let entries = store.list(prefix)?;
+    let mut out = rows::writer(manners::stdout()?);
+    let failed = |error| rows::csv_failure("stdout", error);
+    let header: &[&str] = if sha256 { &["key", "size_bytes", "sha256"] } else { &["key", "size_bytes"] };
+    out.write_record(header).map_err(failed)?;
+    for entry in &entries {
+        let mut record = vec![entry.key.clone(), entry.size_bytes.to_string()];
+        if sha256 {
+            // Gone since the listing: it is not listed.
+            let Some(mut reader) = store.reader(&entry.key)? else { continue };
+            record.push(fingerprint::of_stream(&mut reader).place(&entry.key)?);
+        }
+        out.write_record(&record).map_err(failed)?;
+    }
+    out.flush().place("stdout")?;
+    say!("{}", plural(entries.len() as u64, "object"));
+    Ok(())
+}
+
+fn open(store: &Store, key: &str) -> Outcome<Box<dyn Read>> {
+    store.reader(key)?.ok_or_else(|| Failure::data(format!("{key}: there is no such object (bucket ls lists them)")))
+}

@@ -1,0 +1,77 @@
+//! `clean`: types, ranges and nulls, by the recipe. Its README says what it promises; `stage.rs` does the work.
+
+mod cells;
+mod stage;
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use manners::{IoContext, Outcome, count, say};
+use outfile::OutFile;
+use recipe::Recipe;
+use rows::{Ending, Table};
+
+pub use stage::{Counts, clean};
+
+/// Keeps the rows of a CSV that a recipe can use, and the columns that it needs.
+///
+/// Example: db-query rounds --db sqlite:golf.db | clean --recipe scripts/golf/recipe.toml > all.csv
+#[derive(Parser)]
+#[command(name = "clean", version, verbatim_doc_comment)]
+pub struct Args {
+    /// CSV with a header; `-` or nothing is stdin.
+    input: Option<PathBuf>,
+    /// The prediction problem (TOML).
+    #[arg(long, value_name = "FILE", env = "FAIRWAY_RECIPE")]
+    recipe: PathBuf,
+    /// Keep unusable rows here, with line and reason, instead of failing at the first.
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+    /// Accept a last line without newline, as foreign files have.
+    #[arg(long)]
+    allow_unterminated: bool,
+}
+
+/// Runs the program.
+pub fn run(args: Args) -> Outcome {
+    let recipe = manners::read_text(&args.recipe)?;
+    let recipe: Recipe = recipe.parse().map_err(|failure: manners::Failure| failure.at(args.recipe.display()))?;
+    let input = manners::input(args.input.as_deref())?;
+    let table = Table::open(input.name, input.reader, Ending::allowing_unterminated(args.allow_unterminated))?;
+    let mut rejects = match &args.rejects {
+        None => None,
+        Some(path) => Some(OutFile::create(path).place(path.display())?),
+    };
+    let counts = clean(&recipe, table, manners::stdout()?, rejects.as_mut())?;
+    if let (Some(file), Some(path)) = (rejects, &args.rejects) {
+        file.publish().place(path.display())?;
+    }
+    report(&counts);
+    Ok(())
+}
+
+fn report(counts: &Counts) {
+    let dropped: Vec<String> =
+        counts.dropped.iter().map(|(column, rows)| format!("{column} null: {}", count(*rows))).collect();
+    let dropped = if dropped.is_empty() { String::new() } else { format!(" ({})", dropped.join(", ")) };
+    let rejected = match counts.rejected {
+        0 => String::new(),
+        n => format!(", {} rejected", count(n)),
+    };
+    say!(
+        "{} rows in, {} out, {} dropped{dropped}{rejected}",
+        count(counts.read),
+        count(counts.written),
+        count(counts.dropped_rows())
+    );
+    for miss in counts.identities.iter().filter(|miss| miss.missed > 0) {
+        let share = 100.0 * miss.missed as f64 / miss.checked as f64;
+        say!(
+            "warning: {} misses the sum of its parts by more than {} in {} of {} rows ({share:.1} %)",
+            miss.total,
+            miss.tolerance,
+            count(miss.missed),
+            count(miss.checked)
+        );
+    }
+}

@@ -1,0 +1,194 @@
+use std::io::{Read, Write};
+
+use csv::ByteRecord;
+use manners::{Failure, IoContext, Outcome};
+use recipe::Recipe;
+use rows::{Row, Table};
+
+use crate::cells::{Checked, Found, checked_columns};
+
+/// What happened to the rows.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Rows read, the header not counted.
+    pub read: u64,
+    /// Rows written.
+    pub written: u64,
+    /// Rows kept in the rejects file.
+    pub rejected: u64,
+    /// Rows dropped, by the first required column that was null.
+    pub dropped: Vec<(String, u64)>,
+    /// How often each identity was checked and missed.
+    pub identities: Vec<IdentityCount>,
+}
+
+/// One identity of the recipe.
+#[derive(Debug)]
+pub struct IdentityCount {
+    /// The column that should be the sum.
+    pub total: String,
+    /// By how much it may miss.
+    pub tolerance: f64,
+    /// Rows in which nothing was null.
+    pub checked: u64,
+    /// Rows that missed by more.
+    pub missed: u64,
+}
+
+impl Counts {
+    /// Rows dropped in all.
+    pub fn dropped_rows(&self) -> u64 {
+        self.dropped.iter().map(|(_, rows)| rows).sum()
+    }
+}
+
+/// Copies the rows that the recipe can use from `table` to `out`, as keys, features, target.
+///
+/// The first row that cannot be typed is a failure, unless there is a place for rejects. Memory does not grow with the
+/// input. Cells keep their text; null values become empty.
+pub fn clean<R: Read, W: Write, J: Write>(
+    recipe: &Recipe,
+    mut table: Table<R>,
+    out: W,
+    rejects: Option<J>,
+) -> Outcome<Counts> {
+    let checked = checked_columns(recipe, &table)?;
+    let at = |name: &str| checked.iter().position(|column| column.name == name);
+    let output: Vec<usize> = recipe.output_columns().into_iter().filter_map(at).collect();
+    let mut identities = identities(recipe, at);
+    let mut counts = Counts {
+        dropped: checked.iter().map(|column| (column.name.to_owned(), 0)).collect(),
+        ..Counts::default()
+    };
+    let mut rejects = Rejects::start(rejects, &table)?;
+    let mut out = rows::writer(out);
+    let header = recipe.output_columns();
+    // At once: the next stage can complain about a missing column before the data come.
+    out.write_record(&header).map_err(stdout)?;
+    out.flush().place("stdout")?;
+    let name = table.name().to_owned();
+    let mut found = Vec::with_capacity(checked.len());
+    let mut line = ByteRecord::new();
+    while let Some(row) = table.next_row_or_reject()? {
+        counts.read += 1;
+        let judged = match row {
+            Ok(row) => judge(&row, &checked, &recipe.clean.null_values, &mut found).map_err(|reason| (row, reason)),
+            Err((row, reason)) => Err((row, reason)),
+        };
+        match judged {
+            Err((row, reason)) => rejects.keep(&name, &row, &reason, &mut counts)?,
+            Ok(Some(null)) => counts.dropped[null].1 += 1,
+            Ok(None) => {
+                identities.iter_mut().for_each(|identity| identity.check(&found));
+                let Ok(row) = row else { continue };
+                line.clear();
+                for &column in &output {
+                    let cell = if matches!(found[column], Found::Null) { b"" } else { row.cell(checked[column].at) };
+                    line.push_field(cell);
+                }
+                out.write_byte_record(&line).map_err(stdout)?;
+                counts.written += 1;
+            }
+        }
+    }
+    rejects.finish()?;
+    counts.dropped.retain(|(_, rows)| *rows > 0);
+    counts.identities = identities.into_iter().map(|identity| identity.count).collect();
+    out.flush().place("stdout")?;
+    Ok(counts)
+}
+
+/// Types every cell of a row. `Ok(Some(column))` names the first required column that is null.
+fn judge(
+    row: &Row<'_>,
+    checked: &[Checked<'_>],
+    nulls: &[String],
+    found: &mut Vec<Found>,
+) -> Result<Option<usize>, String> {
+    found.clear();
+    let mut null = None;
+    for (i, column) in checked.iter().enumerate() {
+        let look = column
+            .look(row.cell(column.at), nulls)
+            .map_err(|reason| format!("line {}, {reason}", row.line))?;
+        if matches!(look, Found::Null) && column.required && null.is_none() {
+            null = Some(i);
+        }
+        found.push(look);
+    }
+    Ok(null)
+}
+
+struct Sum {
+    total: usize,
+    parts: Vec<usize>,
+    count: IdentityCount,
+}
+
+/// The identities whose columns are all in the input.
+fn identities(recipe: &Recipe, at: impl Fn(&str) -> Option<usize>) -> Vec<Sum> {
+    let sum = |identity: &recipe::Identity| {
+        let parts = identity.parts.iter().map(|part| at(part)).collect::<Option<Vec<_>>>()?;
+        let count = IdentityCount {
+            total: identity.total.clone(),
+            tolerance: identity.tolerance,
+            checked: 0,
+            missed: 0,
+        };
+        Some(Sum { total: at(&identity.total)?, parts, count })
+    };
+    recipe.clean.identities.iter().filter_map(sum).collect()
+}
+
+impl Sum {
+    fn check(&mut self, found: &[Found]) {
+        let value = |at: usize| if let Found::Number(value) = found[at] { Some(value) } else { None };
+        let parts = self.parts.iter().map(|&part| value(part)).sum::<Option<f64>>();
+        if let (Some(total), Some(parts)) = (value(self.total), parts) {
+            self.count.checked += 1;
+            // The sums of figures with three decimals differ in their last bits: those are no miss.
+            self.count.missed += u64::from((total - parts).abs() > self.count.tolerance + 1e-9);
+        }
+    }
+}
+
+/// Where unusable rows go, with the line they stood on and the reason.
+struct Rejects<J: Write>(Option<csv::Writer<J>>);
+
+impl<J: Write> Rejects<J> {
+    fn start<R: Read>(file: Option<J>, table: &Table<R>) -> Outcome<Rejects<J>> {
+        let mut writer = file.map(rows::writer);
+        if let Some(writer) = &mut writer {
+            let header = table.header().iter().map(String::as_str);
+            writer.write_record(["reject_line", "reject_reason"].into_iter().chain(header)).map_err(kept)?;
+        }
+        Ok(Rejects(writer))
+    }
+
+    fn keep(&mut self, name: &str, row: &Row<'_>, reason: &str, counts: &mut Counts) -> Outcome {
+        let Some(writer) = &mut self.0 else {
+            return Err(Failure::data(format!(
+                "{name}: {reason} (add it to [clean] null_values, or keep such rows with --rejects FILE)"
+            )));
+        };
+        counts.rejected += 1;
+        let line = row.line.to_string();
+        // In front of the cells, so that a ragged row keeps all of its own.
+        writer.write_record([line.as_bytes(), reason.as_bytes()].into_iter().chain(row.cells())).map_err(kept)
+    }
+
+    fn finish(&mut self) -> Outcome {
+        match &mut self.0 {
+            Some(writer) => writer.flush().place("rejects"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn stdout(error: csv::Error) -> Failure {
+    rows::csv_failure("stdout", error)
+}
+
+fn kept(error: csv::Error) -> Failure {
+    rows::csv_failure("rejects", error)
+}

@@ -1,0 +1,141 @@
+//! `db-query`: questions to the database. Its README says what it promises.
+
+mod answer;
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use db::{Access, Db, DueEvent, Tables};
+use manners::{Failure, Now, Outcome};
+use recipe::Recipe;
+use wire::{COLUMNS, Cell, Identity};
+
+use answer::Answer;
+
+/// Answers questions about the database, as CSV.
+///
+/// Example: db-query unfetched --db sqlite:golf.db | dg-fetch rounds | db-load rounds --db sqlite:golf.db
+#[derive(Parser)]
+#[command(name = "db-query", version, verbatim_doc_comment)]
+pub struct Args {
+    #[command(subcommand)]
+    question: Question,
+}
+
+#[derive(ClapArgs)]
+struct Place {
+    /// The database, like sqlite:golf.db.
+    #[arg(long, value_name = "URL", env = "FAIRWAY_DB", hide_env_values = true)]
+    db: String,
+    /// Take the tables' names from this recipe (TOML).
+    #[arg(long, value_name = "FILE", env = "FAIRWAY_RECIPE")]
+    recipe: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Question {
+    /// Which events have no rounds yet, or were corrected since: those to fetch.
+    Unfetched {
+        #[command(flatten)]
+        place: Place,
+        /// Take it to be this time (default: the clock).
+        #[arg(long, value_name = "TIME", env = "FAIRWAY_NOW")]
+        now: Option<Now>,
+    },
+    /// Which events with rounds ended lately: those to fetch again for corrections.
+    Recent {
+        #[command(flatten)]
+        place: Place,
+        /// How far back.
+        #[arg(long, default_value_t = 3)]
+        weeks: u32,
+        /// Take it to be this time (default: the clock).
+        #[arg(long, value_name = "TIME", env = "FAIRWAY_NOW")]
+        now: Option<Now>,
+    },
+    /// Which events' newest rounds are not in the bucket: event, revision, object key.
+    Unexported {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// The rounds of events, in key order.
+    Rounds {
+        #[command(flatten)]
+        place: Place,
+        /// Only this event, like pga/2025/14; may be repeated. Without it: all.
+        #[arg(long = "event", value_name = "EVENT")]
+        events: Vec<Identity>,
+    },
+    /// The answer to a question in the database's own SQL; nothing can be changed.
+    Sql {
+        #[command(flatten)]
+        place: Place,
+        /// One SELECT.
+        statement: String,
+    },
+}
+
+/// Runs the program.
+pub fn run(args: Args) -> Outcome {
+    match args.question {
+        Question::Unfetched { place, now } => due(&open(&place)?.unfetched(Now::or_clock(now))?),
+        Question::Recent { place, weeks, now } => due(&open(&place)?.recent(weeks, Now::or_clock(now))?),
+        Question::Unexported { place } => unexported(&open(&place)?.unexported()?),
+        Question::Rounds { place, events } => rounds(open(&place)?, &events),
+        Question::Sql { place, statement } => sql(open(&place)?, &statement),
+    }
+}
+
+fn open(place: &Place) -> Outcome<Db> {
+    let tables = match &place.recipe {
+        None => Tables::default(),
+        Some(path) => {
+            let recipe: Recipe =
+                manners::read_text(path)?.parse().map_err(|failure: Failure| failure.at(path.display()))?;
+            Tables::named(recipe.tables.events.as_deref(), recipe.tables.rounds.as_deref())?
+        }
+    };
+    Db::open(&place.db, Access::Read, tables)
+}
+
+fn due(events: &[DueEvent]) -> Outcome {
+    let mut answer = Answer::new()?;
+    answer.header(&["tour", "calendar_year", "event_id", "event_name", "event_completed"])?;
+    for due in events {
+        let event = &due.event;
+        answer.row(&[
+            Cell::from(event.tour.as_str()),
+            Cell::Int(event.calendar_year),
+            Cell::Int(event.event_id),
+            Cell::from(due.event_name.as_str()),
+            Cell::from(due.event_completed.as_str()),
+        ])?;
+    }
+    answer.send()
+}
+
+fn unexported(events: &[DueEvent]) -> Outcome {
+    let mut answer = Answer::new()?;
+    answer.header(&["event", "rounds_rev", "object_key"])?;
+    for due in events {
+        let key = due.event.object_key();
+        answer.row(&[Cell::from(due.event.to_string()), Cell::Int(due.rounds_rev), Cell::from(key)])?;
+    }
+    answer.send()
+}
+
+fn rounds(mut db: Db, events: &[Identity]) -> Outcome {
+    let mut answer = Answer::new()?;
+    answer.header(&COLUMNS.map(|(name, _)| name))?;
+    db.rounds(events, &mut |row| answer.row(row))?;
+    // Closed before the first byte: a reader that holds the database while the pipe is full would block the writer.
+    drop(db);
+    answer.send()
+}
+
+fn sql(mut db: Db, statement: &str) -> Outcome {
+    let mut answer = Answer::new()?;
+    let columns = db.sql(statement, &mut |row| answer.row(row))?;
+    drop(db);
+    answer.send_with_header(&columns)
+}

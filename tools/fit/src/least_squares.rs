@@ -1,0 +1,126 @@
+//! Least squares on centred and scaled columns, by `smartcore`'s decompositions.
+
+use manners::{Failure, Outcome};
+use smartcore::linalg::basic::arrays::Array;
+use smartcore::linalg::basic::matrix::DenseMatrix;
+use smartcore::linear::linear_regression::{LinearRegression, LinearRegressionParameters, LinearRegressionSolverName};
+use smartcore::linear::ridge_regression::{RidgeRegression, RidgeRegressionParameters};
+
+use crate::training::Part;
+
+/// Each pass fits what the passes before left over, which wins back digits that an ill-conditioned matrix costs
+/// (Björck, "Numerical Methods for Least Squares Problems", section 2.9: fixed-precision iterative refinement).
+const REFINEMENTS: usize = 3;
+
+/// `target = intercept + sum of coefficients[i] * feature i`.
+#[derive(Debug)]
+pub(crate) struct Fitted {
+    pub(crate) intercept: f64,
+    pub(crate) coefficients: Vec<f64>,
+}
+
+/// Columns with mean 0 and standard deviation 1, and what they were before.
+struct Standardised {
+    /// Column-major.
+    values: Vec<f64>,
+    rows: usize,
+    means: Vec<f64>,
+    deviations: Vec<f64>,
+}
+
+/// Ordinary least squares by QR.
+pub(crate) fn linear(part: &Part, names: &[String]) -> Outcome<Fitted> {
+    let scaled = Standardised::new(part, names)?;
+    let matrix = scaled.matrix()?;
+    let target_mean = mean(part.target.iter().copied(), part.rows());
+    let mut coefficients = vec![0.0; names.len()];
+    let mut left: Vec<f64> = part.target.iter().map(|y| y - target_mean).collect();
+    let mut shift = 0.0;
+    for _ in 0..=REFINEMENTS {
+        let parameters = LinearRegressionParameters::default().with_solver(LinearRegressionSolverName::QR);
+        let fitted = LinearRegression::fit(&matrix, &left, parameters).map_err(|error| refused(&error))?;
+        for (coefficient, more) in coefficients.iter_mut().zip(fitted.coefficients().iterator(0)) {
+            *coefficient += more;
+        }
+        shift += fitted.intercept();
+        scaled.residuals(&part.target, target_mean, shift, &coefficients, &mut left);
+    }
+    Ok(scaled.unscaled(target_mean + shift, coefficients))
+}
+
+/// Ridge by Cholesky: minimises the squared residuals plus `alpha` times the squared coefficients of the standardised
+/// features. The intercept is not penalised.
+pub(crate) fn ridge(part: &Part, names: &[String], alpha: f64) -> Outcome<Fitted> {
+    let scaled = Standardised::new(part, names)?;
+    let target_mean = mean(part.target.iter().copied(), part.rows());
+    let centred: Vec<f64> = part.target.iter().map(|y| y - target_mean).collect();
+    let parameters = RidgeRegressionParameters::default().with_alpha(alpha).with_normalize(false);
+    let fitted = RidgeRegression::fit(&scaled.matrix()?, &centred, parameters).map_err(|error| refused(&error))?;
+    let coefficients = fitted.coefficients().iterator(0).copied().collect();
+    Ok(scaled.unscaled(target_mean, coefficients))
+}
+
+impl Standardised {
+    fn new(part: &Part, names: &[String]) -> Outcome<Standardised> {
+        let (rows, width) = (part.rows(), names.len());
+        if rows < width + 2 {
+            return Err(Failure::data(format!(
+                "{rows} training rows are too few for {width} features: at least {} are needed",
+                width + 2
+            )));
+        }
+        let mut scaled = Standardised {
+            values: Vec::with_capacity(rows * width),
+            rows,
+            means: Vec::with_capacity(width),
+            deviations: Vec::with_capacity(width),
+        };
+        for (at, name) in names.iter().enumerate() {
+            let column = part.features.iter().skip(at).step_by(width).copied();
+            let middle = mean(column.clone(), rows);
+            let deviation = mean(column.clone().map(|x| (x - middle) * (x - middle)), rows).sqrt();
+            // Relative: the spread of a constant column is rounding.
+            if !(deviation > middle.abs() * 1e-14) {
+                return Err(Failure::data(format!(
+                    "feature {name:?} has the same value, {middle}, in every training row: it says nothing; take it \
+                     out of [features]"
+                )));
+            }
+            scaled.values.extend(column.map(|x| (x - middle) / deviation));
+            scaled.means.push(middle);
+            scaled.deviations.push(deviation);
+        }
+        Ok(scaled)
+    }
+
+    fn matrix(&self) -> Outcome<DenseMatrix<f64>> {
+        DenseMatrix::new(self.rows, self.means.len(), self.values.clone(), true).map_err(|error| refused(&error))
+    }
+
+    /// What the fit so far does not explain.
+    fn residuals(&self, target: &[f64], target_mean: f64, shift: f64, coefficients: &[f64], left: &mut [f64]) {
+        for (row, (y, left)) in target.iter().zip(left).enumerate() {
+            let columns = coefficients.iter().enumerate();
+            let explained = columns.map(|(at, coefficient)| coefficient * self.values[at * self.rows + row]);
+            *left = explained.fold(y - target_mean - shift, |left, explained| left - explained);
+        }
+    }
+
+    /// Coefficients for the features as they come.
+    fn unscaled(&self, at_means: f64, scaled: Vec<f64>) -> Fitted {
+        let coefficients: Vec<f64> = scaled.iter().zip(&self.deviations).map(|(c, deviation)| c / deviation).collect();
+        let intercept = coefficients.iter().zip(&self.means).fold(at_means, |sum, (c, middle)| sum - c * middle);
+        Fitted { intercept, coefficients }
+    }
+}
+
+fn mean(values: impl Iterator<Item = f64>, rows: usize) -> f64 {
+    values.sum::<f64>() / rows as f64
+}
+
+fn refused(error: &dyn std::fmt::Display) -> Failure {
+    Failure::data(format!(
+        "the features cannot be told apart ({error}): is one of them a sum or a copy of others? take it out of \
+         [features], or fit --candidate ridge"
+    ))
+}

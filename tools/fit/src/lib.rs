@@ -1,0 +1,133 @@
+//! `fit`: a model from cleaned rows. Its README says what it promises.
+//!
+//! Read in this order: `training.rs` (rows in), `least_squares.rs` (numbers), `model.rs` (the file).
+
+mod key;
+mod least_squares;
+mod model;
+mod training;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use artifact::Model;
+use clap::Parser;
+use fingerprint::Hashed;
+use manifest::Manifest;
+use manners::{Failure, IoContext, Outcome, count, say};
+use metrics::Scores;
+use recipe::{Candidate, Recipe};
+use rows::{Ending, Table};
+
+use training::Training;
+
+/// Fits the model that a recipe describes to cleaned rows.
+///
+/// Example: bucket cat training_data/ --bucket ./data --manifest m.json > all.csv
+///          fit --recipe scripts/golf/recipe.toml --manifest m.json < all.csv > model.json
+#[derive(Parser)]
+#[command(name = "fit", version, verbatim_doc_comment)]
+pub struct Args {
+    /// CSV from `clean`; `-` or nothing is stdin.
+    input: Option<PathBuf>,
+    /// The prediction problem (TOML).
+    #[arg(long, value_name = "FILE", env = "FAIRWAY_RECIPE")]
+    recipe: PathBuf,
+    /// What `bucket cat --manifest` recorded; checked against the input and kept in the model.
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// Fit this one of the recipe's candidates (default: the first).
+    #[arg(long, value_name = "ALGORITHM")]
+    candidate: Option<String>,
+    /// Start of every random choice; part of the training key.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print the training key and fit nothing. With --manifest the rows are not needed.
+    #[arg(long)]
+    training_key: bool,
+}
+
+/// Runs the program.
+pub fn run(args: Args) -> Outcome {
+    let recipe = manners::read_text(&args.recipe)?;
+    let recipe: Recipe = recipe.parse().map_err(|failure: Failure| failure.at(args.recipe.display()))?;
+    let candidate = choose(&recipe, args.candidate.as_deref())?;
+    let manifest = match &args.manifest {
+        None => None,
+        Some(path) => Some(Manifest::parse(&path.display().to_string(), manners::read_text(path)?.as_bytes())?),
+    };
+    if args.training_key {
+        let data_sha256 = match &manifest {
+            Some(manifest) => manifest.data_sha256(),
+            None => {
+                let input = manners::input(args.input.as_deref())?;
+                fingerprint::of_stream(input.reader).place(input.name)?
+            }
+        };
+        return send(&format!("{}\n", key::training_key(&data_sha256, &recipe, candidate, args.seed)));
+    }
+    let training = read(&args, &recipe, manifest)?;
+    let model = model::fit(&recipe, candidate, args.seed, training)?;
+    send(&model.to_text()?)?;
+    report(&model);
+    Ok(())
+}
+
+fn choose<'a>(recipe: &'a Recipe, wanted: Option<&str>) -> Outcome<&'a Candidate> {
+    let mut candidates = recipe.candidates.iter();
+    let chosen = candidates.find(|candidate| wanted.is_none_or(|wanted| candidate.name() == wanted));
+    chosen.ok_or_else(|| {
+        let names: Vec<&str> = recipe.candidates.iter().map(Candidate::name).collect();
+        Failure::usage(format!("--candidate {:?}: the recipe has {}", wanted.unwrap_or_default(), names.join(", ")))
+    })
+}
+
+fn read(args: &Args, recipe: &Recipe, manifest: Option<Manifest>) -> Outcome<Training> {
+    let input = manners::input(args.input.as_deref())?;
+    let mut hashed = Hashed::new(input.reader);
+    let table = Table::open(&input.name, &mut hashed, Ending::Terminated)?;
+    let mut training = Training::read(recipe, table, manifest.as_ref())?;
+    let joined = hashed.hex();
+    match manifest {
+        None => training.data_sha256 = joined,
+        Some(manifest) if manifest.joined_sha256 == joined => {
+            training.data_sha256 = manifest.data_sha256();
+            training.manifest = Some(manifest);
+        }
+        Some(_) => {
+            return Err(Failure::data(format!(
+                "{}: these are not the rows that the manifest describes (pass what the same `bucket cat` wrote)",
+                input.name
+            )));
+        }
+    }
+    Ok(training)
+}
+
+fn send(text: &str) -> Outcome {
+    let mut out = manners::stdout()?;
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).place("stdout")
+}
+
+fn report(model: &Model) {
+    let body = model.body();
+    let unit = body.target.unit.as_deref().map_or_else(String::new, |unit| format!(" {unit}"));
+    say!("{} on {} rows: {}", model.id(), count(body.data.rows_trained), algorithm(model));
+    let rmse = |scores: &Option<Scores>| scores.as_ref().map_or(f64::NAN, |scores| scores.rmse);
+    if body.metrics.held_out.is_some() {
+        say!(
+            "held out: {} rows of {} groups, RMSE {:.4}{unit}; always the mean: {:.4}{unit}",
+            count(body.data.rows_held_out),
+            count(body.data.groups_held_out),
+            rmse(&body.metrics.held_out),
+            rmse(&body.metrics.baseline.held_out)
+        );
+    }
+}
+
+fn algorithm(model: &Model) -> String {
+    match &model.body().algorithm {
+        artifact::Algorithm::Linear { .. } => "linear".to_owned(),
+        artifact::Algorithm::Ridge { alpha, .. } => format!("ridge, alpha {alpha}"),
+    }
+}

@@ -1,0 +1,146 @@
+use artifact::{
+    Algorithm, Baseline, Body, Check, DataCard, Feature, Histogram, Measured, Model, RecipeCard, TargetCard, Term,
+};
+use manners::{Failure, Outcome};
+use metrics::Scores;
+use recipe::{Candidate, Recipe};
+
+use crate::key::{MADE_BY, training_key};
+use crate::least_squares::{Fitted, linear, ridge};
+use crate::training::{Part, Training};
+
+/// How many rows with their predictions a model carries.
+const CHECK_ROWS: usize = 5;
+
+/// Histograms have up to this many bins, of about equal counts.
+const BINS: usize = 10;
+
+/// Fits one candidate and measures it on the rows that it did not see.
+pub(crate) fn fit(recipe: &Recipe, candidate: &Candidate, seed: u64, training: Training) -> Outcome<Model> {
+    let names = &recipe.features.columns;
+    let algorithm = match candidate {
+        Candidate::Linear {} => {
+            let Fitted { intercept, coefficients } = linear(&training.trained, names)?;
+            Algorithm::Linear { intercept, terms: terms(coefficients) }
+        }
+        Candidate::Ridge { alpha } => {
+            let Fitted { intercept, coefficients } = ridge(&training.trained, names, *alpha)?;
+            Algorithm::Ridge { alpha: *alpha, intercept, terms: terms(coefficients) }
+        }
+    };
+    let width = names.len();
+    let mut body = Body {
+        recipe: RecipeCard {
+            name: recipe.recipe.name.clone(),
+            description: recipe.recipe.description.clone(),
+            training_sections_sha256: fingerprint::of(recipe.training_sections()),
+        },
+        training_key: training_key(&training.data_sha256, recipe, candidate, seed),
+        made_by: MADE_BY.to_owned(),
+        task: recipe.target.task,
+        target: target(recipe),
+        features: features(recipe, &training.trained),
+        preparation: Vec::new(),
+        algorithm,
+        split: recipe.split.clone(),
+        metrics: measure(&training)?,
+        histograms: (0..width).map(|feature| histogram(feature, width, &training.trained)).collect(),
+        checks: vec![Check { row: row(&training.trained, width, 0).to_vec(), prediction: 0.0 }],
+        data: DataCard {
+            sha256: training.data_sha256,
+            rows: (training.trained.rows() + training.held_out.rows()) as u64,
+            rows_trained: training.trained.rows() as u64,
+            rows_held_out: training.held_out.rows() as u64,
+            groups_held_out: training.groups_held_out,
+            newest: training.newest,
+            manifest: training.manifest,
+        },
+    };
+    // Measured with the very code that will predict.
+    let scored = |part: &Part, body: &Body| {
+        Scores::of(&part.target, part.features.chunks_exact(width).map(|row| body.algorithm.predict(row)))
+    };
+    body.metrics.trained = scored(&training.trained, &body).ok_or_else(overflow)?;
+    body.metrics.held_out = scored(&training.held_out, &body);
+    body.checks = checks(&training.trained, width, &body.algorithm);
+    Model::seal(body)
+}
+
+fn terms(coefficients: Vec<f64>) -> Vec<Term> {
+    coefficients.into_iter().enumerate().map(|(feature, coefficient)| Term { feature, coefficient }).collect()
+}
+
+fn target(recipe: &Recipe) -> TargetCard {
+    let name = recipe.target.column.clone();
+    let column = recipe.columns.get(&name);
+    TargetCard {
+        unit: column.and_then(|column| column.unit.clone()),
+        description: column.and_then(|column| column.description.clone()),
+        name,
+    }
+}
+
+fn features(recipe: &Recipe, trained: &Part) -> Vec<Feature> {
+    let width = recipe.features.columns.len();
+    let card = |(at, name): (usize, &String)| {
+        let column = recipe.columns.get(name);
+        let values = trained.features.iter().skip(at).step_by(width).copied();
+        Feature {
+            name: name.clone(),
+            unit: column.and_then(|column| column.unit.clone()),
+            description: column.and_then(|column| column.description.clone()),
+            min: values.clone().fold(f64::INFINITY, f64::min),
+            max: values.fold(f64::NEG_INFINITY, f64::max),
+        }
+    };
+    recipe.features.columns.iter().enumerate().map(card).collect()
+}
+
+/// The baseline's metrics; the model's own are filled in when it can predict.
+fn measure(training: &Training) -> Outcome<Measured> {
+    let trained = &training.trained.target;
+    let mean = trained.iter().sum::<f64>() / trained.len() as f64;
+    let always_mean = |part: &Part| Scores::of(&part.target, part.target.iter().map(|_| mean));
+    Ok(Measured {
+        trained: always_mean(&training.trained).ok_or_else(overflow)?,
+        held_out: None,
+        baseline: Baseline { mean, held_out: always_mean(&training.held_out) },
+    })
+}
+
+/// Bins between the deciles of the training rows; equal deciles share a bin.
+fn histogram(feature: usize, width: usize, trained: &Part) -> Histogram {
+    let mut values: Vec<f64> = trained.features.iter().skip(feature).step_by(width).copied().collect();
+    values.sort_by(f64::total_cmp);
+    let mut edges: Vec<f64> = (0..=BINS).map(|i| values[i * (values.len() - 1) / BINS]).collect();
+    edges.dedup();
+    if let [only] = edges[..] {
+        edges.push(only);
+    }
+    let mut counts = vec![0; edges.len() - 1];
+    let last = counts.len() - 1;
+    for value in values {
+        counts[edges.partition_point(|edge| *edge <= value).saturating_sub(1).min(last)] += 1;
+    }
+    Histogram { feature, edges, counts }
+}
+
+/// Rows from all over the training data, the first and the last among them.
+fn checks(trained: &Part, width: usize, algorithm: &Algorithm) -> Vec<Check> {
+    let last = trained.rows() - 1;
+    let mut picked: Vec<usize> = (0..CHECK_ROWS).map(|i| i * last / (CHECK_ROWS - 1)).collect();
+    picked.dedup();
+    let check = |at: usize| {
+        let row = row(trained, width, at).to_vec();
+        Check { prediction: algorithm.predict(&row), row }
+    };
+    picked.into_iter().map(check).collect()
+}
+
+fn row(part: &Part, width: usize, at: usize) -> &[f64] {
+    &part.features[at * width..(at + 1) * width]
+}
+
+fn overflow() -> Failure {
+    Failure::data("the predictions overflow: are the features' units right?")
+}

@@ -1,0 +1,134 @@
+use std::collections::{BTreeSet, HashMap};
+use std::io::Read;
+
+use manifest::Manifest;
+use manners::{Failure, Outcome};
+use recipe::Recipe;
+use rows::{Row, Table, number};
+
+/// The rows of one fit, split by the recipe's rule.
+#[derive(Debug, Default)]
+pub(crate) struct Training {
+    /// Rows the model may see.
+    pub(crate) trained: Part,
+    /// Rows it never sees.
+    pub(crate) held_out: Part,
+    /// Groups that it never sees.
+    pub(crate) groups_held_out: u64,
+    /// The latest value of the recipe's time column.
+    pub(crate) newest: Option<String>,
+    /// Hex sha256 that stands for the data in the training key.
+    pub(crate) data_sha256: String,
+    /// Where the rows came from.
+    pub(crate) manifest: Option<Manifest>,
+}
+
+/// Some rows: `features` is row-major, as wide as the recipe's feature list.
+#[derive(Debug, Default)]
+pub(crate) struct Part {
+    pub(crate) features: Vec<f64>,
+    pub(crate) target: Vec<f64>,
+}
+
+impl Part {
+    pub(crate) fn rows(&self) -> usize {
+        self.target.len()
+    }
+}
+
+/// Positions of a recipe's columns in the header.
+struct Columns<'a> {
+    features: Vec<(&'a str, usize)>,
+    target: (&'a str, usize),
+    row_key: Vec<usize>,
+    split: Vec<usize>,
+    time: Option<usize>,
+}
+
+impl Training {
+    /// Reads every row. A cell that is no number and a row key that occurs twice are failures (65).
+    pub(crate) fn read<R: Read>(
+        recipe: &Recipe,
+        mut table: Table<R>,
+        manifest: Option<&Manifest>,
+    ) -> Outcome<Training> {
+        let columns = Columns::find(recipe, &table)?;
+        let name = table.name().to_owned();
+        let progress = manners::progress(manifest.map(|manifest| manifest.rows), "rows");
+        let mut training = Training::default();
+        let mut groups = BTreeSet::new();
+        let mut keys: HashMap<Vec<u8>, u64> = HashMap::new();
+        let mut row_number = 0;
+        while let Some(row) = table.next_row()? {
+            let here = place(&name, row.line, row_number, manifest);
+            if let Some(first) = keys.insert(columns.key(&row), row_number) {
+                // The header is line 1; a row of our own tools is one line.
+                let there = place(&name, first + 2, first, manifest);
+                return Err(Failure::data(format!(
+                    "{here} and {there} have the same row key ({}): an event was exported twice, or rows were \
+                     joined twice",
+                    recipe.keys.row.join(", ")
+                )));
+            }
+            let split = columns.split.iter().map(|&at| row.cell(at));
+            let part = if recipe.split.holds_out(split.clone()) {
+                groups.insert(split.collect::<Vec<_>>().join(&0x1F));
+                &mut training.held_out
+            } else {
+                &mut training.trained
+            };
+            columns.read(&row, part).map_err(|reason| Failure::data(format!("{here}, {reason}")))?;
+            if let Some(at) = columns.time {
+                let time = String::from_utf8_lossy(row.cell(at));
+                if training.newest.as_deref().is_none_or(|newest| *newest < *time) {
+                    training.newest = Some(time.into_owned());
+                }
+            }
+            row_number += 1;
+            progress.advance(1);
+        }
+        training.groups_held_out = groups.len() as u64;
+        Ok(training)
+    }
+}
+
+impl<'a> Columns<'a> {
+    fn find<R: Read>(recipe: &'a Recipe, table: &Table<R>) -> Outcome<Columns<'a>> {
+        let positions = |names: &[String]| names.iter().map(|name| table.require(name)).collect::<Outcome<Vec<_>>>();
+        let named = |name: &'a String| Ok((name.as_str(), table.require(name)?));
+        Ok(Columns {
+            features: recipe.features.columns.iter().map(named).collect::<Outcome<_>>()?,
+            target: named(&recipe.target.column)?,
+            row_key: positions(&recipe.keys.row)?,
+            split: positions(&recipe.split.by)?,
+            time: recipe.keys.time.as_ref().map(|name| table.require(name)).transpose()?,
+        })
+    }
+
+    fn key(&self, row: &Row<'_>) -> Vec<u8> {
+        self.row_key.iter().map(|&at| row.cell(at)).collect::<Vec<_>>().join(&0x1F)
+    }
+
+    fn read(&self, row: &Row<'_>, part: &mut Part) -> Result<(), String> {
+        for &(name, at) in &self.features {
+            part.features.push(read_cell(row, name, at)?);
+        }
+        part.target.push(read_cell(row, self.target.0, self.target.1)?);
+        Ok(())
+    }
+}
+
+fn read_cell(row: &Row<'_>, name: &str, at: usize) -> Result<f64, String> {
+    let cell = row.cell(at);
+    number::parse(cell).ok_or_else(|| {
+        format!("column {name:?}: {:?} is not a number (fit takes the rows that `clean` wrote)", String::from_utf8_lossy(cell))
+    })
+}
+
+/// Where a row stands: in its object, if a manifest tells, or in the stream.
+fn place(name: &str, line: u64, row: u64, manifest: Option<&Manifest>) -> String {
+    match manifest.and_then(|manifest| manifest.origin(row)) {
+        Some((key, line)) => format!("{key}: line {line}"),
+        None => format!("{name}: line {line}"),
+    }
+}

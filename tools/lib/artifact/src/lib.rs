@@ -1,0 +1,48 @@
+#![doc = include_str!("../README.md")]
+
+mod algorithm;
+mod body;
+mod canonical;
+mod load;
+mod table;
+
+pub use algorithm::{Algorithm, Term};
+pub use body::{Baseline, Body, Check, DataCard, Feature, Histogram, Measured, Preparation, RecipeCard, TargetCard};
+pub use table::FeatureColumns;
+
+/// The version of the file.
+pub const FORMAT: &str = "fairway.model/1";
+
+/// A model that can be trusted to be what its maker wrote.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    body: Body,
+    sha256: String,
+}
+
+impl Model {
+    /// Everything that the file says.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// Hex sha256 of the canonical body.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// `<recipe>_<first 12 digits of the training key>`: the same key means the same model.
+    pub fn id(&self) -> String {
+        format!("{}_{}", self.body.recipe.name, self.key_head())
+    }
+
+    /// The first 12 digits of the training key, as they stand in names.
+    pub fn key_head(&self) -> &str {
+        self.body.training_key.get(..12).unwrap_or(&self.body.training_key)
+    }
+
+    /// The prediction for one row, in the target's unit. `row` has a finite value for each feature, in order.
+    pub fn predict(&self, row: &[f64]) -> f64 {
+        self.body.algorithm.predict(row)
+    }
+}

@@ -1,0 +1,26 @@
+#![doc = include_str!("../README.md")]
+
+mod connection;
+mod events;
+mod lease;
+mod open;
+mod questions;
+mod schema;
+mod sqlite;
+mod table;
+
+pub use events::{Listed, Stored};
+pub use lease::Lease;
+pub use open::Access;
+pub use questions::DueEvent;
+pub use schema::Tables;
+pub use table::{Duplicates, Loaded, TableLoad, TypedColumn};
+
+use connection::Connection;
+
+/// An open database.
+pub struct Db {
+    connection: Box<dyn Connection>,
+    tables: Tables,
+    url: String,
+}

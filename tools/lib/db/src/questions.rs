@@ -1,0 +1,99 @@
+use manners::{Now, Outcome};
+use wire::{COLUMNS, Cell, Identity};
+
+use crate::connection::{Connection, collect};
+use crate::schema::ROUND_KEY;
+use crate::{Db, Lease};
+
+const HOURS_A_WEEK: i64 = 7 * 24;
+
+/// An event that somebody should do something about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueEvent {
+    /// Which.
+    pub event: Identity,
+    /// As listed.
+    pub event_name: String,
+    /// ISO date of its end, as listed.
+    pub event_completed: String,
+    /// Revision of its stored rounds; 0 means none.
+    pub rounds_rev: i64,
+}
+
+impl Db {
+    /// Events whose rounds are missing or were corrected since, and may be asked for now; newest season first.
+    pub fn unfetched(&mut self, now: Now) -> Outcome<Vec<DueEvent>> {
+        let condition = "(rounds_rev = 0 OR refetch <> 0) AND (next_try_at IS NULL OR next_try_at <= ?)";
+        self.due(condition, &[Cell::from(now.text())])
+    }
+
+    /// Events with rounds that ended in the last `weeks` weeks: corrections are found by fetching them again.
+    pub fn recent(&mut self, weeks: u32, now: Now) -> Outcome<Vec<DueEvent>> {
+        let since = now.plus_hours(-HOURS_A_WEEK * i64::from(weeks)).date();
+        self.due("rounds_rev > 0 AND event_completed >= ?", &[Cell::from(since)])
+    }
+
+    /// Events whose newest rounds have not been published.
+    pub fn unexported(&mut self) -> Outcome<Vec<DueEvent>> {
+        self.due("rounds_rev > 0 AND (exported_rev IS NULL OR exported_rev <> rounds_rev)", &[])
+    }
+
+    fn due(&mut self, condition: &str, parameters: &[Cell]) -> Outcome<Vec<DueEvent>> {
+        let sql = format!(
+            "SELECT tour, calendar_year, event_id, event_name, event_completed, rounds_rev FROM {} WHERE {condition} \
+             ORDER BY calendar_year DESC, tour, event_id",
+            self.tables.events
+        );
+        let rows = collect(self.connection.as_mut(), &sql, parameters).map_err(|failure| failure.at(&self.url))?;
+        rows.iter()
+            .map(|row| {
+                Ok(DueEvent {
+                    event: crate::events::identity_of(row)?,
+                    event_name: row[3].text().unwrap_or_default().to_owned(),
+                    event_completed: row[4].text().unwrap_or_default().to_owned(),
+                    rounds_rev: row[5].int().unwrap_or(0),
+                })
+            })
+            .collect()
+    }
+
+    /// The rounds of the named events, or of all when none is named, in key order.
+    pub fn rounds(&mut self, events: &[Identity], row: &mut dyn FnMut(&[Cell]) -> Outcome) -> Outcome {
+        let connection = self.connection.as_mut();
+        let table = &self.tables.rounds;
+        if events.is_empty() {
+            return ask_rounds(connection, table, "", &[], row);
+        }
+        let mut ordered = events.to_vec();
+        ordered.sort();
+        ordered.dedup();
+        for event in ordered {
+            let parameters =
+                [Cell::from(event.tour), Cell::Int(event.calendar_year), Cell::Int(event.event_id)];
+            ask_rounds(connection, table, "WHERE tour = ? AND year = ? AND event_id = ?", &parameters, row)?;
+        }
+        Ok(())
+    }
+
+    /// The answer to any question in the database's own SQL. Returns the column names.
+    pub fn sql(&mut self, sql: &str, row: &mut dyn FnMut(&[Cell]) -> Outcome) -> Outcome<Vec<String>> {
+        self.connection.ask(sql, &[], row)
+    }
+
+    /// Takes the lease called `name`; exit 69 when somebody has it.
+    pub fn lease(&mut self, name: &str) -> Outcome<Lease> {
+        self.connection.lease(name)
+    }
+}
+
+fn ask_rounds(
+    connection: &mut dyn Connection,
+    table: &str,
+    condition: &str,
+    parameters: &[Cell],
+    row: &mut dyn FnMut(&[Cell]) -> Outcome,
+) -> Outcome {
+    let names: Vec<String> = COLUMNS.iter().map(|(name, _)| connection.quote(name)).collect();
+    let sql = format!("SELECT {} FROM {table} {condition} ORDER BY {}", names.join(", "), ROUND_KEY.join(", "));
+    connection.ask(&sql, parameters, row).map(drop)
+}

@@ -1,0 +1,183 @@
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use manners::{Exit, Failure, Outcome};
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{ErrorCode, OpenFlags, ToSql};
+use wire::{Cell, Kind};
+
+use crate::connection::{Connection, collect};
+use crate::{Access, Lease};
+
+/// How long a writer waits for another one before it says "busy".
+const BUSY: Duration = Duration::from_secs(30);
+
+pub(crate) struct Sqlite {
+    path: PathBuf,
+    connection: rusqlite::Connection,
+}
+
+impl Sqlite {
+    pub(crate) fn open(path: &Path, access: Access) -> Outcome<Sqlite> {
+        let name = path.display();
+        let flags = match access {
+            Access::Read if !path.exists() => {
+                return Err(Failure::config(format!("{name}: there is no database (db-load makes it)")));
+            }
+            // Read-only by pragma below, not by flag: the first reader after a crash must be able to recover the log.
+            Access::Read => OpenFlags::SQLITE_OPEN_READ_WRITE,
+            Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        };
+        let opened = rusqlite::Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+        let connection = opened.map_err(|error| explain(path, &error))?;
+        let sqlite = Sqlite { path: path.to_owned(), connection };
+        sqlite.set_up(access).map_err(|error| explain(path, &error))?;
+        Ok(sqlite)
+    }
+
+    fn set_up(&self, access: Access) -> rusqlite::Result<()> {
+        self.connection.busy_timeout(BUSY)?;
+        self.connection.set_prepared_statement_cache_capacity(64);
+        if access == Access::Read {
+            return self.connection.pragma_update(None, "query_only", true);
+        }
+        // The mode is kept in the file: only the first writer changes anything.
+        self.connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+        // A commit survives a power cut: what an event list or a mark says must be true.
+        self.connection.pragma_update(None, "synchronous", "full")
+    }
+
+    fn fail(&self, error: &rusqlite::Error) -> Failure {
+        explain(&self.path, error)
+    }
+}
+
+impl Connection for Sqlite {
+    fn run(&mut self, sql: &str, parameters: &[Cell]) -> Outcome<u64> {
+        let parameters = rusqlite::params_from_iter(parameters.iter().map(Bound));
+        let changed = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(parameters));
+        changed.map(|n| n as u64).map_err(|error| self.fail(&error))
+    }
+
+    fn ask(
+        &mut self,
+        sql: &str,
+        parameters: &[Cell],
+        row: &mut dyn FnMut(&[Cell]) -> Outcome,
+    ) -> Outcome<Vec<String>> {
+        let fail = |error: rusqlite::Error| explain(&self.path, &error);
+        let mut statement = self.connection.prepare_cached(sql).map_err(fail)?;
+        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let mut cells = vec![Cell::Null; names.len()];
+        let mut rows =
+            statement.query(rusqlite::params_from_iter(parameters.iter().map(Bound))).map_err(fail)?;
+        while let Some(found) = rows.next().map_err(fail)? {
+            for (at, cell) in cells.iter_mut().enumerate() {
+                *cell = read(found.get_ref(at).map_err(fail)?);
+            }
+            row(&cells)?;
+        }
+        Ok(names)
+    }
+
+    fn begin(&mut self) -> Outcome {
+        // IMMEDIATE: a transaction that starts as a reader cannot always become a writer.
+        self.run("BEGIN IMMEDIATE", &[]).map(drop)
+    }
+
+    fn commit(&mut self) -> Outcome {
+        self.run("COMMIT", &[]).map(drop)
+    }
+
+    fn rollback(&mut self) -> Outcome {
+        self.run("ROLLBACK", &[]).map(drop)
+    }
+
+    fn column_type(&self, kind: Kind, _key: bool) -> &'static str {
+        match kind {
+            Kind::Text => "TEXT",
+            Kind::Int => "INTEGER",
+            Kind::Real => "REAL",
+        }
+    }
+
+    fn for_update(&self) -> &'static str {
+        ""
+    }
+
+    fn quote(&self, name: &str) -> String {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    }
+
+    fn upsert_all(&self, into: &str, from: &str, keys: &[String], others: &[String]) -> String {
+        let list = |names: &[String]| names.iter().map(|name| self.quote(name)).collect::<Vec<_>>().join(", ");
+        let all = list(&[keys, others].concat());
+        let (into, from) = (self.quote(into), self.quote(from));
+        // "WHERE true" keeps SQLite from reading ON CONFLICT as a join's ON.
+        let copy = format!("INSERT INTO {into} ({all}) SELECT {all} FROM {from} WHERE true ON CONFLICT ({})", list(keys));
+        if others.is_empty() {
+            return format!("{copy} DO NOTHING");
+        }
+        let quoted: Vec<String> = others.iter().map(|name| self.quote(name)).collect();
+        let set = quoted.iter().map(|name| format!("{name} = excluded.{name}")).collect::<Vec<_>>().join(", ");
+        let differs =
+            quoted.iter().map(|name| format!("{into}.{name} IS NOT excluded.{name}")).collect::<Vec<_>>().join(" OR ");
+        format!("{copy} DO UPDATE SET {set} WHERE {differs}")
+    }
+
+    fn columns_of(&mut self, table: &str) -> Outcome<Vec<String>> {
+        let rows = collect(self, "SELECT name FROM pragma_table_info(?) ORDER BY cid", &[Cell::from(table)])?;
+        Ok(rows.iter().filter_map(|row| row[0].text().map(str::to_owned)).collect())
+    }
+
+    fn key_of(&mut self, table: &str) -> Outcome<Vec<String>> {
+        let sql = "SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk";
+        let rows = collect(self, sql, &[Cell::from(table)])?;
+        Ok(rows.iter().filter_map(|row| row[0].text().map(str::to_owned)).collect())
+    }
+
+    fn lease(&mut self, name: &str) -> Outcome<Lease> {
+        let mut beside = self.path.clone().into_os_string();
+        beside.push(format!("-lease-{name}"));
+        Lease::on_file(Path::new(&beside), name)
+    }
+}
+
+struct Bound<'a>(&'a Cell);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self.0 {
+            Cell::Null => ToSqlOutput::Owned(Value::Null),
+            Cell::Int(value) => ToSqlOutput::Owned(Value::Integer(*value)),
+            Cell::Real(value) => ToSqlOutput::Owned(Value::Real(*value)),
+            Cell::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+        })
+    }
+}
+
+fn read(value: ValueRef<'_>) -> Cell {
+    match value {
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(value) => Cell::Int(value),
+        ValueRef::Real(value) => Cell::Real(value),
+        ValueRef::Text(text) | ValueRef::Blob(text) => Cell::Text(String::from_utf8_lossy(text).into_owned()),
+    }
+}
+
+fn explain(path: &Path, error: &rusqlite::Error) -> Failure {
+    let (exit, remedy) = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            (Exit::Unavailable, " (another program is writing; try again)")
+        }
+        Some(ErrorCode::DiskFull) => (Exit::Io, " (nothing of this transaction was kept; make room and run again)"),
+        Some(ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => (Exit::Io, ""),
+        Some(ErrorCode::CannotOpen) => (Exit::Config, " (is the folder there, and yours?)"),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            (Exit::Config, " (is this the right file? restore it from a copy if so)")
+        }
+        Some(ErrorCode::ConstraintViolation) => (Exit::Data, ""),
+        _ => (Exit::Config, ""),
+    };
+    Failure::new(exit, format!("{}: {error}{remedy}", path.display()))
+}

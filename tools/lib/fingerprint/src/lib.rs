@@ -1,0 +1,90 @@
+#![doc = include_str!("../README.md")]
+
+use std::io::{self, Read, Write};
+
+use sha2::{Digest, Sha256};
+
+/// The fingerprint of some bytes.
+pub fn of(bytes: impl AsRef<[u8]>) -> String {
+    let mut fingerprint = Fingerprint::new();
+    fingerprint.add(bytes);
+    fingerprint.hex()
+}
+
+/// The fingerprint of everything that a stream holds.
+pub fn of_stream(stream: impl Read) -> io::Result<String> {
+    let mut hashed = Hashed::new(stream);
+    io::copy(&mut hashed, &mut io::sink())?;
+    Ok(hashed.hex())
+}
+
+/// A fingerprint that is made bit by bit.
+#[derive(Clone, Debug, Default)]
+pub struct Fingerprint(Sha256);
+
+impl Fingerprint {
+    /// The fingerprint of nothing yet.
+    pub fn new() -> Fingerprint {
+        Fingerprint::default()
+    }
+
+    /// Adds content.
+    pub fn add(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.update(bytes);
+    }
+
+    /// 64 hexadecimal digits.
+    pub fn hex(self) -> String {
+        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// A stream that knows the fingerprint of what went through it.
+#[derive(Debug)]
+pub struct Hashed<T> {
+    stream: T,
+    fingerprint: Fingerprint,
+}
+
+impl<T> Hashed<T> {
+    /// Starts with nothing.
+    pub fn new(stream: T) -> Hashed<T> {
+        Hashed { stream, fingerprint: Fingerprint::new() }
+    }
+
+    /// The fingerprint of what went through so far.
+    pub fn hex(&self) -> String {
+        self.fingerprint.clone().hex()
+    }
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.stream.read(buffer)?;
+        self.fingerprint.add(&buffer[..n]);
+        Ok(n)
+    }
+}
+
+impl<W: Write> Write for Hashed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.stream.write(bytes)?;
+        self.fingerprint.add(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn it_is_sha_256() {
+        // FIPS 180-2, appendix B.1.
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(super::of("abc"), abc);
+        assert_eq!(super::of_stream("abc".as_bytes()).unwrap(), abc);
+    }
+}

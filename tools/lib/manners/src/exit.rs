@@ -1,0 +1,35 @@
+/// The exit codes of every program: a small vocabulary that answers "will a retry help?".
+///
+/// The numbers above 64 are those of BSD's `sysexits.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done. A reader that closed the pipe early counts as done.
+    Done = 0,
+    /// The program worked and the answer is no: a gate failed, a model was refused.
+    No = 1,
+    /// Wrong usage of the command line.
+    Usage = 2,
+    /// Bad or truncated input (`EX_DATAERR`).
+    Data = 65,
+    /// A service is unavailable, busy or says "later": try again (`EX_UNAVAILABLE`).
+    Unavailable = 69,
+    /// A file could not be read or written, or the disk is full (`EX_IOERR`).
+    Io = 74,
+    /// Credentials were refused (`EX_NOPERM`).
+    Denied = 77,
+    /// A bad recipe or configuration: a person has to change something (`EX_CONFIG`).
+    Config = 78,
+}
+
+impl Exit {
+    /// The number that the shell sees.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// The exit codes as `--help` shows them.
+pub const HELP: &str = "Exit codes:
+  0 done   1 the answer is no   2 wrong usage   65 bad or truncated input   69 unavailable, busy, later
+  74 I/O error   77 credentials refused   78 bad recipe or configuration";

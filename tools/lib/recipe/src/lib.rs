@@ -1,0 +1,234 @@
+#![doc = include_str!("../README.md")]
+
+mod parse;
+mod split;
+mod validate;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use split::Split;
+
+/// A whole recipe, as validated.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Who this is.
+    pub recipe: About,
+    /// Settings of the program that fetches, uninterpreted.
+    #[serde(default)]
+    pub source: toml::Table,
+    /// Names of the state's tables.
+    #[serde(default)]
+    pub tables: Tables,
+    /// Columns that identify a row.
+    pub keys: Keys,
+    /// Every column that the recipe mentions.
+    pub columns: BTreeMap<String, Column>,
+    /// What `clean` does beyond types and ranges.
+    #[serde(default)]
+    pub clean: Clean,
+    /// What the model sees.
+    pub features: Features,
+    /// What the model says.
+    pub target: Target,
+    /// Which rows no shipped model trains on.
+    pub split: Split,
+    /// What to fit, the simplest first.
+    pub candidates: Vec<Candidate>,
+    /// Hex sha256 of the recipe's text.
+    #[serde(skip)]
+    pub sha256: String,
+}
+
+/// `[recipe]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct About {
+    /// Opens the names of models.
+    pub name: String,
+    /// For people; shown on the model's card.
+    #[serde(default)]
+    pub description: String,
+}
+
+/// `[tables]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tables {
+    /// The events table, if it is not called as usual.
+    pub events: Option<String>,
+    /// The rounds table, if it is not called as usual.
+    pub rounds: Option<String>,
+}
+
+/// `[keys]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// Carried through `clean`, in this order, never a feature.
+    pub columns: Vec<String>,
+    /// Unique among all rows; some of `columns`.
+    pub row: Vec<String>,
+    /// The column of `columns` that says when; its latest value tells newer training data from older.
+    pub time: Option<String>,
+}
+
+/// `[columns.X]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    /// What a cell must be.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// What the column is called in the input, when it has not got its own name yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Unit of measure, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Smallest plausible value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// Largest plausible value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+    /// For people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// The types of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A finite double.
+    Number,
+    /// A whole number of at most 64 bits.
+    Integer,
+    /// Any text.
+    Text,
+    /// `YYYY-MM-DD`.
+    Date,
+}
+
+/// `[clean]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clean {
+    /// Columns whose null drops the row; empty means keys, features and target.
+    #[serde(default)]
+    pub required: Vec<String>,
+    /// Cells that mean null, besides the empty one.
+    #[serde(default)]
+    pub null_values: Vec<String>,
+    /// Sums that nearly every row keeps; a miss is counted, never refused.
+    #[serde(default)]
+    pub identities: Vec<Identity>,
+}
+
+/// `total` is the sum of `parts`, within `tolerance`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// The column on the left.
+    pub total: String,
+    /// The columns that are added up.
+    pub parts: Vec<String>,
+    /// Largest difference that is no miss, in the columns' unit.
+    pub tolerance: f64,
+}
+
+/// `[features]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Features {
+    /// In the order in which the model takes them.
+    pub columns: Vec<String>,
+}
+
+/// `[target]`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// The column to predict.
+    pub column: String,
+    /// What kind of prediction.
+    #[serde(default)]
+    pub task: Task,
+}
+
+/// What kind of prediction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// A number.
+    #[default]
+    Regression,
+}
+
+/// `[[candidates]]`
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "algorithm", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Candidate {
+    /// Ordinary least squares.
+    Linear {},
+    /// Least squares with `alpha` times the sum of squared coefficients added, the features being centred and
+    /// scaled to unit standard deviation first.
+    Ridge {
+        /// Weight of the penalty, at least 0.
+        alpha: f64,
+    },
+}
+
+impl Candidate {
+    /// How the recipe and `--candidate` call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Candidate::Linear {} => "linear",
+            Candidate::Ridge { .. } => "ridge",
+        }
+    }
+}
+
+/// Everything in a recipe that decides what a model looks like.
+#[derive(Serialize)]
+struct TrainingSections<'a> {
+    columns: &'a BTreeMap<String, Column>,
+    clean: &'a Clean,
+    features: &'a Features,
+    target: &'a Target,
+    split: &'a Split,
+    candidates: &'a [Candidate],
+}
+
+impl Recipe {
+    /// The columns of a cleaned CSV: keys, features, target.
+    pub fn output_columns(&self) -> Vec<&str> {
+        let names = self.keys.columns.iter().chain(&self.features.columns);
+        names.map(String::as_str).chain([self.target.column.as_str()]).collect()
+    }
+
+    /// The columns whose null drops a row.
+    pub fn required_columns(&self) -> Vec<&str> {
+        match self.clean.required.as_slice() {
+            [] => self.output_columns(),
+            named => named.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// The sections that enter the training key, as canonical JSON: sorted keys, no spaces, shortest numbers.
+    pub fn training_sections(&self) -> String {
+        let sections = TrainingSections {
+            columns: &self.columns,
+            clean: &self.clean,
+            features: &self.features,
+            target: &self.target,
+            split: &self.split,
+            candidates: &self.candidates,
+        };
+        // Through a Value, whose map sorts its keys. Structs of strings and finite numbers always serialise.
+        serde_json::to_value(sections).map(|value| value.to_string()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,183 @@
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use manners::{Failure, IoContext, Outcome};
+use tempfile::NamedTempFile;
+
+use crate::{Entry, Version, Written, key};
+
+/// Holds the lock and the files under way; no key can name it.
+const HIDDEN: &str = ".fairway";
+
+#[derive(Debug)]
+pub(crate) struct Folder {
+    root: PathBuf,
+}
+
+impl Folder {
+    pub(crate) fn open(root: &Path) -> Outcome<Folder> {
+        let found = root.metadata().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                let root = root.display();
+                Failure::config(format!("{root}: there is no such bucket (make the folder first: mkdir -p {root})"))
+            }
+            _ => Failure::io(root.display(), &error),
+        })?;
+        if !found.is_dir() {
+            return Err(Failure::config(format!("{}: a bucket is a folder, this is not one", root.display())));
+        }
+        Ok(Folder { root: root.to_owned() })
+    }
+
+    /// How messages call an object.
+    pub(crate) fn place(&self, key: &str) -> String {
+        self.root.join(key).display().to_string()
+    }
+
+    pub(crate) fn reader(&self, key: &str) -> Outcome<Option<Box<dyn Read>>> {
+        match File::open(self.root.join(key)) {
+            Ok(file) if file.metadata().place(self.place(key))?.is_file() => Ok(Some(Box::new(file))),
+            Ok(_) => Ok(None),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(Failure::io(self.place(key), &error)),
+        }
+    }
+
+    pub(crate) fn put(&self, key: &str, content: &mut dyn Read) -> Outcome {
+        let staged = self.stage(content).place(self.place(key))?;
+        let _lock = self.lock()?;
+        self.reveal(staged, key).place(self.place(key))
+    }
+
+    pub(crate) fn put_if(&self, key: &str, bytes: &[u8], expected: Option<&Version>) -> Outcome<Written> {
+        let staged = self.stage(&mut &bytes[..]).place(self.place(key))?;
+        let _lock = self.lock()?;
+        let there = match self.reader(key)? {
+            None => None,
+            Some(mut reader) => {
+                let mut there = Vec::new();
+                reader.read_to_end(&mut there).place(self.place(key))?;
+                Some(Version(fingerprint::of(&there)))
+            }
+        };
+        if there.as_ref() == expected {
+            self.reveal(staged, key).place(self.place(key))?;
+            return Ok(Written::Done);
+        }
+        let own = there.is_some_and(|there| there.0 == fingerprint::of(bytes));
+        Ok(if own { Written::Done } else { Written::Lost })
+    }
+
+    pub(crate) fn list(&self, prefix: &str) -> Outcome<Vec<Entry>> {
+        let mut entries = Vec::new();
+        // Only the folder that the prefix names can hold such keys.
+        let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if !folder.is_empty() {
+            key::check(folder)?;
+        }
+        self.walk(folder, prefix, &mut entries).place(self.place(prefix))?;
+        entries.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(entries)
+    }
+
+    pub(crate) fn delete(&self, key: &str) -> Outcome {
+        let _lock = self.lock()?;
+        match fs::remove_file(self.root.join(key)) {
+            Ok(()) => outfile::sync_folder(self.root.join(key).parent().unwrap_or(&self.root)).place(self.place(key)),
+            Err(error) if is_absent(&error) => Ok(()),
+            Err(error) => Err(Failure::io(self.place(key), &error)),
+        }
+    }
+
+    fn walk(&self, folder: &str, prefix: &str, entries: &mut Vec<Entry>) -> io::Result<()> {
+        let found = match fs::read_dir(self.root.join(folder)) {
+            Ok(found) => found,
+            Err(error) if is_absent(&error) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for entry in found {
+            let entry = entry?;
+            // Names that no key can have are none of the store's objects.
+            let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+            let key = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+            if key::check(&key).is_err() {
+                continue;
+            }
+            let kind = entry.file_type()?;
+            let below = format!("{key}/");
+            if kind.is_dir() && (below.starts_with(prefix) || prefix.starts_with(&below)) {
+                self.walk(&key, prefix, entries)?;
+            } else if kind.is_file() && key.starts_with(prefix) {
+                match entry.metadata() {
+                    Ok(metadata) => entries.push(Entry { key, size_bytes: metadata.len() }),
+                    // Removed since the folder was read.
+                    Err(error) if is_absent(&error) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes content to a file under way, durably. It holds a lock on itself while its writer lives.
+    fn stage(&self, content: &mut dyn Read) -> io::Result<NamedTempFile> {
+        let folder = self.root.join(HIDDEN).join("under-way");
+        fs::create_dir_all(&folder)?;
+        remove_orphans(&folder)?;
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(fs::Permissions::from_mode(0o666));
+        }
+        let mut staged = builder.tempfile_in(folder)?;
+        staged.as_file().lock()?;
+        io::copy(content, &mut staged)?;
+        staged.flush()?;
+        staged.as_file().sync_all()?;
+        Ok(staged)
+    }
+
+    /// Gives a staged file its name.
+    fn reveal(&self, staged: NamedTempFile, key: &str) -> io::Result<()> {
+        let path = self.root.join(key);
+        let folder = path.parent().unwrap_or(&self.root);
+        fs::create_dir_all(folder)?;
+        staged.persist(&path).map_err(|error| error.error)?;
+        outfile::sync_folder(folder)
+    }
+
+    /// Writers take turns, so that "is it still that?" and the rename are one step.
+    fn lock(&self) -> Outcome<File> {
+        let path = self.root.join(HIDDEN).join("lock");
+        let take = || {
+            fs::create_dir_all(self.root.join(HIDDEN))?;
+            let file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
+            file.lock()?;
+            Ok(file)
+        };
+        take().place(path.display())
+    }
+}
+
+/// Removes the files of killed writers: those that nobody holds a lock on.
+fn remove_orphans(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let orphan = match File::open(&path) {
+            // A file so young that its writer has not locked it yet is left alone.
+            Ok(file) => file.try_lock().is_ok() && file.metadata()?.modified()?.elapsed().is_ok_and(|age| age.as_secs() > 60),
+            Err(_) => false,
+        };
+        if orphan {
+            let _ = fs::remove_file(path);
+        }
+    }
+    Ok(())
+}
+
+/// A key below an object ("a/b" where "a" is a file) is as absent as any other.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}

@@ -1,0 +1,152 @@
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use crate::cell::Cell;
+
+/// What a column of a round holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text.
+    Text,
+    /// A whole number.
+    Int,
+    /// A double.
+    Real,
+}
+
+use Kind::{Int, Real, Text};
+
+/// The native columns of a round, in the order of DataGolf's CSV.
+///
+/// Units: `driving_dist` yards; `driving_acc`, `gir`, `scrambling` fractions 0 to 1; `prox_*` feet; `sg_*` strokes;
+/// `*_shots` and scores counts; `teetime` local time without zone.
+pub const COLUMNS: [(&str, Kind); 35] = [
+    ("tour", Text),
+    ("year", Int),
+    ("season", Int),
+    ("event_completed", Text),
+    ("event_name", Text),
+    ("event_id", Int),
+    ("player_name", Text),
+    ("dg_id", Int),
+    ("fin_text", Text),
+    ("round_num", Int),
+    ("course_name", Text),
+    ("course_num", Int),
+    ("course_par", Int),
+    ("start_hole", Int),
+    ("teetime", Text),
+    ("round_score", Int),
+    ("sg_putt", Real),
+    ("sg_arg", Real),
+    ("sg_app", Real),
+    ("sg_ott", Real),
+    ("sg_t2g", Real),
+    ("sg_total", Real),
+    ("driving_dist", Real),
+    ("driving_acc", Real),
+    ("gir", Real),
+    ("scrambling", Real),
+    ("prox_rgh", Real),
+    ("prox_fw", Real),
+    ("great_shots", Int),
+    ("poor_shots", Int),
+    ("eagles_or_better", Int),
+    ("birdies", Int),
+    ("pars", Int),
+    ("bogies", Int),
+    ("doubles_or_worse", Int),
+];
+
+/// One player's one round: a cell for each of [`COLUMNS`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Round(pub Vec<Cell>);
+
+impl Round {
+    /// A round with every cell missing.
+    pub fn empty() -> Round {
+        Round(vec![Cell::Null; COLUMNS.len()])
+    }
+
+    /// Where a column stands in a round.
+    pub fn position(column: &str) -> Option<usize> {
+        COLUMNS.iter().position(|(name, _)| *name == column)
+    }
+
+    /// The cell of a column; null for a name that is no column.
+    pub fn cell(&self, column: &str) -> &Cell {
+        Round::position(column).map_or(&Cell::Null, |at| &self.0[at])
+    }
+
+    /// Sets the cell of a column, which must be of its kind: whole doubles become integers and the reverse.
+    pub fn set(&mut self, column: &str, value: Cell) -> Result<(), String> {
+        let at = Round::position(column).ok_or_else(|| format!("{column:?} is no column of a round"))?;
+        self.0[at] = fit(at, value)?;
+        Ok(())
+    }
+}
+
+/// The value as column `at` holds it, or why it cannot.
+fn fit(at: usize, value: Cell) -> Result<Cell, String> {
+    let (name, kind) = COLUMNS[at];
+    match (kind, value) {
+        (_, Cell::Null) => Ok(Cell::Null),
+        (Text, Cell::Text(text)) => Ok(Cell::Text(text)),
+        (Int, Cell::Int(value)) => Ok(Cell::Int(value)),
+        (Int, Cell::Real(value)) if value.fract() == 0.0 && value.abs() < 9e15 => Ok(Cell::Int(value as i64)),
+        (Real, Cell::Real(value)) if value.is_finite() => Ok(Cell::Real(value)),
+        (Real, Cell::Int(value)) => Ok(Cell::Real(value as f64)),
+        (kind, value) => Err(format!("{name:?} holds {value:?}, which is not of kind {kind:?}")),
+    }
+}
+
+impl Serialize for Round {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(COLUMNS.len()))?;
+        for ((name, _), cell) in COLUMNS.iter().zip(&self.0) {
+            map.serialize_entry(name, cell)?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Round {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Round, D::Error> {
+        deserializer.deserialize_map(RoundVisitor)
+    }
+}
+
+struct RoundVisitor;
+
+impl<'de> Visitor<'de> for RoundVisitor {
+    type Value = Round;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with the 35 columns of a round")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Round, A::Error> {
+        let mut round = Round::empty();
+        let mut seen = [false; COLUMNS.len()];
+        // Our own writer keeps the columns' order, so the next name is nearly always the expected one.
+        let mut next = 0;
+        while let Some(name) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+            let at = match COLUMNS.get(next) {
+                Some((expected, _)) if *expected == name => next,
+                _ => Round::position(&name)
+                    .ok_or_else(|| de::Error::custom(format_args!("{name:?} is no column of a round")))?,
+            };
+            if std::mem::replace(&mut seen[at], true) {
+                return Err(de::Error::custom(format_args!("{name:?} stands twice in a round")));
+            }
+            round.0[at] = fit(at, map.next_value()?).map_err(de::Error::custom)?;
+            next = at + 1;
+        }
+        match seen.iter().position(|seen| !seen) {
+            None => Ok(round),
+            Some(at) => Err(de::Error::custom(format_args!("a round lacks {:?}", COLUMNS[at].0))),
+        }
+    }
+}

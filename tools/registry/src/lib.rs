@@ -1,0 +1,4 @@
+//! tmp
+#[derive(clap::Parser)]
+pub struct Args{}
+pub fn run(_:Args)->manners::Outcome{Ok(())}
