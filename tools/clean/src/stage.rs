@@ -71,16 +71,18 @@ pub fn clean<R: Read, W: Write, J: Write>(
     let mut line = ByteRecord::new();
     while let Some(row) = table.next_row_or_reject()? {
         counts.read += 1;
-        let judged = match row {
-            Ok(row) => judge(&row, &checked, &recipe.clean.null_values, &mut found).map_err(|reason| (row, reason)),
-            Err((row, reason)) => Err((row, reason)),
+        let row = match row {
+            Ok(row) => row,
+            Err((row, reason)) => {
+                rejects.keep(&name, &row, &reason, &mut counts)?;
+                continue;
+            }
         };
-        match judged {
-            Err((row, reason)) => rejects.keep(&name, &row, &reason, &mut counts)?,
+        match judge(&row, &checked, &recipe.clean.null_values, &mut found) {
+            Err(reason) => rejects.keep(&name, &row, &reason, &mut counts)?,
             Ok(Some(null)) => counts.dropped[null].1 += 1,
             Ok(None) => {
                 identities.iter_mut().for_each(|identity| identity.check(&found));
-                let Ok(row) = row else { continue };
                 line.clear();
                 for &column in &output {
                     let cell = if matches!(found[column], Found::Null) { b"" } else { row.cell(checked[column].at) };

@@ -12,7 +12,7 @@ pub struct Lease {
 
 impl Lease {
     pub(crate) fn on_file(path: &Path, name: &str) -> Outcome<Lease> {
-        let place = path.display();
+        let place = &path.display().to_string();
         let opened = File::options().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = opened.place(place)?;
         match file.try_lock() {

@@ -1,0 +1,257 @@
+use std::net::IpAddr;
+use std::thread;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use manners::{Failure, Outcome, say};
+use reqwest::StatusCode;
+use reqwest::blocking::{Client, Response};
+use reqwest::header::RETRY_AFTER;
+
+use crate::deadline::{Deadline, unsigned};
+use crate::key::Key;
+use crate::pace::Pace;
+use crate::Calls;
+
+/// How often a server that fails is asked again.
+const RETRIES: usize = 4;
+
+/// What a suspension lasts when DataGolf does not say.
+const SUSPENSION: Duration = Duration::from_secs(5 * 60);
+
+/// "Ends in 5 minutes" is rounded; asking a little later spares a second suspension.
+const SUSPENSION_MARGIN: Duration = Duration::from_secs(5);
+
+/// More suspensions than this in one call are somebody else's doing.
+const SUSPENSIONS: u32 = 2;
+
+/// Bodies of refusals are short; more of one is not worth reading.
+const REFUSAL_BYTES: usize = 600;
+
+/// The DataGolf API: one key, one pace.
+#[derive(Debug)]
+pub(crate) struct Api {
+    client: Client,
+    base_url: String,
+    key: Key,
+    pace: Pace,
+    max_wait: Duration,
+}
+
+/// What a call came to, when it is not a failure of the whole run.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// The body of a 200.
+    Body(Vec<u8>),
+    /// The archive does not have it, in its own words (400).
+    NotInArchive(String),
+    /// The server failed at every attempt, the last time like this.
+    Failing(String),
+    /// The deadline leaves no time for it.
+    OutOfTime,
+}
+
+/// What one attempt came to.
+enum Attempt {
+    Answered(Answer),
+    /// Worth another attempt, for this reason.
+    Later(String),
+    /// The key is suspended for this long.
+    Suspended(Duration),
+}
+
+impl Api {
+    pub(crate) fn new(calls: &Calls) -> Outcome<Api> {
+        let key = Key::read(calls.key_file.as_deref())?;
+        // Fails only when a provider is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .timeout(unsigned(calls.timeout))
+            .connect_timeout(unsigned(calls.timeout).min(Duration::from_secs(20)))
+            .user_agent(concat!("fairway-dg-fetch/", env!("CARGO_PKG_VERSION")))
+            // A redirect would carry the key to wherever it points.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| Failure::config(format!("HTTP client: {}", key.redact(&error.to_string()))))?;
+        let base_url = calls.base_url.trim_end_matches('/').to_owned();
+        if !base_url.starts_with("https://") && !is_loopback(&base_url) {
+            return Err(Failure::usage("--base-url must be https:// (the key would travel in the clear)"));
+        }
+        let name = &fingerprint::of(format!("{base_url}\n{}", key.secret()))[..16];
+        let pace = Pace::new(calls.state_dir.as_deref(), name, calls.calls_per_minute)?;
+        Ok(Api { client, base_url, key, pace, max_wait: unsigned(calls.max_wait) })
+    }
+
+    /// Calls an endpoint. Waits for the pace, waits out a suspension that fits, retries what may pass.
+    pub(crate) fn call(&self, endpoint: &str, parameters: &[(&str, &str)], deadline: &Deadline) -> Outcome<Answer> {
+        let place = place(endpoint, parameters);
+        let mut delays = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(500))
+            .with_max_delay(Duration::from_secs(20))
+            .with_max_times(RETRIES)
+            .with_jitter()
+            .build();
+        let mut suspensions = 0;
+        loop {
+            if !self.wait_for_turn(&place, deadline)? {
+                return Ok(Answer::OutOfTime);
+            }
+            match self.attempt(&place, endpoint, parameters)? {
+                Attempt::Answered(answer) => return Ok(answer),
+                Attempt::Suspended(duration) => {
+                    // Remembered for every run of this key; the next turn waits for its end.
+                    self.pace.suspend(duration)?;
+                    suspensions += 1;
+                    if suspensions > SUSPENSIONS {
+                        return Err(Failure::unavailable(format!(
+                            "{place}: suspended again and again: does another machine use this key? run again later"
+                        )));
+                    }
+                    say!("{place}: 429, too many calls: the key is suspended for {} s", duration.as_secs());
+                }
+                Attempt::Later(reason) => match delays.next() {
+                    Some(delay) if deadline.left().is_none_or(|left| delay < left) => {
+                        say!("{place}: {reason}; again in {:.1} s", delay.as_secs_f64());
+                        thread::sleep(delay);
+                    }
+                    Some(_) => return Ok(Answer::OutOfTime),
+                    None => return Ok(Answer::Failing(format!("{place}: {reason} ({} attempts)", RETRIES + 1))),
+                },
+            }
+        }
+    }
+
+    /// Foreign words without the key.
+    pub(crate) fn redact(&self, words: &str) -> String {
+        self.key.redact(words)
+    }
+
+    /// Waits until the budget allows a call; false when the deadline comes first.
+    fn wait_for_turn(&self, place: &str, deadline: &Deadline) -> Outcome<bool> {
+        loop {
+            let Some(wait) = self.pace.turn()? else { return Ok(true) };
+            if deadline.left().is_some_and(|left| wait >= left) {
+                return Ok(false);
+            }
+            let seconds = wait.as_secs() + 1;
+            if wait > self.max_wait {
+                return Err(Failure::unavailable(format!(
+                    "{place}: the next call may start in {seconds} s, longer than --max-wait; run again then"
+                )));
+            }
+            if seconds > 2 {
+                say!("{place}: waiting {seconds} s for the next call");
+            }
+            thread::sleep(wait);
+        }
+    }
+
+    fn attempt(&self, place: &str, endpoint: &str, parameters: &[(&str, &str)]) -> Outcome<Attempt> {
+        let mut url = reqwest::Url::parse(&format!("{}/{endpoint}", self.base_url))
+            .map_err(|error| Failure::usage(format!("--base-url: {error}")))?;
+        url.query_pairs_mut()
+            .extend_pairs(parameters)
+            .append_pair("file_format", "json")
+            .append_pair("key", self.key.secret());
+        let response = match self.client.get(url).send() {
+            Ok(response) => response,
+            Err(error) => return Ok(Attempt::Later(self.explain(error))),
+        };
+        let status = response.status();
+        let retry_after = retry_after(&response);
+        if status == StatusCode::OK {
+            return Ok(match response.bytes() {
+                Ok(body) => Attempt::Answered(Answer::Body(body.to_vec())),
+                Err(error) => Attempt::Later(format!("the answer was cut: {}", self.explain(error))),
+            });
+        }
+        let words = self.words(response);
+        match status {
+            StatusCode::TOO_MANY_REQUESTS => {
+                Ok(Attempt::Suspended(retry_after.or_else(|| minutes_in(&words)).unwrap_or(SUSPENSION + SUSPENSION_MARGIN)))
+            }
+            StatusCode::BAD_REQUEST => Ok(Attempt::Answered(Answer::NotInArchive(words))),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Failure::denied(format!(
+                "{place}: {status}: {words} (is the key right, and does its plan, Scratch Plus, include this endpoint?)"
+            ))),
+            StatusCode::NOT_FOUND => Err(Failure::config(format!(
+                "{place}: {status}: there is no such path at {} (is --base-url right?)",
+                self.key.redact(&self.base_url)
+            ))),
+            StatusCode::REQUEST_TIMEOUT => Ok(Attempt::Later(format!("{status}"))),
+            _ if status.is_server_error() => Ok(Attempt::Later(format!("{status}: {words}"))),
+            _ => Err(Failure::unavailable(format!("{place}: unexpected answer {status}: {words}"))),
+        }
+    }
+
+    /// The start of a refusal's body on one line, without the key.
+    fn words(&self, response: Response) -> String {
+        let body = response.bytes().unwrap_or_default();
+        let text = String::from_utf8_lossy(&body);
+        let message = serde_json::from_str::<serde_json::Value>(&text)
+            .ok()
+            .and_then(|value| value.get("message")?.as_str().map(str::to_owned))
+            .unwrap_or_else(|| text.into_owned());
+        // Redacted before it is shortened: half a key is a secret too.
+        let words = self.key.redact(&message).split_whitespace().collect::<Vec<_>>().join(" ");
+        words.chars().filter(|c| !c.is_control()).take(REFUSAL_BYTES).collect()
+    }
+
+    /// An error of the HTTP client with its causes, without URL and key.
+    fn explain(&self, error: reqwest::Error) -> String {
+        let error = error.without_url();
+        let mut words = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            words = format!("{words}: {cause}");
+            source = cause.source();
+        }
+        self.key.redact(&words)
+    }
+}
+
+/// How messages call a request: without the key, which is no parameter yet.
+fn place(endpoint: &str, parameters: &[(&str, &str)]) -> String {
+    let name = endpoint.rsplit('/').next().unwrap_or(endpoint);
+    parameters.iter().fold(name.to_owned(), |place, (key, value)| format!("{place} {key}={value}"))
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// "Your suspension will end in 5 minutes."
+fn minutes_in(words: &str) -> Option<Duration> {
+    let (_, rest) = words.split_once("end in ")?;
+    let (number, unit) = rest.split_once(' ')?;
+    let number: u64 = number.parse().ok()?;
+    let seconds = if unit.starts_with("second") { number } else { number.checked_mul(60)? };
+    Some(Duration::from_secs(seconds) + SUSPENSION_MARGIN)
+}
+
+fn is_loopback(url: &str) -> bool {
+    let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suspension_is_read_from_the_words() {
+        let five = minutes_in("Too many requests. Your suspension will end in 5 minutes.");
+        assert_eq!(five, Some(Duration::from_secs(305)));
+        assert_eq!(minutes_in("Your suspension will end in 40 seconds."), Some(Duration::from_secs(45)));
+        assert_eq!(minutes_in("slow down"), None);
+    }
+
+    #[test]
+    fn only_loopback_may_be_unencrypted() {
+        assert!(is_loopback("http://127.0.0.1:8080") && is_loopback("http://localhost:1/x"));
+        assert!(is_loopback("http://[::1]:80"));
+        assert!(!is_loopback("http://127.evil.com") && !is_loopback("http://10.0.0.1"));
+        assert!(!is_loopback("http://localhost.evil.com"));
+    }
+}

@@ -1,0 +1,92 @@
+use manners::{Failure, Outcome, plural, say};
+use serde::Deserialize;
+use wire::{Identity, LISTING_V1, Listing};
+
+use crate::Format;
+use crate::answer::{is_iso_date, whole_number};
+use crate::api::{Answer, Api};
+use crate::deadline::Deadline;
+use crate::output::Output;
+use crate::source::Source;
+
+/// One line of the event list as DataGolf writes it.
+#[derive(Debug, Deserialize)]
+struct Listed {
+    tour: String,
+    #[serde(deserialize_with = "whole_number")]
+    calendar_year: i64,
+    #[serde(deserialize_with = "whole_number")]
+    event_id: i64,
+    event_name: String,
+    date: String,
+    sg_categories: String,
+    traditional_stats: String,
+}
+
+/// Fetches the event list and writes the events of the source.
+pub(crate) fn events(api: &Api, source: &Source, format: Format) -> Outcome {
+    let parameters: Vec<(&str, &str)> = source.tour.iter().map(|tour| ("tour", tour.as_str())).collect();
+    let body = match api.call("historical-raw-data/event-list", &parameters, &Deadline::none())? {
+        Answer::Body(body) => body,
+        Answer::NotInArchive(words) => return Err(Failure::data(format!("event-list: refused: {words}"))),
+        Answer::Failing(reason) => return Err(Failure::unavailable(format!("{reason}; try later"))),
+        Answer::OutOfTime => return Ok(()),
+    };
+    let listed: Vec<Listed> = serde_json::from_slice(&body).map_err(|error| {
+        Failure::unavailable(format!("event-list: the answer is not a list of events: {error}; try later"))
+    })?;
+    let all = listed.len();
+    let mut wanted = Vec::with_capacity(all);
+    for event in listed {
+        let place = |reason: String| Failure::data(format!("event-list: {}: {reason}", event.event_name.trim()));
+        Identity::new(&event.tour, event.calendar_year, event.event_id).map_err(place)?;
+        if !is_iso_date(&event.date) {
+            return Err(place(format!("date {:?} is not like 2025-06-15", event.date)));
+        }
+        // The parameter asks for one tour; the answer is checked all the same.
+        let of_tour = source.tour.as_ref().is_none_or(|tour| *tour == event.tour);
+        let full = event.sg_categories == "yes" && event.traditional_stats == "yes";
+        if of_tour && (full || !source.full_stats) {
+            wanted.push(event);
+        }
+    }
+    write(&wanted, format)?;
+    say!("{} of {all} listed", plural(wanted.len() as u64, "event"));
+    Ok(())
+}
+
+fn write(events: &[Listed], format: Format) -> Outcome {
+    let mut output = Output::open(format)?;
+    if format == Format::Csv {
+        let columns =
+            ["tour", "calendar_year", "event_id", "event_name", "event_completed", "sg_categories", "traditional_stats"];
+        output.record(&columns)?;
+    }
+    for (at, event) in events.iter().enumerate() {
+        let (year, id) = (event.calendar_year.to_string(), event.event_id.to_string());
+        match format {
+            Format::Csv => output.record(&[
+                &event.tour,
+                &year,
+                &id,
+                &event.event_name,
+                &event.date,
+                &event.sg_categories,
+                &event.traditional_stats,
+            ])?,
+            Format::Wire => output.line(&Listing {
+                v: LISTING_V1.to_owned(),
+                line: at as u64 + 1,
+                lines: events.len() as u64,
+                tour: event.tour.clone(),
+                calendar_year: event.calendar_year,
+                event_id: event.event_id,
+                event_name: event.event_name.clone(),
+                event_completed: event.date.clone(),
+                sg_categories: event.sg_categories.clone(),
+                traditional_stats: event.traditional_stats.clone(),
+            })?,
+        }
+    }
+    output.finish()
+}

@@ -1,0 +1,240 @@
+use std::collections::VecDeque;
+use std::path::Path;
+
+use manners::{Failure, Outcome, Progress, plural, say};
+use rows::{Ending, Table};
+use wire::{EVENT_V1, Event, Identity};
+
+use crate::Format;
+use crate::answer::{self, Found};
+use crate::api::{Answer, Api};
+use crate::deadline::Deadline;
+use crate::output::Output;
+
+const ENDPOINT: &str = "historical-raw-data/rounds";
+
+/// From this many wanted events of one season on, one call fetches the whole season. Fewer are fetched one by one: a
+/// season is some 15 MB, and a weekly run should not ask for it to get two events.
+const WHOLE_SEASON_FROM: usize = 4;
+
+/// An event that somebody wants, with what is known of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    event: Identity,
+    name: String,
+    completed: String,
+}
+
+/// The events to fetch: those named, or those that a CSV lists.
+pub(crate) fn wanted(input: Option<&Path>, named: Vec<Identity>) -> Outcome<Vec<Wanted>> {
+    if !named.is_empty() {
+        let bare = |event| Wanted { event, name: String::new(), completed: String::new() };
+        return Ok(named.into_iter().map(bare).collect());
+    }
+    let input = manners::input(input)?;
+    let mut table = Table::open(input.name, input.reader, Ending::Terminated)?;
+    let name = table.name().to_owned();
+    let (tour, year, id) = (table.require("tour")?, table.require("calendar_year")?, table.require("event_id")?);
+    let (event_name, completed) = (table.position("event_name"), table.position("event_completed"));
+    let mut wanted = Vec::new();
+    while let Some(row) = table.next_row()? {
+        let text = |at: usize| String::from_utf8_lossy(row.cell(at)).into_owned();
+        let place = |reason: String| Failure::data(format!("{name}: line {}: {reason}", row.line));
+        let identity = format!("{}/{}/{}", text(tour), text(year), text(id));
+        wanted.push(Wanted {
+            event: identity.parse().map_err(place)?,
+            name: event_name.map(text).unwrap_or_default(),
+            completed: completed.map(text).unwrap_or_default(),
+        });
+    }
+    Ok(wanted)
+}
+
+/// Fetches rounds, season by season, and writes each event as soon as it is whole.
+pub(crate) fn rounds(api: &Api, wanted: Vec<Wanted>, deadline: &Deadline, format: Format) -> Outcome {
+    let progress = manners::progress(Some(wanted.len() as u64), "events");
+    let mut fetch = Fetch {
+        api,
+        deadline,
+        output: Output::open(format)?,
+        progress: &progress,
+        calls: 0,
+        stored: 0,
+        rounds: 0,
+        unavailable: 0,
+        left: 0,
+        bad: Vec::new(),
+    };
+    fetch.output.start_rounds()?;
+    let mut seasons = seasons(wanted);
+    while let Some(season) = seasons.pop_front() {
+        if !fetch.season(season)? {
+            fetch.left += seasons.iter().map(Vec::len).sum::<usize>();
+            break;
+        }
+    }
+    fetch.finish()
+}
+
+/// The wanted events by tour and year, in the order in which they were named.
+fn seasons(wanted: Vec<Wanted>) -> VecDeque<Vec<Wanted>> {
+    let mut seasons: VecDeque<Vec<Wanted>> = VecDeque::new();
+    for event in wanted {
+        let same = |season: &&mut Vec<Wanted>| {
+            season[0].event.tour == event.event.tour && season[0].event.calendar_year == event.event.calendar_year
+        };
+        match seasons.iter_mut().find(same) {
+            Some(season) if season.iter().any(|seen| seen.event == event.event) => {}
+            Some(season) => season.push(event),
+            None => seasons.push_back(vec![event]),
+        }
+    }
+    seasons
+}
+
+struct Fetch<'a> {
+    api: &'a Api,
+    deadline: &'a Deadline,
+    output: Output,
+    progress: &'a Progress,
+    calls: u64,
+    stored: u64,
+    rounds: u64,
+    unavailable: u64,
+    left: usize,
+    bad: Vec<String>,
+}
+
+impl Fetch<'_> {
+    /// Fetches the wanted events of one season; false when the deadline came first.
+    fn season(&mut self, wanted: Vec<Wanted>) -> Outcome<bool> {
+        let mut alone = wanted;
+        if alone.len() >= WHOLE_SEASON_FROM {
+            alone = match self.whole_season(alone)? {
+                Ok(missing) => missing,
+                Err(out_of_time) => {
+                    self.left += out_of_time.len();
+                    return Ok(false);
+                }
+            };
+        }
+        for (at, event) in alone.iter().enumerate() {
+            if !self.single(event)? {
+                self.left += alone.len() - at;
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// One call for all; returns the events that must be asked for alone, or all of them when there was no time.
+    fn whole_season(&mut self, wanted: Vec<Wanted>) -> Outcome<Result<Vec<Wanted>, Vec<Wanted>>> {
+        let Identity { tour, calendar_year, .. } = &wanted[0].event;
+        let place = format!("{tour}/{calendar_year}/all");
+        let year = calendar_year.to_string();
+        self.progress.doing(place.clone());
+        let parameters = [("tour", tour.as_str()), ("event_id", "all"), ("year", &year)];
+        let body = match self.call(&parameters)? {
+            Answer::Body(body) => body,
+            Answer::OutOfTime => return Ok(Err(wanted)),
+            Answer::NotInArchive(reason) | Answer::Failing(reason) => {
+                say!("{place}: {reason}; asking for its events one by one");
+                return Ok(Ok(wanted));
+            }
+        };
+        let season = match answer::season(&body) {
+            Ok(season) => season,
+            Err(reason) => {
+                say!("{place}: {reason}; asking for its events one by one");
+                return Ok(Ok(wanted));
+            }
+        };
+        let mut alone = Vec::new();
+        for event in wanted {
+            let found = season.get(&event.event.event_id).map(|text| answer::event(text.get(), &event.event));
+            match found {
+                Some(Ok(found)) => self.write(&event, found)?,
+                Some(Err(reason)) => {
+                    say!("{}: {reason}; asking for it alone", event.event);
+                    alone.push(event);
+                }
+                None => alone.push(event),
+            }
+        }
+        Ok(Ok(alone))
+    }
+
+    /// One call for one event; false when the deadline came first.
+    fn single(&mut self, wanted: &Wanted) -> Outcome<bool> {
+        let event = &wanted.event;
+        self.progress.doing(event.to_string());
+        let (year, id) = (event.calendar_year.to_string(), event.event_id.to_string());
+        match self.call(&[("tour", &event.tour), ("event_id", &id), ("year", &year)])? {
+            Answer::OutOfTime => return Ok(false),
+            Answer::Failing(reason) => return Err(Failure::unavailable(format!("{reason}; run again later"))),
+            Answer::NotInArchive(words) => self.write(wanted, Found::NoRounds(words))?,
+            Answer::Body(body) => match answer::event(&String::from_utf8_lossy(&body), event) {
+                Ok(found) => self.write(wanted, found)?,
+                // The others may be fine: they are fetched, and this one is named at the end.
+                Err(reason) => self.bad.push(self.api.redact(&format!("{event}: {reason}"))),
+            },
+        }
+        Ok(true)
+    }
+
+    fn call(&mut self, parameters: &[(&str, &str)]) -> Outcome<Answer> {
+        self.calls += 1;
+        self.api.call(ENDPOINT, parameters, self.deadline)
+    }
+
+    fn write(&mut self, wanted: &Wanted, found: Found) -> Outcome {
+        self.progress.advance(1);
+        match found {
+            Found::Event(event) => {
+                self.stored += 1;
+                self.rounds += event.rounds.len() as u64;
+                self.output.event(&event)
+            }
+            Found::NoRounds(reason) => {
+                self.unavailable += 1;
+                let reason = self.api.redact(&reason);
+                say!("{}: no rounds yet: {reason}", wanted.event);
+                self.output.event(&unavailable(wanted, reason))
+            }
+        }
+    }
+
+    fn finish(self) -> Outcome {
+        say!(
+            "{} with {} in {}{}{}",
+            plural(self.stored, "event"),
+            plural(self.rounds, "round"),
+            plural(self.calls, "call"),
+            if self.unavailable > 0 { format!("; {} without rounds yet", self.unavailable) } else { String::new() },
+            if self.left > 0 { format!("; stopped at the deadline, {} left", self.left) } else { String::new() }
+        );
+        self.output.finish()?;
+        match self.bad.as_slice() {
+            [] => Ok(()),
+            bad => Err(Failure::data(format!("answers that make no sense, not passed on: {}", bad.join("; ")))),
+        }
+    }
+}
+
+/// What `db-load` stores of an event that has no rounds yet: a note, and when to ask again.
+fn unavailable(wanted: &Wanted, reason: String) -> Event {
+    Event {
+        v: EVENT_V1.to_owned(),
+        tour: wanted.event.tour.clone(),
+        calendar_year: wanted.event.calendar_year,
+        event_id: wanted.event.event_id,
+        event_name: wanted.name.clone(),
+        event_completed: wanted.completed.clone(),
+        season: None,
+        sg_categories: String::new(),
+        traditional_stats: String::new(),
+        unavailable: Some(reason),
+        n_rounds: 0,
+        rounds: Vec::new(),
+    }
+}

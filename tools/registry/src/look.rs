@@ -1,0 +1,75 @@
+use std::io::Write;
+
+use artifact::Model;
+use manners::{Failure, IoContext, Outcome};
+use pointer::{Deed, Named, PREFIX, Pointer};
+use store::Store;
+
+/// Prints the pointer for people.
+pub(crate) fn show(store: &Store) -> Outcome {
+    let pointer = Pointer::load(store)?.pointer;
+    let mut text = String::new();
+    match &pointer.model {
+        None => text.push_str("approved: none yet\n"),
+        Some(Named { key, sha256 }) => text.push_str(&format!("approved: {key}\nsha256:   {sha256}\n")),
+    }
+    if let Some(hold) = &pointer.hold {
+        text.push_str(&format!("hold:     {hold}\n"));
+    }
+    for entry in pointer.history.iter().rev() {
+        let model = entry.model.as_ref().map_or("-", |model| model.key.as_str());
+        let what = deed(entry.what);
+        text.push_str(&format!("{:>4}  {}  {what:<8}  {model}  by {}: {}\n", entry.seq, entry.when, entry.who, entry.why));
+        for verdict in &entry.verdicts {
+            text.push_str(&format!("      {}  {}\n", if verdict.passed { "holds" } else { "FAILS" }, verdict.rule));
+        }
+    }
+    send(text.as_bytes())
+}
+
+/// Lists the stored models.
+pub(crate) fn ls(store: &Store) -> Outcome {
+    let pointer = Pointer::load(store)?.pointer;
+    let mut out = rows::writer(manners::stdout()?);
+    let failed = |error| rows::csv_failure("stdout", error);
+    out.write_record(["key", "id", "approved", "verdict"]).map_err(failed)?;
+    for entry in store.list(PREFIX)? {
+        if entry.key == pointer::KEY {
+            continue;
+        }
+        let Some(object) = store.get(&entry.key)? else { continue };
+        let named = Named { sha256: fingerprint::of(&object.bytes), key: entry.key };
+        let id = Model::parse(&named.key, &object.bytes).map_or_else(|_| "unreadable".to_owned(), |model| model.id());
+        let approved = if pointer.model.as_ref() == Some(&named) { "yes" } else { "no" };
+        let verdict = pointer.verdict_on(&named).map_or("", |entry| deed(entry.what));
+        out.write_record([named.key.as_str(), id.as_str(), approved, verdict]).map_err(failed)?;
+    }
+    out.flush().place("stdout")
+}
+
+/// Writes the model with a training key to stdout.
+pub(crate) fn find(store: &Store, training_key: &str) -> Outcome {
+    let head = training_key.get(..12).filter(|head| head.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let head = head.ok_or_else(|| Failure::usage(format!("{training_key:?} is not a training key")))?;
+    let end = format!("_{head}.json");
+    let Some(entry) = store.list(PREFIX)?.into_iter().find(|entry| entry.key.ends_with(&end)) else {
+        return Err(Failure::no(format!("no model with the training key {head}…")));
+    };
+    let object = store.get(&entry.key)?.ok_or_else(|| Failure::unavailable(format!("{}: removed", entry.key)))?;
+    Model::parse(&entry.key, &object.bytes)?;
+    send(&object.bytes)
+}
+
+fn deed(deed: Deed) -> &'static str {
+    match deed {
+        Deed::Promoted => "promoted",
+        Deed::Refused => "refused",
+        Deed::Rollback => "rollback",
+        Deed::Released => "released",
+    }
+}
+
+fn send(bytes: &[u8]) -> Outcome {
+    let mut out = manners::stdout()?;
+    out.write_all(bytes).and_then(|()| out.flush()).place("stdout")
+}

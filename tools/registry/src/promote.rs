@@ -1,0 +1,112 @@
+use std::path::Path;
+
+use artifact::Model;
+use manners::{Failure, IoContext, Now, Outcome, say};
+use pointer::{Deed, Loaded, Named, PREFIX, Pointer};
+use store::{Store, Written};
+
+use crate::Signature;
+use crate::judge::{failed, is_superseded, judge};
+
+/// How often a lost swap is judged and tried again.
+const TRIES: usize = 5;
+
+/// What one look at the pointer decided.
+enum Decision {
+    Write(Box<Loaded>, Result<String, String>),
+    Leave(Result<String, String>),
+}
+
+/// Stores the model, judges it against the pointer as it is now, and swaps. Doing it again changes nothing.
+pub(crate) fn promote(store: &Store, from: &Path, signature: &Signature, force: Option<String>) -> Outcome {
+    let name = from.display().to_string();
+    let bytes = std::fs::read(from).place(&name)?;
+    let model = Model::parse(&name, &bytes)?;
+    let named = keep(store, &model, &bytes, signature)?;
+    for _ in 0..TRIES {
+        let answer = match decide(store, &model, &named, signature, force.as_deref())? {
+            Decision::Leave(answer) => answer,
+            Decision::Write(loaded, answer) => match loaded.save(store)? {
+                Written::Done => answer,
+                Written::Lost => continue,
+            },
+        };
+        return answer.map(|words| say!("{words}")).map_err(Failure::no);
+    }
+    Err(Failure::unavailable(format!("{}: other writers moved it {TRIES} times; try again", pointer::KEY)))
+}
+
+/// Puts the model under its dated key, unless its training key is there already.
+fn keep(store: &Store, model: &Model, bytes: &[u8], signature: &Signature) -> Outcome<Named> {
+    if let Some(key) = find_key(store, model)? {
+        let there = store.get(&key)?.ok_or_else(|| Failure::unavailable(format!("{key}: removed meanwhile")))?;
+        Model::parse(&key, &there.bytes)?;
+        return Ok(Named { key, sha256: fingerprint::of(&there.bytes) });
+    }
+    let date = Now::or_clock(signature.now).date();
+    let key = format!("{PREFIX}{}_{date}_{}.json", model.body().recipe.name, model.key_head());
+    match store.put_if_absent(&key, bytes)? {
+        Written::Done => Ok(Named { key, sha256: fingerprint::of(bytes) }),
+        // Somebody else stored the same training key at the same time.
+        Written::Lost => keep(store, model, bytes, signature),
+    }
+}
+
+/// The key of a stored model with the same training key, if there is one.
+fn find_key(store: &Store, model: &Model) -> Outcome<Option<String>> {
+    let start = format!("{PREFIX}{}_", model.body().recipe.name);
+    let end = format!("_{}.json", model.key_head());
+    Ok(store.list(&start)?.into_iter().map(|entry| entry.key).find(|key| key.ends_with(&end)))
+}
+
+fn decide(
+    store: &Store,
+    model: &Model,
+    named: &Named,
+    signature: &Signature,
+    force: Option<&str>,
+) -> Outcome<Decision> {
+    let mut loaded = Pointer::load(store)?;
+    let pointer = &mut loaded.pointer;
+    let key = &named.key;
+    if pointer.model.as_ref() == Some(named) {
+        return Ok(Decision::Leave(Ok(format!("{key} is the approved model already"))));
+    }
+    if let Some(reason) = force {
+        let mut entry = signature.entry(Deed::Promoted, Some(named), reason);
+        entry.verdicts = judge(model);
+        pointer.model = Some(named.clone());
+        pointer.hold = None;
+        pointer.record(entry);
+        return Ok(Decision::Write(Box::new(loaded), Ok(format!("{key} is the approved model now, by force"))));
+    }
+    if let Some(hold) = &pointer.hold {
+        return Ok(Decision::Leave(Err(format!(
+            "{key} was not promoted: the registry is on hold ({hold}); registry release lifts it"
+        ))));
+    }
+    if let Some(entry) = pointer.verdict_on(named).filter(|entry| entry.what == Deed::Refused) {
+        return Ok(Decision::Leave(Err(format!("{key} was refused before: {}", entry.why))));
+    }
+    if let Some(approved) = &pointer.model {
+        let approved_model = Model::parse(&approved.key, &Pointer::fetch_model(store, approved)?);
+        // An approved model that cannot be read must not keep a good one out.
+        if approved_model.is_ok_and(|approved| is_superseded(model, &approved)) {
+            let words = format!("{key} stays aside: {} was trained on newer data", approved.key);
+            return Ok(Decision::Leave(Ok(words)));
+        }
+    }
+    let verdicts = judge(model);
+    let (deed, answer) = match failed(&verdicts) {
+        None => (Deed::Promoted, Ok(format!("{key} is the approved model now"))),
+        Some(why) => (Deed::Refused, Err(format!("{key} was refused: {why}"))),
+    };
+    let why = failed(&verdicts).unwrap_or_else(|| "every rule holds".to_owned());
+    let mut entry = signature.entry(deed, Some(named), &why);
+    entry.verdicts = verdicts;
+    if deed == Deed::Promoted {
+        pointer.model = Some(named.clone());
+    }
+    pointer.record(entry);
+    Ok(Decision::Write(Box::new(loaded), answer))
+}
