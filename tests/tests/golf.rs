@@ -1,0 +1,124 @@
+//! The golf pipeline from the API to a model, on the embedded defaults.
+
+use pipelines::{Replay, Session, repo};
+
+fn script(name: &str) -> String {
+    repo().join("scripts/golf").join(name).display().to_string()
+}
+
+fn number(session: &Session, sql: &str) -> u64 {
+    let answer = session.ok(&format!("db-query sql \"{sql}\" | tail -n 1"));
+    answer.trim().parse().unwrap_or_else(|_| panic!("{sql}: {answer}"))
+}
+
+const ROUNDS: &str = "SELECT count(*) AS n FROM player_round_stats_pga_with_sg_data";
+const EVENTS: &str = "SELECT count(*) AS n FROM pga_with_sg_cat_eventslist";
+
+#[test]
+fn a_season_becomes_a_model_that_beats_the_mean() {
+    let replay = Replay::start();
+    let session = Session::golf(&replay);
+    session.run(&script("refresh")).expect(0).says("44 events: 44 new").says("41 events with 16,379 rounds in 4 calls");
+    assert_eq!((number(&session, EVENTS), number(&session, ROUNDS)), (44, 16_379));
+    assert_eq!(session.ok("bucket ls training_data/ | tail -n +2 | wc -l").trim(), "41");
+    session.run(&script("train")).expect(0).says("is the approved model now");
+    let scores = session.ok("bucket cat training_data/ | score --model data/models/golf_2026-01-06_*.json");
+    let rmse: Vec<f64> = scores.lines().nth(2).unwrap().split(',').skip(1).map(|cell| cell.parse().unwrap()).collect();
+    assert!(rmse[0] < 0.7 * rmse[1], "{scores}");
+}
+
+#[test]
+fn a_second_run_asks_for_nothing_that_is_stored_and_changes_nothing() {
+    let replay = Replay::start();
+    let session = Session::golf(&replay);
+    session.run(&script("refresh")).expect(0);
+    session.run(&script("train")).expect(0);
+    let before = (session.ok("bucket ls --sha256"), session.ok("db-query sql 'SELECT * FROM pga_with_sg_cat_eventslist'"));
+    let asked = replay.asked().len();
+    session.run(&script("refresh")).expect(0).says("0 events with 0 rounds in 0 calls");
+    session.run(&script("train")).expect(0).says("is the approved model already");
+    assert_eq!(replay.asked().len(), asked + 1, "only the event list: {:?}", replay.asked());
+    let after = (session.ok("bucket ls --sha256"), session.ok("db-query sql 'SELECT * FROM pga_with_sg_cat_eventslist'"));
+    assert_eq!(before, after);
+}
+
+#[test]
+fn a_corrected_event_replaces_its_rounds_and_its_file() {
+    let (early, late) = (Replay::start(), Replay::later());
+    let mut session = Session::golf(&early);
+    session.run(&script("refresh")).expect(0);
+    session.run(&script("train")).expect(0);
+    let of_34 = "SELECT event_name || '|' || event_completed || '|' || n_rounds || '|' || rounds_rev AS e \
+                 FROM pga_with_sg_cat_eventslist WHERE calendar_year = 2025 AND event_id = 34";
+    let before = session.ok(&format!("db-query sql \"{of_34}\" | tail -n 1"));
+    assert!(before.contains("Champioship") && before.ends_with("|1\n"), "{before}");
+    // The archive is asked again for what it did not have a day later, not before.
+    session.set("DATAGOLF_BASE_URL", late.url());
+    session.run(&script("refresh")).expect(0).says("1 new, 1 corrected").says("1 event with").hides("2025/478");
+    session.set("FAIRWAY_NOW", "2026-01-08T12:00:00Z");
+    session.run(&script("refresh")).expect(0).says("1 new, 0 changed");
+    let after = session.ok(&format!("db-query sql \"{of_34}\" | tail -n 1"));
+    assert!(after.contains("Championship") && after.ends_with("|2\n"), "{after}");
+    assert_ne!(before.split('|').nth(1), after.split('|').nth(1), "the date was corrected");
+    let rounds = |text: &str| text.split('|').nth(2).unwrap().parse::<u64>().unwrap();
+    assert!(rounds(&after) < rounds(&before), "a player is gone: {before} {after}");
+    let stored = number(&session, &format!("{ROUNDS} WHERE year = 2025 AND event_id = 34"));
+    assert_eq!(stored, rounds(&after), "no ghosts");
+    assert_eq!(session.ok("bucket ls training_data/event_data_2025_pga_34 | wc -l").trim(), "2", "one file, not two");
+    // New data, new model; the old one stays, and one pointer moved.
+    session.run(&script("train")).expect(0).says("is the approved model now");
+    assert_eq!(session.ok("registry ls | grep -c golf_2026").trim(), "2");
+    session.run("registry rollback --reason 'worse on the course'").expect(0);
+    session.run(&script("train")).expect(1).says("on hold (worse on the course)");
+    session.run("registry release").expect(0);
+    session.run(&script("train")).expect(0);
+}
+
+#[test]
+fn two_at_once_and_the_second_says_later() {
+    // The first one waits in a call while the second one comes.
+    let replay = Replay::faulty(&["1:hang:3000"]);
+    let session = Session::golf(&replay);
+    let refresh = script("refresh");
+    let line = format!(
+        "{refresh} 2> first.txt & for i in $(seq 100); do [ -s golf.db-lease-refresh ] && break; sleep 0.05; done; \
+         {refresh}; code=$?; wait %1; echo \"second $code first $?\""
+    );
+    let ran = session.run(&line);
+    ran.expect(0).says("another refresh is at work (process");
+    assert_eq!(ran.stdout.trim(), "second 69 first 0");
+    assert_eq!(number(&session, ROUNDS), 16_379);
+}
+
+#[test]
+fn objects_that_were_lost_or_changed_are_written_again() {
+    let replay = Replay::start();
+    let session = Session::golf(&replay);
+    session.run(&script("refresh")).expect(0);
+    let before = session.ok("bucket ls training_data/ --sha256");
+    session.ok("bucket rm training_data/event_data_2025_pga_14.csv; echo x >> data/training_data/event_data_2025_pga_2.csv");
+    session.run(&script("refresh")).expect(0).says("pga/2025/14: its object is missing or different").says("2 to write again");
+    assert_eq!(session.ok("bucket ls training_data/ --sha256"), before);
+}
+
+#[test]
+fn predictions_of_the_programs_agree_to_the_bit() {
+    let replay = Replay::start();
+    let session = Session::golf(&replay);
+    session.run(&script("refresh")).expect(0);
+    session.run(&script("train")).expect(0);
+    session.ok("cp data/models/golf_2026-01-06_*.json model.json; bucket get training_data/event_data_2025_pga_14.csv > e.csv");
+    let line = session.ok("predict --model model.json < e.csv | sed -n 2p");
+    let cells: Vec<&str> = line.trim().split(',').collect();
+    let features = ["sg_total", "driving_dist", "driving_acc", "gir", "scrambling", "prox_rgh", "prox_fw", "great_shots", "poor_shots"];
+    let body: Vec<String> = features.iter().zip(&cells[6..15]).map(|(name, cell)| format!("\"{name}\":{cell}")).collect();
+    session.file("body.json", format!("{{{}}}", body.join(",")));
+    let answer = session.ok(
+        "predictd --model model.json --listen 127.0.0.1:0 2> said.txt & \
+         for i in $(seq 200); do grep -q 'on http' said.txt && break; sleep 0.05; done; \
+         url=$(grep -o 'http://[0-9.:]*' said.txt | head -n 1); \
+         curl -sS --json @body.json $url/predict; kill %1; wait %1",
+    );
+    let served: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(served["sg_t2g"].as_f64(), cells.last().unwrap().parse().ok(), "{answer} {line}");
+}
