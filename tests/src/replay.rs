@@ -45,7 +45,8 @@ impl Replay {
         for fault in faults {
             command.args(["--fault", fault]);
         }
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut url = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
         Replay { _stdin: child.stdin.take(), child, url: url.trim().to_owned(), dir }

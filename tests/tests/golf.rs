@@ -1,4 +1,5 @@
 //! The golf pipeline from the API to a model, on the embedded defaults.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 use pipelines::{Replay, Session, repo};
 
@@ -18,12 +19,17 @@ const EVENTS: &str = "SELECT count(*) AS n FROM pga_with_sg_cat_eventslist";
 fn a_season_becomes_a_model_that_beats_the_mean() {
     let replay = Replay::start();
     let session = Session::golf(&replay);
-    session.run(&script("refresh")).expect(0).says("44 events: 44 new").says("41 events with 16,379 rounds in 4 calls");
+    session
+        .run(&script("refresh"))
+        .expect(0)
+        .says("44 events: 44 new")
+        .says("41 events with 16,379 rounds in 4 calls");
     assert_eq!((number(&session, EVENTS), number(&session, ROUNDS)), (44, 16_379));
     assert_eq!(session.ok("bucket ls training_data/ | tail -n +2 | wc -l").trim(), "41");
     session.run(&script("train")).expect(0).says("is the approved model now");
     let scores = session.ok("bucket cat training_data/ | score --model data/models/golf_2026-01-06_*.json");
-    let rmse: Vec<f64> = scores.lines().nth(2).unwrap().split(',').skip(1).map(|cell| cell.parse().unwrap()).collect();
+    let rmse: Vec<f64> =
+        scores.lines().nth(2).unwrap().split(',').skip(1).map(|cell| cell.parse().unwrap()).collect();
     assert!(rmse[0] < 0.7 * rmse[1], "{scores}");
 }
 
@@ -33,12 +39,18 @@ fn a_second_run_asks_for_nothing_that_is_stored_and_changes_nothing() {
     let session = Session::golf(&replay);
     session.run(&script("refresh")).expect(0);
     session.run(&script("train")).expect(0);
-    let before = (session.ok("bucket ls --sha256"), session.ok("db-query sql 'SELECT * FROM pga_with_sg_cat_eventslist'"));
+    let before = (
+        session.ok("bucket ls --sha256"),
+        session.ok("db-query sql 'SELECT * FROM pga_with_sg_cat_eventslist'"),
+    );
     let asked = replay.asked().len();
     session.run(&script("refresh")).expect(0).says("0 events with 0 rounds in 0 calls");
     session.run(&script("train")).expect(0).says("is the approved model already");
     assert_eq!(replay.asked().len(), asked + 1, "only the event list: {:?}", replay.asked());
-    let after = (session.ok("bucket ls --sha256"), session.ok("db-query sql 'SELECT * FROM pga_with_sg_cat_eventslist'"));
+    let after = (
+        session.ok("bucket ls --sha256"),
+        session.ok("db-query sql 'SELECT * FROM pga_with_sg_cat_eventslist'"),
+    );
     assert_eq!(before, after);
 }
 
@@ -54,7 +66,12 @@ fn a_corrected_event_replaces_its_rounds_and_its_file() {
     assert!(before.contains("Champioship") && before.ends_with("|1\n"), "{before}");
     // The archive is asked again for what it did not have a day later, not before.
     session.set("DATAGOLF_BASE_URL", late.url());
-    session.run(&script("refresh")).expect(0).says("1 new, 1 corrected").says("1 event with").hides("2025/478");
+    session
+        .run(&script("refresh"))
+        .expect(0)
+        .says("1 new, 1 corrected")
+        .says("1 event with")
+        .hides("2025/478");
     session.set("FAIRWAY_NOW", "2026-01-08T12:00:00Z");
     session.run(&script("refresh")).expect(0).says("1 new, 0 changed");
     let after = session.ok(&format!("db-query sql \"{of_34}\" | tail -n 1"));
@@ -64,7 +81,11 @@ fn a_corrected_event_replaces_its_rounds_and_its_file() {
     assert!(rounds(&after) < rounds(&before), "a player is gone: {before} {after}");
     let stored = number(&session, &format!("{ROUNDS} WHERE year = 2025 AND event_id = 34"));
     assert_eq!(stored, rounds(&after), "no ghosts");
-    assert_eq!(session.ok("bucket ls training_data/event_data_2025_pga_34 | wc -l").trim(), "2", "one file, not two");
+    assert_eq!(
+        session.ok("bucket ls training_data/event_data_2025_pga_34 | wc -l").trim(),
+        "2",
+        "one file, not two"
+    );
     // New data, new model; the old one stays, and one pointer moved.
     session.run(&script("train")).expect(0).says("is the approved model now");
     assert_eq!(session.ok("registry ls | grep -c golf_2026").trim(), "2");
@@ -97,7 +118,11 @@ fn objects_that_were_lost_or_changed_are_written_again() {
     session.run(&script("refresh")).expect(0);
     let before = session.ok("bucket ls training_data/ --sha256");
     session.ok("bucket rm training_data/event_data_2025_pga_14.csv; echo x >> data/training_data/event_data_2025_pga_2.csv");
-    session.run(&script("refresh")).expect(0).says("pga/2025/14: its object is missing or different").says("2 to write again");
+    session
+        .run(&script("refresh"))
+        .expect(0)
+        .says("pga/2025/14: its object is missing or different")
+        .says("2 to write again");
     assert_eq!(session.ok("bucket ls training_data/ --sha256"), before);
 }
 
@@ -110,15 +135,24 @@ fn predictions_of_the_programs_agree_to_the_bit() {
     session.ok("cp data/models/golf_2026-01-06_*.json model.json; bucket get training_data/event_data_2025_pga_14.csv > e.csv");
     let line = session.ok("predict --model model.json < e.csv | sed -n 2p");
     let cells: Vec<&str> = line.trim().split(',').collect();
-    let features = ["sg_total", "driving_dist", "driving_acc", "gir", "scrambling", "prox_rgh", "prox_fw", "great_shots", "poor_shots"];
-    let body: Vec<String> = features.iter().zip(&cells[6..15]).map(|(name, cell)| format!("\"{name}\":{cell}")).collect();
+    let features = [
+        "sg_total",
+        "driving_dist",
+        "driving_acc",
+        "gir",
+        "scrambling",
+        "prox_rgh",
+        "prox_fw",
+        "great_shots",
+        "poor_shots",
+    ];
+    let body: Vec<String> =
+        features.iter().zip(&cells[6..15]).map(|(name, cell)| format!("\"{name}\":{cell}")).collect();
     session.file("body.json", format!("{{{}}}", body.join(",")));
-    let answer = session.ok(
-        "predictd --model model.json --listen 127.0.0.1:0 2> said.txt & \
+    let answer = session.ok("predictd --model model.json --listen 127.0.0.1:0 2> said.txt & \
          for i in $(seq 200); do grep -q 'on http' said.txt && break; sleep 0.05; done; \
          url=$(grep -o 'http://[0-9.:]*' said.txt | head -n 1); \
-         curl -sS --json @body.json $url/predict; kill %1; wait %1",
-    );
+         curl -sS --json @body.json $url/predict; kill %1; wait %1");
     let served: serde_json::Value = serde_json::from_str(&answer).unwrap();
     assert_eq!(served["sg_t2g"].as_f64(), cells.last().unwrap().parse().ok(), "{answer} {line}");
 }

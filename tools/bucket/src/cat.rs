@@ -12,7 +12,9 @@ use store::Store;
 pub(crate) fn cat(store: &Store, prefix: &str, manifest: Option<&Path>) -> Outcome {
     let entries = store.list(prefix)?;
     if entries.is_empty() {
-        return Err(Failure::data(format!("{prefix}: there are no objects below this prefix (bucket ls lists all)")));
+        return Err(Failure::data(format!(
+            "{prefix}: there are no objects below this prefix (bucket ls lists all)"
+        )));
     }
     let mut joined = rows::writer(Hashed::new(manners::stdout()?));
     let mut header: Option<Header> = None;

@@ -86,7 +86,9 @@ enum Verb {
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
     match args.verb {
-        Verb::Put { key, place, from, if_absent } => put(&Store::open(&place.bucket)?, &key, &from, if_absent),
+        Verb::Put { key, place, from, if_absent } => {
+            put(&Store::open(&place.bucket)?, &key, &from, if_absent)
+        }
         Verb::Get { key, place, to } => get(&Store::open(&place.bucket)?, &key, to.as_deref()),
         Verb::Cat { prefix, place, manifest } => {
             cat::cat(&Store::open(&place.bucket)?, &prefix, manifest.as_deref())
@@ -100,14 +102,18 @@ fn put(store: &Store, key: &str, from: &Path, if_absent: bool) -> Outcome {
     let name = &from.display().to_string();
     let mut file = std::fs::File::open(from).place(name)?;
     if !file.metadata().place(name)?.is_file() {
-        return Err(Failure::usage(format!("--from {name} is not a regular file: write one first, then put it")));
+        return Err(Failure::usage(format!(
+            "--from {name} is not a regular file: write one first, then put it"
+        )));
     }
     let sha256 = fingerprint::of_stream(&mut file).place(name)?;
     file.rewind().place(name)?;
     if if_absent {
         let bytes = std::fs::read(from).place(name)?;
         if store.put_if_absent(key, &bytes)? == store::Written::Lost {
-            return Err(Failure::no(format!("{key}: there is an object with other content; nothing was written")));
+            return Err(Failure::no(format!(
+                "{key}: there is an object with other content; nothing was written"
+            )));
         }
     } else {
         store.put(key, &mut file)?;
@@ -151,5 +157,7 @@ fn ls(store: &Store, prefix: &str, sha256: bool) -> Outcome {
 }
 
 fn open(store: &Store, key: &str) -> Outcome<Box<dyn Read>> {
-    store.reader(key)?.ok_or_else(|| Failure::data(format!("{key}: there is no such object (bucket ls lists them)")))
+    store
+        .reader(key)?
+        .ok_or_else(|| Failure::data(format!("{key}: there is no such object (bucket ls lists them)")))
 }

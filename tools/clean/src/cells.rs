@@ -23,14 +23,18 @@ pub(crate) enum Found {
 
 /// Finds the columns that the recipe needs. A column goes by its own name or, failing that, by its `from`, so that what
 /// is clean already can be cleaned again. Columns that only an identity mentions may be missing.
-pub(crate) fn checked_columns<'a, R: Read>(recipe: &'a Recipe, table: &Table<R>) -> Outcome<Vec<Checked<'a>>> {
+pub(crate) fn checked_columns<'a, R: Read>(
+    recipe: &'a Recipe,
+    table: &Table<R>,
+) -> Outcome<Vec<Checked<'a>>> {
     let required = recipe.required_columns();
     let output = recipe.output_columns();
     let mut checked = Vec::new();
     for (name, column) in &recipe.columns {
         let needed = required.contains(&name.as_str()) || output.contains(&name.as_str());
         let identities = &recipe.clean.identities;
-        let summed = identities.iter().any(|identity| identity.total == *name || identity.parts.contains(name));
+        let summed =
+            identities.iter().any(|identity| identity.total == *name || identity.parts.contains(name));
         let found = table.position(name).or_else(|| table.position(column.from.as_deref()?));
         let at = match found {
             Some(at) if needed || summed => at,
@@ -110,7 +114,9 @@ mod tests {
         for good in ["2025-06-15", "2024-02-29", "2000-02-29"] {
             assert!(is_date(good.as_bytes()), "{good}");
         }
-        for bad in ["2025-6-15", "2025-02-29", "1900-02-29", "2025-13-01", "2025-00-10", "2025-01-32", "6/5/22", ""] {
+        for bad in
+            ["2025-6-15", "2025-02-29", "1900-02-29", "2025-13-01", "2025-00-10", "2025-01-32", "6/5/22", ""]
+        {
             assert!(!is_date(bad.as_bytes()), "{bad}");
         }
     }

@@ -35,9 +35,11 @@ pub struct Args {
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
     let recipe = manners::read_text(&args.recipe)?;
-    let recipe: Recipe = recipe.parse().map_err(|failure: manners::Failure| failure.at(args.recipe.display()))?;
+    let recipe: Recipe =
+        recipe.parse().map_err(|failure: manners::Failure| failure.at(args.recipe.display()))?;
     let input = manners::input(args.input.as_deref())?;
-    let table = Table::open(input.name, input.reader, Ending::allowing_unterminated(args.allow_unterminated))?;
+    let table =
+        Table::open(input.name, input.reader, Ending::allowing_unterminated(args.allow_unterminated))?;
     let mut rejects = match &args.rejects {
         None => None,
         Some(path) => Some(OutFile::create(path).place(path.display())?),

@@ -85,7 +85,8 @@ pub fn clean<R: Read, W: Write, J: Write>(
                 identities.iter_mut().for_each(|identity| identity.check(&found));
                 line.clear();
                 for &column in &output {
-                    let cell = if matches!(found[column], Found::Null) { b"" } else { row.cell(checked[column].at) };
+                    let cell =
+                        if matches!(found[column], Found::Null) { b"" } else { row.cell(checked[column].at) };
                     line.push_field(cell);
                 }
                 out.write_byte_record(&line).map_err(stdout)?;

@@ -159,7 +159,9 @@ fn open(place: &Place) -> Outcome<Db> {
 
 fn exported(db: &mut Db, event: &Identity, rev: i64, key: &str, sha256: &str, now: Now) -> Outcome {
     if !db.mark_exported(event, rev, key, sha256, now)? {
-        return Err(Failure::no(format!("{event} is not at revision {rev} any more: not marked, export it again")));
+        return Err(Failure::no(format!(
+            "{event} is not at revision {rev} any more: not marked, export it again"
+        )));
     }
     say!("{event} revision {rev} is exported");
     Ok(())

@@ -19,15 +19,19 @@ pub(crate) fn rows(db: &mut Db, input: Option<&Path>, recipe: Option<&Recipe>, l
     let input = manners::input(input)?;
     let mut table =
         Table::open(input.name, input.reader, Ending::allowing_unterminated(load.allow_unterminated))?;
-    let columns: Vec<TypedColumn> =
-        table.header().iter().map(|name| TypedColumn { name: name.clone(), kind: kind_of(name, recipe) }).collect();
+    let columns: Vec<TypedColumn> = table
+        .header()
+        .iter()
+        .map(|name| TypedColumn { name: name.clone(), kind: kind_of(name, recipe) })
+        .collect();
     let duplicates = if load.last_wins { Duplicates::LastWins } else { Duplicates::Refuse };
     let name = table.name().to_owned();
     let mut loading = db.load_table(&load.table, columns.clone(), &load.key, duplicates)?;
     let progress = manners::progress(None, "rows");
     while let Some(row) = table.next_row()? {
         let line = row.line;
-        let cells = typed(&row, &columns).map_err(|reason| manners::Failure::data(format!("{name}: {reason}")))?;
+        let cells =
+            typed(&row, &columns).map_err(|reason| manners::Failure::data(format!("{name}: {reason}")))?;
         loading.add(line, cells).map_err(|failure| failure.at(&name))?;
         progress.advance(1);
     }
@@ -38,7 +42,11 @@ pub(crate) fn rows(db: &mut Db, input: Option<&Path>, recipe: Option<&Recipe>, l
         plural(loaded.read, "row"),
         count(loaded.written),
         count(loaded.read - loaded.written - loaded.replaced),
-        if loaded.replaced > 0 { format!(", {} replaced by a later one", count(loaded.replaced)) } else { String::new() }
+        if loaded.replaced > 0 {
+            format!(", {} replaced by a later one", count(loaded.replaced))
+        } else {
+            String::new()
+        }
     );
     Ok(())
 }
@@ -61,7 +69,8 @@ fn typed(row: &Row<'_>, columns: &[TypedColumn]) -> Result<Vec<Cell>, String> {
         if text.is_empty() {
             return Ok(Cell::Null);
         }
-        let wrong = |what: &str| format!("line {}, column {:?}: {text:?} is not {what}", row.line, column.name);
+        let wrong =
+            |what: &str| format!("line {}, column {:?}: {text:?} is not {what}", row.line, column.name);
         match column.kind {
             Kind::Text => Ok(Cell::from(text)),
             Kind::Int => text.parse().map(Cell::Int).map_err(|_| wrong("an integer")),

@@ -14,7 +14,9 @@ pub(crate) fn events(db: &mut Db, input: Option<&Path>, now: Now) -> Outcome {
         let listing = Listing::from_line(line).map_err(|reason| lines.failure(reason))?;
         let expected = listings.len() as u64 + 1;
         if listing.line != expected {
-            return Err(lines.failure(format!("line {} of the list, but line {expected} was due", listing.line)));
+            return Err(
+                lines.failure(format!("line {} of the list, but line {expected} was due", listing.line))
+            );
         }
         listings.push(listing);
     }

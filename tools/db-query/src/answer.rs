@@ -33,7 +33,8 @@ impl Answer {
 
     /// Sends everything to stdout.
     pub(crate) fn send(self) -> Outcome {
-        let mut spooled = self.csv.into_inner().map_err(|error| Failure::io("temporary file", error.error()))?;
+        let mut spooled =
+            self.csv.into_inner().map_err(|error| Failure::io("temporary file", error.error()))?;
         spooled.rewind().place("temporary file")?;
         let mut out = manners::stdout()?;
         io::copy(&mut spooled, &mut out).and_then(|_| out.flush()).place("stdout")

@@ -11,7 +11,7 @@ use wire::{Cell, EVENT_V1, Event, Identity, Round};
 /// One event of an answer.
 pub(crate) enum Found {
     /// It is there, with rounds.
-    Event(Event),
+    Event(Box<Event>),
     /// There is an answer, but it has no rounds; in DataGolf's words where it used any.
     NoRounds(String),
 }
@@ -48,9 +48,13 @@ pub(crate) fn event(text: &str, wanted: &Identity) -> Result<Found, String> {
     if let Ok(words) = serde_json::from_str::<String>(text) {
         return Ok(Found::NoRounds(words));
     }
-    let answer: RawEvent<'_> = serde_json::from_str(text).map_err(|error| format!("not an event: {error}"))?;
+    let answer: RawEvent<'_> =
+        serde_json::from_str(text).map_err(|error| format!("not an event: {error}"))?;
     let (tour, year) = (answer.tour.as_deref(), answer.year);
-    if answer.event_id != wanted.event_id || year != wanted.calendar_year || tour.is_some_and(|t| t != wanted.tour) {
+    if answer.event_id != wanted.event_id
+        || year != wanted.calendar_year
+        || tour.is_some_and(|t| t != wanted.tour)
+    {
         return Err(format!("the answer is about {}/{year}/{}", tour.unwrap_or("?"), answer.event_id));
     }
     let players = match answer.scores {
@@ -78,7 +82,7 @@ pub(crate) fn event(text: &str, wanted: &Identity) -> Result<Found, String> {
     event.rounds = rounds(&event, players)?;
     event.n_rounds = event.rounds.len();
     event.check()?;
-    Ok(Found::Event(event))
+    Ok(Found::Event(Box::new(event)))
 }
 
 /// Flattens players into rounds, in the order of the key.
@@ -200,7 +204,8 @@ impl<'de> Deserialize<'de> for Player {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Player, A::Error> {
                 let mut dg_id = None;
-                let mut player = Player { dg_id: 0, name: None, fin_text: None, rounds: Vec::with_capacity(4) };
+                let mut player =
+                    Player { dg_id: 0, name: None, fin_text: None, rounds: Vec::with_capacity(4) };
                 while let Some(key) = map.next_key::<Cow<'de, str>>()? {
                     match &*key {
                         "dg_id" => dg_id = Some(map.next_value::<WholeNumber>()?.0),

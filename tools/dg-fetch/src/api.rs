@@ -8,10 +8,10 @@ use reqwest::StatusCode;
 use reqwest::blocking::{Client, Response};
 use reqwest::header::RETRY_AFTER;
 
+use crate::Calls;
 use crate::deadline::{Deadline, unsigned};
 use crate::key::Key;
 use crate::pace::Pace;
-use crate::Calls;
 
 /// How often a server that fails is asked again.
 const RETRIES: usize = 4;
@@ -83,7 +83,12 @@ impl Api {
     }
 
     /// Calls an endpoint. Waits for the pace, waits out a suspension that fits, retries what may pass.
-    pub(crate) fn call(&self, endpoint: &str, parameters: &[(&str, &str)], deadline: &Deadline) -> Outcome<Answer> {
+    pub(crate) fn call(
+        &self,
+        endpoint: &str,
+        parameters: &[(&str, &str)],
+        deadline: &Deadline,
+    ) -> Outcome<Answer> {
         let place = place(endpoint, parameters);
         let mut delays = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(500))
@@ -115,7 +120,9 @@ impl Api {
                         thread::sleep(delay);
                     }
                     Some(_) => return Ok(Answer::OutOfTime),
-                    None => return Ok(Answer::Failing(format!("{place}: {reason} ({} attempts)", RETRIES + 1))),
+                    None => {
+                        return Ok(Answer::Failing(format!("{place}: {reason} ({} attempts)", RETRIES + 1)));
+                    }
                 },
             }
         }
@@ -167,9 +174,9 @@ impl Api {
         }
         let words = self.words(response);
         match status {
-            StatusCode::TOO_MANY_REQUESTS => {
-                Ok(Attempt::Suspended(retry_after.or_else(|| minutes_in(&words)).unwrap_or(SUSPENSION + SUSPENSION_MARGIN)))
-            }
+            StatusCode::TOO_MANY_REQUESTS => Ok(Attempt::Suspended(
+                retry_after.or_else(|| minutes_in(&words)).unwrap_or(SUSPENSION + SUSPENSION_MARGIN),
+            )),
             StatusCode::BAD_REQUEST => Ok(Attempt::Answered(Answer::NotInArchive(words))),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Failure::denied(format!(
                 "{place}: {status}: {words} (is the key right, and does its plan, Scratch Plus, include this endpoint?)"
@@ -230,7 +237,8 @@ fn minutes_in(words: &str) -> Option<Duration> {
 }
 
 fn is_loopback(url: &str) -> bool {
-    let host = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let host =
+        reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }

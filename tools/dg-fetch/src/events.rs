@@ -38,7 +38,8 @@ pub(crate) fn events(api: &Api, source: &Source, format: Format) -> Outcome {
     let all = listed.len();
     let mut wanted = Vec::with_capacity(all);
     for event in listed {
-        let place = |reason: String| Failure::data(format!("event-list: {}: {reason}", event.event_name.trim()));
+        let place =
+            |reason: String| Failure::data(format!("event-list: {}: {reason}", event.event_name.trim()));
         Identity::new(&event.tour, event.calendar_year, event.event_id).map_err(place)?;
         if !is_iso_date(&event.date) {
             return Err(place(format!("date {:?} is not like 2025-06-15", event.date)));
@@ -58,8 +59,15 @@ pub(crate) fn events(api: &Api, source: &Source, format: Format) -> Outcome {
 fn write(events: &[Listed], format: Format) -> Outcome {
     let mut output = Output::open(format)?;
     if format == Format::Csv {
-        let columns =
-            ["tour", "calendar_year", "event_id", "event_name", "event_completed", "sg_categories", "traditional_stats"];
+        let columns = [
+            "tour",
+            "calendar_year",
+            "event_id",
+            "event_name",
+            "event_completed",
+            "sg_categories",
+            "traditional_stats",
+        ];
         output.record(&columns)?;
     }
     for (at, event) in events.iter().enumerate() {

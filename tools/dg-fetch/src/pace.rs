@@ -73,7 +73,10 @@ impl Pace {
         memory.forget(now);
         let value = body(&mut memory, now);
         let text = serde_json::to_string(&memory).unwrap_or_default();
-        file.rewind().and_then(|()| file.set_len(0)).and_then(|()| file.write_all(text.as_bytes())).place(place)?;
+        file.rewind()
+            .and_then(|()| file.set_len(0))
+            .and_then(|()| file.write_all(text.as_bytes()))
+            .place(place)?;
         Ok(value)
     }
 }
@@ -89,7 +92,8 @@ impl Memory {
 
     /// How long until a call fits.
     fn wait_ms(&self, now: i64, calls_per_minute: usize) -> u64 {
-        let oldest_that_counts = self.calls.len().checked_sub(calls_per_minute).map(|at| self.calls[at] + WINDOW_MS);
+        let oldest_that_counts =
+            self.calls.len().checked_sub(calls_per_minute).map(|at| self.calls[at] + WINDOW_MS);
         let ready = oldest_that_counts.unwrap_or(now).max(self.suspended_until);
         u64::try_from(ready - now).unwrap_or(0)
     }

@@ -34,7 +34,8 @@ pub(crate) fn wanted(input: Option<&Path>, named: Vec<Identity>) -> Outcome<Vec<
     let input = manners::input(input)?;
     let mut table = Table::open(input.name, input.reader, Ending::Terminated)?;
     let name = table.name().to_owned();
-    let (tour, year, id) = (table.require("tour")?, table.require("calendar_year")?, table.require("event_id")?);
+    let (tour, year, id) =
+        (table.require("tour")?, table.require("calendar_year")?, table.require("event_id")?);
     let (event_name, completed) = (table.position("event_name"), table.position("event_completed"));
     let mut wanted = Vec::new();
     while let Some(row) = table.next_row()? {
@@ -81,7 +82,8 @@ fn seasons(wanted: Vec<Wanted>) -> VecDeque<Vec<Wanted>> {
     let mut seasons: VecDeque<Vec<Wanted>> = VecDeque::new();
     for event in wanted {
         let same = |season: &&mut Vec<Wanted>| {
-            season[0].event.tour == event.event.tour && season[0].event.calendar_year == event.event.calendar_year
+            season[0].event.tour == event.event.tour
+                && season[0].event.calendar_year == event.event.calendar_year
         };
         match seasons.iter_mut().find(same) {
             Some(season) if season.iter().any(|seen| seen.event == event.event) => {}
@@ -171,7 +173,9 @@ impl Fetch<'_> {
         let (year, id) = (event.calendar_year.to_string(), event.event_id.to_string());
         match self.call(&[("tour", &event.tour), ("event_id", &id), ("year", &year)])? {
             Answer::OutOfTime => return Ok(false),
-            Answer::Failing(reason) => return Err(Failure::unavailable(format!("{reason}; run again later"))),
+            Answer::Failing(reason) => {
+                return Err(Failure::unavailable(format!("{reason}; run again later")));
+            }
             Answer::NotInArchive(words) => self.write(wanted, Found::NoRounds(words))?,
             Answer::Body(body) => match answer::event(&String::from_utf8_lossy(&body), event) {
                 Ok(found) => self.write(wanted, found)?,
@@ -210,13 +214,23 @@ impl Fetch<'_> {
             plural(self.stored, "event"),
             plural(self.rounds, "round"),
             plural(self.calls, "call"),
-            if self.unavailable > 0 { format!("; {} without rounds yet", self.unavailable) } else { String::new() },
-            if self.left > 0 { format!("; stopped at the deadline, {} left", self.left) } else { String::new() }
+            if self.unavailable > 0 {
+                format!("; {} without rounds yet", self.unavailable)
+            } else {
+                String::new()
+            },
+            if self.left > 0 {
+                format!("; stopped at the deadline, {} left", self.left)
+            } else {
+                String::new()
+            }
         );
         self.output.finish()?;
         match self.bad.as_slice() {
             [] => Ok(()),
-            bad => Err(Failure::data(format!("answers that make no sense, not passed on: {}", bad.join("; ")))),
+            bad => {
+                Err(Failure::data(format!("answers that make no sense, not passed on: {}", bad.join("; "))))
+            }
         }
     }
 }

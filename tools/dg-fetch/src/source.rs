@@ -29,7 +29,9 @@ impl Source {
                 let source = Source::deserialize(recipe.source)
                     .map_err(|error| at(Failure::config(format!("[source]: {}", error.message()))))?;
                 if source.kind.as_deref().is_some_and(|kind| kind != "datagolf") {
-                    return Err(at(Failure::config("[source] kind is not \"datagolf\": another program fetches it")));
+                    return Err(at(Failure::config(
+                        "[source] kind is not \"datagolf\": another program fetches it",
+                    )));
                 }
                 source
             }

@@ -3,7 +3,9 @@
 use manners::{Failure, Outcome};
 use smartcore::linalg::basic::arrays::Array;
 use smartcore::linalg::basic::matrix::DenseMatrix;
-use smartcore::linear::linear_regression::{LinearRegression, LinearRegressionParameters, LinearRegressionSolverName};
+use smartcore::linear::linear_regression::{
+    LinearRegression, LinearRegressionParameters, LinearRegressionSolverName,
+};
 use smartcore::linear::ridge_regression::{RidgeRegression, RidgeRegressionParameters};
 
 use crate::training::Part;
@@ -55,7 +57,8 @@ pub(crate) fn ridge(part: &Part, names: &[String], alpha: f64) -> Outcome<Fitted
     let target_mean = mean(part.target.iter().copied(), part.rows());
     let centred: Vec<f64> = part.target.iter().map(|y| y - target_mean).collect();
     let parameters = RidgeRegressionParameters::default().with_alpha(alpha).with_normalize(false);
-    let fitted = RidgeRegression::fit(&scaled.matrix()?, &centred, parameters).map_err(|error| refused(&error))?;
+    let fitted =
+        RidgeRegression::fit(&scaled.matrix()?, &centred, parameters).map_err(|error| refused(&error))?;
     let coefficients = fitted.coefficients().iterator(0).copied().collect();
     Ok(scaled.unscaled(target_mean, coefficients))
 }
@@ -80,7 +83,7 @@ impl Standardised {
             let middle = mean(column.clone(), rows);
             let deviation = mean(column.clone().map(|x| (x - middle) * (x - middle)), rows).sqrt();
             // Relative: the spread of a constant column is rounding.
-            if !(deviation > middle.abs() * 1e-14) {
+            if deviation <= middle.abs() * 1e-14 {
                 return Err(Failure::data(format!(
                     "feature {name:?} has the same value, {middle}, in every training row: it says nothing; take it \
                      out of [features]"
@@ -94,11 +97,19 @@ impl Standardised {
     }
 
     fn matrix(&self) -> Outcome<DenseMatrix<f64>> {
-        DenseMatrix::new(self.rows, self.means.len(), self.values.clone(), true).map_err(|error| refused(&error))
+        DenseMatrix::new(self.rows, self.means.len(), self.values.clone(), true)
+            .map_err(|error| refused(&error))
     }
 
     /// What the fit so far does not explain.
-    fn residuals(&self, target: &[f64], target_mean: f64, shift: f64, coefficients: &[f64], left: &mut [f64]) {
+    fn residuals(
+        &self,
+        target: &[f64],
+        target_mean: f64,
+        shift: f64,
+        coefficients: &[f64],
+        left: &mut [f64],
+    ) {
         for (row, (y, left)) in target.iter().zip(left).enumerate() {
             let columns = coefficients.iter().enumerate();
             let explained = columns.map(|(at, coefficient)| coefficient * self.values[at * self.rows + row]);
@@ -108,8 +119,10 @@ impl Standardised {
 
     /// Coefficients for the features as they come.
     fn unscaled(&self, at_means: f64, scaled: Vec<f64>) -> Fitted {
-        let coefficients: Vec<f64> = scaled.iter().zip(&self.deviations).map(|(c, deviation)| c / deviation).collect();
-        let intercept = coefficients.iter().zip(&self.means).fold(at_means, |sum, (c, middle)| sum - c * middle);
+        let coefficients: Vec<f64> =
+            scaled.iter().zip(&self.deviations).map(|(c, deviation)| c / deviation).collect();
+        let intercept =
+            coefficients.iter().zip(&self.means).fold(at_means, |sum, (c, middle)| sum - c * middle);
         Fitted { intercept, coefficients }
     }
 }

@@ -54,7 +54,9 @@ pub fn run(args: Args) -> Outcome {
     let candidate = choose(&recipe, args.candidate.as_deref())?;
     let manifest = match &args.manifest {
         None => None,
-        Some(path) => Some(Manifest::parse(&path.display().to_string(), manners::read_text(path)?.as_bytes())?),
+        Some(path) => {
+            Some(Manifest::parse(&path.display().to_string(), manners::read_text(path)?.as_bytes())?)
+        }
     };
     if args.training_key {
         let data_sha256 = match &manifest {
@@ -78,7 +80,11 @@ fn choose<'a>(recipe: &'a Recipe, wanted: Option<&str>) -> Outcome<&'a Candidate
     let chosen = candidates.find(|candidate| wanted.is_none_or(|wanted| candidate.name() == wanted));
     chosen.ok_or_else(|| {
         let names: Vec<&str> = recipe.candidates.iter().map(Candidate::name).collect();
-        Failure::usage(format!("--candidate {:?}: the recipe has {}", wanted.unwrap_or_default(), names.join(", ")))
+        Failure::usage(format!(
+            "--candidate {:?}: the recipe has {}",
+            wanted.unwrap_or_default(),
+            names.join(", ")
+        ))
     })
 }
 

@@ -1,5 +1,6 @@
 use artifact::{
-    Algorithm, Baseline, Body, Check, DataCard, Feature, Histogram, Measured, Model, RecipeCard, TargetCard, Term,
+    Algorithm, Baseline, Body, Check, DataCard, Feature, Histogram, Measured, Model, RecipeCard, TargetCard,
+    Term,
 };
 use manners::{Failure, Outcome};
 use metrics::Scores;

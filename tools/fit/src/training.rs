@@ -94,7 +94,8 @@ impl Training {
 
 impl<'a> Columns<'a> {
     fn find<R: Read>(recipe: &'a Recipe, table: &Table<R>) -> Outcome<Columns<'a>> {
-        let positions = |names: &[String]| names.iter().map(|name| table.require(name)).collect::<Outcome<Vec<_>>>();
+        let positions =
+            |names: &[String]| names.iter().map(|name| table.require(name)).collect::<Outcome<Vec<_>>>();
         let named = |name: &'a String| Ok((name.as_str(), table.require(name)?));
         Ok(Columns {
             features: recipe.features.columns.iter().map(named).collect::<Outcome<_>>()?,
@@ -121,7 +122,10 @@ impl<'a> Columns<'a> {
 fn read_cell(row: &Row<'_>, name: &str, at: usize) -> Result<f64, String> {
     let cell = row.cell(at);
     number::parse(cell).ok_or_else(|| {
-        format!("column {name:?}: {:?} is not a number (fit takes the rows that `clean` wrote)", String::from_utf8_lossy(cell))
+        format!(
+            "column {name:?}: {:?} is not a number (fit takes the rows that `clean` wrote)",
+            String::from_utf8_lossy(cell)
+        )
     })
 }
 

@@ -35,7 +35,8 @@ pub fn run(args: Args) -> Outcome {
     let bytes = std::fs::read(&args.model).place(args.model.display())?;
     let model = Model::parse(&args.model.display().to_string(), &bytes)?;
     let input = manners::input(args.input.as_deref())?;
-    let table = Table::open(input.name, input.reader, Ending::allowing_unterminated(args.allow_unterminated))?;
+    let table =
+        Table::open(input.name, input.reader, Ending::allowing_unterminated(args.allow_unterminated))?;
     let mut rejects = match &args.rejects {
         None => None,
         Some(path) => Some(OutFile::create(path).place(path.display())?),
@@ -44,7 +45,8 @@ pub fn run(args: Args) -> Outcome {
     if let (Some(file), Some(path)) = (rejects, &args.rejects) {
         file.publish().place(path.display())?;
     }
-    let rejected = if counts.rejected > 0 { format!(", {} rejected", count(counts.rejected)) } else { String::new() };
+    let rejected =
+        if counts.rejected > 0 { format!(", {} rejected", count(counts.rejected)) } else { String::new() };
     say!("{} by {}{rejected}", plural(counts.predicted, "prediction"), model.id());
     Ok(())
 }

@@ -1,4 +1,178 @@
-//! tmp
-#[derive(clap::Parser)]
-pub struct Args{}
-pub fn run(_:Args)->manners::Outcome{Ok(())}
+//! Answers POST /predict with the approved model. Start reading at [`run`]; `core.rs` is what is said, `front.rs` how it
+//! gets in and out, `supply.rs` where the model comes from.
+
+mod core;
+mod front;
+mod loaded;
+mod problem;
+mod scoring;
+mod supply;
+mod visitors;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use manners::{Exit, Failure, Outcome, say};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+pub use crate::core::{Request, Response, Served, handle};
+pub use crate::loaded::Loaded;
+use crate::supply::{Source, Supply};
+
+/// Answers predictions over HTTP with the approved model, and follows when another is approved.
+///
+/// Example: predictd --bucket data & curl -s --json @round.json http://127.0.0.1:5000/predict | jq .sg_t2g
+#[derive(Parser)]
+#[command(name = "predictd", version, verbatim_doc_comment)]
+pub struct Args {
+    /// Serve this model file, and what replaces it. Wins over FAIRWAY_BUCKET.
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Serve the model that this bucket's models/latest_model.json names, and follow it.
+    #[arg(long, value_name = "URL", env = BUCKET, hide_env_values = true)]
+    bucket: Option<String>,
+    /// Address and port; port 0 takes a free one and says which.
+    #[arg(long, value_name = "ADDRESS", env = "FAIRWAY_LISTEN", default_value = "127.0.0.1:5000")]
+    listen: SocketAddr,
+    /// Allow an address that other machines can reach. Whoever reaches it can ask.
+    #[arg(long)]
+    open: bool,
+    /// Seconds between looks for a new model; SIGHUP looks at once.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    poll: Duration,
+    /// Largest request body; larger ones are answered 413.
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20, value_parser = up_to_a_gigabyte)]
+    max_body: usize,
+    /// Connections at a time; further ones are answered 503.
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    max_connections: u32,
+    /// Seconds that a client has to send its header, then to send its body, then to take each part of the answer.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    request_timeout: Duration,
+    /// Seconds that SIGTERM and SIGINT leave to the requests under way.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    drain: Duration,
+}
+
+/// What a client may take of the server.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) body_bytes: usize,
+    pub(crate) connections: u32,
+    pub(crate) request_time: Duration,
+    pub(crate) drain_time: Duration,
+}
+
+const BUCKET: &str = "FAIRWAY_BUCKET";
+
+/// Runs the program until SIGTERM or SIGINT.
+pub fn run(args: Args) -> Outcome {
+    if !args.listen.ip().is_loopback() && !args.open {
+        return Err(Failure::usage(format!(
+            "--listen {}: other machines can reach this address, and whoever reaches it can ask (say --open if that \
+             is meant, or listen on 127.0.0.1)",
+            args.listen
+        )));
+    }
+    let supply = Supply::open(source(&args)?)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::io("starting threads", &error))?;
+    let outcome = runtime.block_on(serve(args, supply));
+    // A look at a disk that hangs must not keep the program from ending.
+    runtime.shutdown_background();
+    outcome
+}
+
+fn source(args: &Args) -> Outcome<Source> {
+    match (&args.model, &args.bucket) {
+        (Some(file), None) => Ok(Source::File(file.clone())),
+        // clap does not say whether the flag or the variable gave a value; what equals the variable came from it.
+        (Some(file), Some(url)) if std::env::var(BUCKET).is_ok_and(|from_env| from_env == *url) => {
+            Ok(Source::File(file.clone()))
+        }
+        (Some(_), Some(_)) => {
+            Err(Failure::usage("--model and --bucket both say which model to serve (give one of them)"))
+        }
+        (None, Some(url)) => Ok(Source::Bucket(url.clone())),
+        (None, None) => Err(Failure::usage(format!(
+            "no model to serve (give --bucket URL, --model FILE or the variable {BUCKET})"
+        ))),
+    }
+}
+
+async fn serve(args: Args, supply: Supply) -> Outcome {
+    // Before the line below is said: whoever has read it may send signals.
+    let on = |kind| signal(kind).map_err(|error| Failure::io("listening for signals", &error));
+    let (mut terminate, mut interrupt, hangup) =
+        (on(SignalKind::terminate())?, on(SignalKind::interrupt())?, on(SignalKind::hangup())?);
+
+    let listener = TcpListener::bind(args.listen).await.map_err(|error| {
+        let remedy = "choose another address with --listen, or stop the program that has it";
+        Failure::new(Exit::Io, format!("{}: cannot listen: {error} ({remedy})", args.listen))
+    })?;
+    let address = listener.local_addr().map_err(|error| Failure::io(args.listen, &error))?;
+
+    let served = supply.subscribe();
+    let now: Arc<Served> = served.borrow().clone();
+    if let Some(reason) = &now.trouble {
+        say!("{reason}");
+    }
+    let model = now.loaded.as_ref().map_or("no model yet", |loaded| loaded.id());
+    say!("serving {model} on http://{address} (POST /predict)");
+
+    tokio::spawn(supply.follow(args.poll, hangup));
+    let limits = Limits {
+        body_bytes: args.max_body,
+        connections: args.max_connections,
+        request_time: args.request_timeout,
+        drain_time: args.drain,
+    };
+    let stop = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    front::serve(listener, served, limits, stop).await;
+    Ok(())
+}
+
+/// Fractions are allowed; 0 and times that no clock can add are not.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    if !(0.001..=31_536_000.0).contains(&seconds) {
+        return Err("not between 0.001 and 31536000 seconds".to_owned());
+    }
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn up_to_a_gigabyte(text: &str) -> Result<usize, String> {
+    let bytes: usize = text.parse().map_err(|_| "not a number of bytes".to_owned())?;
+    if (1..=1 << 30).contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err("not between 1 and 1073741824 bytes".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn verify_cli() {
+        super::Args::command().debug_assert();
+    }
+
+    #[test]
+    fn seconds_are_positive_and_finite() {
+        assert_eq!(super::seconds("0.25").unwrap().as_millis(), 250);
+        for bad in ["0", "-1", "nan", "inf", "1e300", "soon", ""] {
+            assert!(super::seconds(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -19,9 +19,16 @@ pub(crate) fn show(store: &Store) -> Outcome {
     for entry in pointer.history.iter().rev() {
         let model = entry.model.as_ref().map_or("-", |model| model.key.as_str());
         let what = deed(entry.what);
-        text.push_str(&format!("{:>4}  {}  {what:<8}  {model}  by {}: {}\n", entry.seq, entry.when, entry.who, entry.why));
+        text.push_str(&format!(
+            "{:>4}  {}  {what:<8}  {model}  by {}: {}\n",
+            entry.seq, entry.when, entry.who, entry.why
+        ));
         for verdict in &entry.verdicts {
-            text.push_str(&format!("      {}  {}\n", if verdict.passed { "holds" } else { "FAILS" }, verdict.rule));
+            text.push_str(&format!(
+                "      {}  {}\n",
+                if verdict.passed { "holds" } else { "FAILS" },
+                verdict.rule
+            ));
         }
     }
     send(text.as_bytes())
@@ -39,7 +46,8 @@ pub(crate) fn ls(store: &Store) -> Outcome {
         }
         let Some(object) = store.get(&entry.key)? else { continue };
         let named = Named { sha256: fingerprint::of(&object.bytes), key: entry.key };
-        let id = Model::parse(&named.key, &object.bytes).map_or_else(|_| "unreadable".to_owned(), |model| model.id());
+        let id = Model::parse(&named.key, &object.bytes)
+            .map_or_else(|_| "unreadable".to_owned(), |model| model.id());
         let approved = if pointer.model.as_ref() == Some(&named) { "yes" } else { "no" };
         let verdict = pointer.verdict_on(&named).map_or("", |entry| deed(entry.what));
         out.write_record([named.key.as_str(), id.as_str(), approved, verdict]).map_err(failed)?;
@@ -55,7 +63,8 @@ pub(crate) fn find(store: &Store, training_key: &str) -> Outcome {
     let Some(entry) = store.list(PREFIX)?.into_iter().find(|entry| entry.key.ends_with(&end)) else {
         return Err(Failure::no(format!("no model with the training key {head}…")));
     };
-    let object = store.get(&entry.key)?.ok_or_else(|| Failure::unavailable(format!("{}: removed", entry.key)))?;
+    let object =
+        store.get(&entry.key)?.ok_or_else(|| Failure::unavailable(format!("{}: removed", entry.key)))?;
     Model::parse(&entry.key, &object.bytes)?;
     send(&object.bytes)
 }

@@ -39,7 +39,8 @@ pub(crate) fn promote(store: &Store, from: &Path, signature: &Signature, force: 
 /// Puts the model under its dated key, unless its training key is there already.
 fn keep(store: &Store, model: &Model, bytes: &[u8], signature: &Signature) -> Outcome<Named> {
     if let Some(key) = find_key(store, model)? {
-        let there = store.get(&key)?.ok_or_else(|| Failure::unavailable(format!("{key}: removed meanwhile")))?;
+        let there =
+            store.get(&key)?.ok_or_else(|| Failure::unavailable(format!("{key}: removed meanwhile")))?;
         Model::parse(&key, &there.bytes)?;
         return Ok(Named { key, sha256: fingerprint::of(&there.bytes) });
     }
@@ -78,7 +79,10 @@ fn decide(
         pointer.model = Some(named.clone());
         pointer.hold = None;
         pointer.record(entry);
-        return Ok(Decision::Write(Box::new(loaded), Ok(format!("{key} is the approved model now, by force"))));
+        return Ok(Decision::Write(
+            Box::new(loaded),
+            Ok(format!("{key} is the approved model now, by force")),
+        ));
     }
     if let Some(hold) = &pointer.hold {
         return Ok(Decision::Leave(Err(format!(

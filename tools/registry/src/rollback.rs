@@ -22,7 +22,8 @@ pub(crate) fn rollback(store: &Store, to: Option<&str>, signature: &Signature, r
 
 /// The named model, or the one that was approved before the current one.
 fn target(pointer: &Pointer, to: Option<&str>) -> Outcome<Named> {
-    let approved = pointer.history.iter().rev().filter(|entry| matches!(entry.what, Deed::Promoted | Deed::Rollback));
+    let approved =
+        pointer.history.iter().rev().filter(|entry| matches!(entry.what, Deed::Promoted | Deed::Rollback));
     let mut models = approved.filter_map(|entry| entry.model.as_ref());
     let found = match to {
         Some(key) => models.find(|model| model.key == key),
@@ -52,6 +53,8 @@ pub(crate) fn release(store: &Store, signature: &Signature, reason: &str) -> Out
 fn save(store: &Store, loaded: &pointer::Loaded) -> Outcome {
     match loaded.save(store)? {
         Written::Done => Ok(()),
-        Written::Lost => Err(Failure::unavailable(format!("{}: moved meanwhile; look and try again", pointer::KEY))),
+        Written::Lost => {
+            Err(Failure::unavailable(format!("{}: moved meanwhile; look and try again", pointer::KEY)))
+        }
     }
 }

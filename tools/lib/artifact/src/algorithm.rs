@@ -33,6 +33,14 @@ pub struct Term {
 }
 
 impl Algorithm {
+    /// As the recipe calls it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Algorithm::Linear { .. } => "linear",
+            Algorithm::Ridge { .. } => "ridge",
+        }
+    }
+
     /// The prediction for one row of finite features, in the target's unit.
     pub fn predict(&self, row: &[f64]) -> f64 {
         match self {

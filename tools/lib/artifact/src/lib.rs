@@ -7,7 +7,9 @@ mod load;
 mod table;
 
 pub use algorithm::{Algorithm, Term};
-pub use body::{Baseline, Body, Check, DataCard, Feature, Histogram, Measured, Preparation, RecipeCard, TargetCard};
+pub use body::{
+    Baseline, Body, Check, DataCard, Feature, Histogram, Measured, Preparation, RecipeCard, TargetCard,
+};
 pub use table::FeatureColumns;
 
 /// The version of the file.

@@ -28,7 +28,9 @@ impl Model {
     /// The model as a file.
     pub fn to_text(&self) -> Outcome<String> {
         let envelope = |body| Envelope { format: FORMAT.to_owned(), sha256: self.sha256.clone(), body };
-        let text = serde_json::to_value(&self.body).map(envelope).and_then(|file| serde_json::to_string_pretty(&file));
+        let text = serde_json::to_value(&self.body)
+            .map(envelope)
+            .and_then(|file| serde_json::to_string_pretty(&file));
         text.map(|text| text + "\n").map_err(|error| Failure::data(format!("model: {error}")))
     }
 
@@ -40,6 +42,14 @@ impl Model {
     fn check(&self) -> Result<(), String> {
         let body = &self.body;
         let features = body.features.len();
+        if features == 0 {
+            return Err("it has no features".to_owned());
+        }
+        for (at, feature) in body.features.iter().enumerate() {
+            if body.features[..at].iter().any(|earlier| earlier.name == feature.name) {
+                return Err(format!("feature {:?} stands twice", feature.name));
+            }
+        }
         if body.training_key.len() != 64 || !body.training_key.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err("the training key is not 64 hexadecimal digits".to_owned());
         }
@@ -61,9 +71,12 @@ impl Model {
             }
             let got = self.predict(&check.row);
             let allowed = CHECK_TOLERANCE * check.prediction.abs().max(1.0);
-            // Written so that a NaN fails.
-            if !((got - check.prediction).abs() <= allowed) {
-                return Err(format!("check row {i} gives {got}, not {}: this build computes differently", check.prediction));
+            let agrees = (got - check.prediction).abs() <= allowed; // never for a NaN
+            if !agrees {
+                return Err(format!(
+                    "check row {i} gives {got}, not {}: this build computes differently",
+                    check.prediction
+                ));
             }
         }
         Ok(())
@@ -80,11 +93,14 @@ fn parse(bytes: &[u8]) -> Result<Model, String> {
     match file.get("format").and_then(Value::as_str) {
         Some(FORMAT) => {}
         Some(other) if other.starts_with("fairway.model/") => {
-            return Err(format!("format {other:?} is newer than this program, which reads {FORMAT:?}: upgrade it"));
+            return Err(format!(
+                "format {other:?} is newer than this program, which reads {FORMAT:?}: upgrade it"
+            ));
         }
         _ => return Err("not a model file: it has no \"format\": \"fairway.model/…\"".to_owned()),
     }
-    let envelope: Envelope = serde_json::from_value(file).map_err(|error| format!("not a model file: {error}"))?;
+    let envelope: Envelope =
+        serde_json::from_value(file).map_err(|error| format!("not a model file: {error}"))?;
     let sha256 = canonical::sha256(&envelope.body);
     if sha256 != envelope.sha256 {
         return Err(format!(
@@ -92,7 +108,8 @@ fn parse(bytes: &[u8]) -> Result<Model, String> {
             envelope.sha256
         ));
     }
-    let body: Body = serde_json::from_value(envelope.body).map_err(|error| format!("not a model file: {error}"))?;
+    let body: Body =
+        serde_json::from_value(envelope.body).map_err(|error| format!("not a model file: {error}"))?;
     let model = Model { body, sha256 };
     model.check()?;
     Ok(model)

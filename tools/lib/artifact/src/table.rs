@@ -15,7 +15,8 @@ impl FeatureColumns {
     /// Finds every feature in the header, or fails naming the one that is missing.
     pub fn find<R: Read>(model: &Model, table: &Table<R>) -> Outcome<FeatureColumns> {
         let place = |name: &String| Ok((name.clone(), table.require(name)?));
-        let columns = model.body().features.iter().map(|feature| place(&feature.name)).collect::<Outcome<_>>()?;
+        let columns =
+            model.body().features.iter().map(|feature| place(&feature.name)).collect::<Outcome<_>>()?;
         Ok(FeatureColumns { columns })
     }
 
@@ -33,7 +34,11 @@ impl FeatureColumns {
 pub(crate) fn read_number(row: &Row<'_>, name: &str, at: usize) -> Result<f64, String> {
     let cell = row.cell(at);
     number::parse(cell).ok_or_else(|| {
-        let found = if cell.is_empty() { "is empty".to_owned() } else { format!("{:?} is not a number", String::from_utf8_lossy(cell)) };
+        let found = if cell.is_empty() {
+            "is empty".to_owned()
+        } else {
+            format!("{:?} is not a number", String::from_utf8_lossy(cell))
+        };
         format!("line {}, column {name:?}: {found}", row.line)
     })
 }

@@ -39,7 +39,11 @@ pub(crate) trait Connection {
 }
 
 /// All rows of a query; for answers that are small by nature.
-pub(crate) fn collect(connection: &mut dyn Connection, sql: &str, parameters: &[Cell]) -> Outcome<Vec<Vec<Cell>>> {
+pub(crate) fn collect(
+    connection: &mut dyn Connection,
+    sql: &str,
+    parameters: &[Cell],
+) -> Outcome<Vec<Vec<Cell>>> {
     let mut rows = Vec::new();
     connection.ask(sql, parameters, &mut |row| {
         rows.push(row.to_vec());

@@ -115,7 +115,10 @@ impl Db {
 
     /// Compares what was exported with what a bucket holds (`sha256_of` a key) and forgets the mark of every event whose
     /// object is missing or different. Returns those events.
-    pub fn forget_lost_exports(&mut self, sha256_of: impl Fn(&str) -> Option<String>) -> Outcome<Vec<Identity>> {
+    pub fn forget_lost_exports(
+        &mut self,
+        sha256_of: impl Fn(&str) -> Option<String>,
+    ) -> Outcome<Vec<Identity>> {
         let events = &self.tables.events;
         in_transaction(self.connection.as_mut(), |connection| {
             let sql = format!(
@@ -228,7 +231,13 @@ fn known(connection: &mut dyn Connection, table: &str, event: &Identity) -> Outc
     })
 }
 
-fn put_off(connection: &mut dyn Connection, table: &str, event: &Identity, reason: &str, now: Now) -> Outcome {
+fn put_off(
+    connection: &mut dyn Connection,
+    table: &str,
+    event: &Identity,
+    reason: &str,
+    now: Now,
+) -> Outcome {
     let sql = format!("UPDATE {table} SET unavailable = ?, next_try_at = ? WHERE {IS_EVENT}");
     let values = [Cell::from(reason), Cell::from(now.plus_hours(NEXT_TRY_HOURS).text())];
     connection.run(&sql, &with_identity(&values, event)).map(drop)

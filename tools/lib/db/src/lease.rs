@@ -29,7 +29,10 @@ impl Lease {
             Err(TryLockError::Error(error)) => return Err(Failure::io(place, &error)),
         }
         let note = format!("process {}\n", std::process::id());
-        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(note.as_bytes())).place(place)?;
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| file.write_all(note.as_bytes()))
+            .place(place)?;
         Ok(Lease { file })
     }
 

@@ -44,7 +44,8 @@ impl Db {
              ORDER BY calendar_year DESC, tour, event_id",
             self.tables.events
         );
-        let rows = collect(self.connection.as_mut(), &sql, parameters).map_err(|failure| failure.at(&self.url))?;
+        let rows =
+            collect(self.connection.as_mut(), &sql, parameters).map_err(|failure| failure.at(&self.url))?;
         rows.iter()
             .map(|row| {
                 Ok(DueEvent {
@@ -94,6 +95,7 @@ fn ask_rounds(
     row: &mut dyn FnMut(&[Cell]) -> Outcome,
 ) -> Outcome {
     let names: Vec<String> = COLUMNS.iter().map(|(name, _)| connection.quote(name)).collect();
-    let sql = format!("SELECT {} FROM {table} {condition} ORDER BY {}", names.join(", "), ROUND_KEY.join(", "));
+    let sql =
+        format!("SELECT {} FROM {table} {condition} ORDER BY {}", names.join(", "), ROUND_KEY.join(", "));
     connection.ask(&sql, parameters, row).map(drop)
 }

@@ -75,7 +75,12 @@ pub(crate) fn create(connection: &mut dyn Connection, tables: &Tables) -> Outcom
     create_table(connection, &tables.rounds, &COLUMNS, &ROUND_KEY)
 }
 
-fn create_table(connection: &mut dyn Connection, table: &str, columns: &[(&str, Kind)], key: &[&str]) -> Outcome {
+fn create_table(
+    connection: &mut dyn Connection,
+    table: &str,
+    columns: &[(&str, Kind)],
+    key: &[&str],
+) -> Outcome {
     let present = connection.columns_of(table)?;
     if present.is_empty() {
         let sql = create_sql(connection, "CREATE TABLE IF NOT EXISTS", table, columns, key);

@@ -55,7 +55,8 @@ impl Sqlite {
 impl Connection for Sqlite {
     fn run(&mut self, sql: &str, parameters: &[Cell]) -> Outcome<u64> {
         let parameters = rusqlite::params_from_iter(parameters.iter().map(Bound));
-        let changed = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(parameters));
+        let changed =
+            self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(parameters));
         changed.map(|n| n as u64).map_err(|error| self.fail(&error))
     }
 
@@ -67,7 +68,7 @@ impl Connection for Sqlite {
     ) -> Outcome<Vec<String>> {
         let fail = |error: rusqlite::Error| explain(&self.path, &error);
         let mut statement = self.connection.prepare_cached(sql).map_err(fail)?;
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut cells = vec![Cell::Null; names.len()];
         let mut rows =
             statement.query(rusqlite::params_from_iter(parameters.iter().map(Bound))).map_err(fail)?;
@@ -110,18 +111,26 @@ impl Connection for Sqlite {
     }
 
     fn upsert_all(&self, into: &str, from: &str, keys: &[String], others: &[String]) -> String {
-        let list = |names: &[String]| names.iter().map(|name| self.quote(name)).collect::<Vec<_>>().join(", ");
+        let list =
+            |names: &[String]| names.iter().map(|name| self.quote(name)).collect::<Vec<_>>().join(", ");
         let all = list(&[keys, others].concat());
         let (into, from) = (self.quote(into), self.quote(from));
         // "WHERE true" keeps SQLite from reading ON CONFLICT as a join's ON.
-        let copy = format!("INSERT INTO {into} ({all}) SELECT {all} FROM {from} WHERE true ON CONFLICT ({})", list(keys));
+        let copy = format!(
+            "INSERT INTO {into} ({all}) SELECT {all} FROM {from} WHERE true ON CONFLICT ({})",
+            list(keys)
+        );
         if others.is_empty() {
             return format!("{copy} DO NOTHING");
         }
         let quoted: Vec<String> = others.iter().map(|name| self.quote(name)).collect();
-        let set = quoted.iter().map(|name| format!("{name} = excluded.{name}")).collect::<Vec<_>>().join(", ");
-        let differs =
-            quoted.iter().map(|name| format!("{into}.{name} IS NOT excluded.{name}")).collect::<Vec<_>>().join(" OR ");
+        let set =
+            quoted.iter().map(|name| format!("{name} = excluded.{name}")).collect::<Vec<_>>().join(", ");
+        let differs = quoted
+            .iter()
+            .map(|name| format!("{into}.{name} IS NOT excluded.{name}"))
+            .collect::<Vec<_>>()
+            .join(" OR ");
         format!("{copy} DO UPDATE SET {set} WHERE {differs}")
     }
 
@@ -170,8 +179,12 @@ fn explain(path: &Path, error: &rusqlite::Error) -> Failure {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             (Exit::Unavailable, " (another program is writing; try again)")
         }
-        Some(ErrorCode::DiskFull) => (Exit::Io, " (nothing of this transaction was kept; make room and run again)"),
-        Some(ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => (Exit::Io, ""),
+        Some(ErrorCode::DiskFull) => {
+            (Exit::Io, " (nothing of this transaction was kept; make room and run again)")
+        }
+        Some(ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            (Exit::Io, "")
+        }
         Some(ErrorCode::CannotOpen) => (Exit::Config, " (is the folder there, and yours?)"),
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
             (Exit::Config, " (is this the right file? restore it from a copy if so)")

@@ -63,8 +63,11 @@ impl Db {
         let connection = self.connection.as_mut();
         prepare_table(connection, table, &columns, keys)?;
         connection.begin()?;
-        let typed: Vec<(&str, Kind)> =
-            columns.iter().map(|column| (column.name.as_str(), column.kind)).chain([(LINE, Kind::Int)]).collect();
+        let typed: Vec<(&str, Kind)> = columns
+            .iter()
+            .map(|column| (column.name.as_str(), column.kind))
+            .chain([(LINE, Kind::Int)])
+            .collect();
         let key_names: Vec<&str> = keys.iter().map(String::as_str).collect();
         let create = create_sql(connection, "CREATE TEMPORARY TABLE", STAGING, &typed, &key_names);
         connection.run(&create, &[])?;
@@ -135,7 +138,8 @@ impl TableLoad<'_> {
     }
 
     fn is_key(&self) -> String {
-        let tests: Vec<String> = self.keys.iter().map(|key| format!("{} = ?", self.connection.quote(key))).collect();
+        let tests: Vec<String> =
+            self.keys.iter().map(|key| format!("{} = ?", self.connection.quote(key))).collect();
         tests.join(" AND ")
     }
 
@@ -169,21 +173,32 @@ fn prepare_table(
 ) -> Outcome {
     let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
     if let Some(key) = keys.iter().find(|key| !names.contains(&key.as_str())) {
-        return Err(Failure::usage(format!("--key {key:?} is no column of the input ({})", names.join(", "))));
+        return Err(Failure::usage(format!(
+            "--key {key:?} is no column of the input ({})",
+            names.join(", ")
+        )));
     }
     let present = connection.columns_of(table)?;
     if present.is_empty() {
-        let typed: Vec<(&str, Kind)> = columns.iter().map(|column| (column.name.as_str(), column.kind)).collect();
+        let typed: Vec<(&str, Kind)> =
+            columns.iter().map(|column| (column.name.as_str(), column.kind)).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let sql = create_sql(connection, "CREATE TABLE IF NOT EXISTS", table, &typed, &keys);
         return connection.run(&sql, &[]).map(drop);
     }
     if let Some(name) = names.iter().find(|name| !present.iter().any(|there| there == *name)) {
-        return Err(Failure::data(format!("table {table} has no column {name:?} (it has {})", present.join(", "))));
+        return Err(Failure::data(format!(
+            "table {table} has no column {name:?} (it has {})",
+            present.join(", ")
+        )));
     }
     let there = connection.key_of(table)?;
     if there != keys {
-        return Err(Failure::usage(format!("table {table} has the key {}, not {}", there.join(","), keys.join(","))));
+        return Err(Failure::usage(format!(
+            "table {table} has the key {}, not {}",
+            there.join(","),
+            keys.join(",")
+        )));
     }
     Ok(())
 }

@@ -36,14 +36,21 @@ pub struct Part {
 impl Manifest {
     /// Reads a manifest; `name` is how messages call it.
     pub fn parse(name: &str, text: &[u8]) -> Outcome<Manifest> {
-        let manifest: Manifest = serde_json::from_slice(text)
-            .map_err(|error| Failure::data(format!("{name}: not a manifest: {error} (bucket cat --manifest writes one)")))?;
+        let manifest: Manifest = serde_json::from_slice(text).map_err(|error| {
+            Failure::data(format!("{name}: not a manifest: {error} (bucket cat --manifest writes one)"))
+        })?;
         if manifest.v != MANIFEST_V1 {
-            return Err(Failure::data(format!("{name}: version {:?}, but this program reads {MANIFEST_V1:?}", manifest.v)));
+            return Err(Failure::data(format!(
+                "{name}: version {:?}, but this program reads {MANIFEST_V1:?}",
+                manifest.v
+            )));
         }
         let rows: u64 = manifest.objects.iter().map(|part| part.rows).sum();
         if rows != manifest.rows {
-            return Err(Failure::data(format!("{name}: its objects have {rows} rows, but it says {}", manifest.rows)));
+            return Err(Failure::data(format!(
+                "{name}: its objects have {rows} rows, but it says {}",
+                manifest.rows
+            )));
         }
         Ok(manifest)
     }

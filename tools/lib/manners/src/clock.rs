@@ -51,9 +51,9 @@ impl FromStr for Now {
             let date = text.parse::<Date>().map_err(|_| error)?;
             date.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp())
         });
-        instant
-            .map(Now)
-            .map_err(|_| format!("{text:?} is neither a date (2025-06-17) nor an instant (2025-06-17T04:00:00Z)"))
+        instant.map(Now).map_err(|_| {
+            format!("{text:?} is neither a date (2025-06-17) nor an instant (2025-06-17T04:00:00Z)")
+        })
     }
 }
 

@@ -9,7 +9,9 @@ pub struct Progress(ProgressBar);
 pub fn progress(total: Option<u64>, noun: &'static str) -> Progress {
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10));
     let template = match total {
-        Some(_) => format!("{{prefix}}: {{bar:30}} {{human_pos}}/{{human_len}} {noun} {{msg}} (left: {{eta}})"),
+        Some(_) => {
+            format!("{{prefix}}: {{bar:30}} {{human_pos}}/{{human_len}} {noun} {{msg}} (left: {{eta}})")
+        }
         None => format!("{{prefix}}: {{human_pos}} {noun} {{msg}} ({{per_sec}})"),
     };
     // A template that indicatif does not like would only cost the looks of the line.

@@ -34,7 +34,8 @@ impl Scores {
             mae: absolute / n,
             r2: (around_mean > 0.0).then(|| 1.0 - squared / around_mean),
         };
-        let finite = scores.rmse.is_finite() && scores.mae.is_finite() && scores.r2.is_none_or(f64::is_finite);
+        let finite =
+            scores.rmse.is_finite() && scores.mae.is_finite() && scores.r2.is_none_or(f64::is_finite);
         finite.then_some(scores)
     }
 }

@@ -105,7 +105,10 @@ impl Pointer {
         let pointer: Pointer = serde_json::from_slice(&object.bytes)
             .map_err(|error| Failure::data(format!("{KEY}: not a pointer: {error}")))?;
         if pointer.v != POINTER_V1 {
-            return Err(Failure::data(format!("{KEY}: version {:?}; this program reads {POINTER_V1:?}", pointer.v)));
+            return Err(Failure::data(format!(
+                "{KEY}: version {:?}; this program reads {POINTER_V1:?}",
+                pointer.v
+            )));
         }
         Ok(Loaded { pointer, version: Some(object.version) })
     }
@@ -114,7 +117,9 @@ impl Pointer {
     pub fn fetch_model(store: &Store, named: &Named) -> Outcome<Vec<u8>> {
         let Named { key, sha256 } = named;
         let object = store.get(key)?.ok_or_else(|| {
-            Failure::data(format!("{KEY} names {key}, which is not there (registry rollback moves the pointer)"))
+            Failure::data(format!(
+                "{KEY} names {key}, which is not there (registry rollback moves the pointer)"
+            ))
         })?;
         let found = fingerprint::of(&object.bytes);
         if found != *sha256 {

@@ -9,7 +9,8 @@ impl FromStr for Recipe {
 
     /// Parses and validates. The failure (exit 78) says line and column where TOML knows them.
     fn from_str(text: &str) -> Result<Recipe, Failure> {
-        let mut recipe: Recipe = toml::from_str(text).map_err(|error| Failure::config(explain(text, &error)))?;
+        let mut recipe: Recipe =
+            toml::from_str(text).map_err(|error| Failure::config(explain(text, &error)))?;
         recipe.sha256 = fingerprint::of(text);
         recipe.validate()?;
         Ok(recipe)
@@ -30,7 +31,8 @@ fn explain(text: &str, error: &toml::de::Error) -> String {
 
 /// serde says "unknown field `requred`, expected one of `required`, …" (or "expected `a` or `b`"): name the nearest.
 fn suggestion(message: &str) -> Option<String> {
-    let (_, rest) = message.split_once("unknown field `").or_else(|| message.split_once("unknown variant `"))?;
+    let (_, rest) =
+        message.split_once("unknown field `").or_else(|| message.split_once("unknown variant `"))?;
     let (wrong, expected) = rest.split_once('`')?;
     let known = expected.split('`').skip(1).step_by(2);
     nearest(wrong, known).map(|near| format!("did you mean `{near}`?"))

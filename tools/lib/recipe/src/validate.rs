@@ -9,7 +9,8 @@ impl Recipe {
     /// What the types cannot say: names that exist, lists without repeats, numbers in range.
     pub(crate) fn validate(&self) -> Outcome {
         let name = &self.recipe.name;
-        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        {
             return bad(format!("[recipe] name {name:?}: use lower-case letters, digits and `-`"));
         }
         self.list("[keys] columns", &self.keys.columns)?;
@@ -20,6 +21,9 @@ impl Recipe {
             self.list("[clean] required", &self.clean.required)?;
         }
         self.known("[target] column", &self.target.column)?;
+        if self.target.column == "model" {
+            return bad("[target] column \"model\": answers carry the model's id under that name");
+        }
         self.roles()?;
         self.ranges()?;
         self.identities()?;
@@ -56,14 +60,18 @@ impl Recipe {
                 return bad(format!("{feature:?} is a key: it cannot be a feature or the target too"));
             }
             if !matches!(self.columns[feature].kind, Kind::Number | Kind::Integer) {
-                return bad(format!("{feature:?} must be a number or an integer to be a feature or the target"));
+                return bad(format!(
+                    "{feature:?} must be a number or an integer to be a feature or the target"
+                ));
             }
         }
         if self.features.columns.contains(&self.target.column) {
             return bad(format!("the target {:?} is also a feature", self.target.column));
         }
         let time: Vec<String> = self.keys.time.iter().cloned().collect();
-        for (place, names) in [("[keys] row", &self.keys.row), ("[keys] time", &time), ("[split] by", &self.split.by)] {
+        for (place, names) in
+            [("[keys] row", &self.keys.row), ("[keys] time", &time), ("[split] by", &self.split.by)]
+        {
             if let Some(name) = names.iter().find(|name| !self.keys.columns.contains(name)) {
                 return bad(format!("{place}: {name:?} is not among [keys] columns, so clean drops it"));
             }
@@ -77,7 +85,9 @@ impl Recipe {
             if min.is_nan() || max.is_nan() || min > max {
                 return bad(format!("[columns.{name}]: min {min} is not below max {max}"));
             }
-            if (column.min.is_some() || column.max.is_some()) && matches!(column.kind, Kind::Text | Kind::Date) {
+            if (column.min.is_some() || column.max.is_some())
+                && matches!(column.kind, Kind::Text | Kind::Date)
+            {
                 return bad(format!("[columns.{name}]: min and max are for numbers"));
             }
         }

@@ -55,9 +55,8 @@ impl<R: Read> Lines<R> {
         }
         match self.ending {
             Ending::Any => Ok(()),
-            Ending::Terminated => {
-                Err(self.failure("the line lacks its newline: the stream was cut (nothing of this line was used)"))
-            }
+            Ending::Terminated => Err(self
+                .failure("the line lacks its newline: the stream was cut (nothing of this line was used)")),
         }
     }
 }

@@ -20,12 +20,17 @@ impl Folder {
         let found = root.metadata().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
                 let root = root.display();
-                Failure::config(format!("{root}: there is no such bucket (make the folder first: mkdir -p {root})"))
+                Failure::config(format!(
+                    "{root}: there is no such bucket (make the folder first: mkdir -p {root})"
+                ))
             }
             _ => Failure::io(root.display(), &error),
         })?;
         if !found.is_dir() {
-            return Err(Failure::config(format!("{}: a bucket is a folder, this is not one", root.display())));
+            return Err(Failure::config(format!(
+                "{}: a bucket is a folder, this is not one",
+                root.display()
+            )));
         }
         Ok(Folder { root: root.to_owned() })
     }
@@ -84,7 +89,8 @@ impl Folder {
     pub(crate) fn delete(&self, key: &str) -> Outcome {
         let _lock = self.lock()?;
         match fs::remove_file(self.root.join(key)) {
-            Ok(()) => outfile::sync_folder(self.root.join(key).parent().unwrap_or(&self.root)).place(self.place(key)),
+            Ok(()) => outfile::sync_folder(self.root.join(key).parent().unwrap_or(&self.root))
+                .place(self.place(key)),
             Err(error) if is_absent(&error) => Ok(()),
             Err(error) => Err(Failure::io(self.place(key), &error)),
         }
@@ -167,7 +173,10 @@ fn remove_orphans(folder: &Path) -> io::Result<()> {
         let path = entry?.path();
         let orphan = match File::open(&path) {
             // A file so young that its writer has not locked it yet is left alone.
-            Ok(file) => file.try_lock().is_ok() && file.metadata()?.modified()?.elapsed().is_ok_and(|age| age.as_secs() > 60),
+            Ok(file) => {
+                file.try_lock().is_ok()
+                    && file.metadata()?.modified()?.elapsed().is_ok_and(|age| age.as_secs() > 60)
+            }
             Err(_) => false,
         };
         if orphan {

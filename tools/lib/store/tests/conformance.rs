@@ -1,4 +1,5 @@
 //! One suite for every backend. A backend is a function that gives an empty store.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 use std::thread;
 
@@ -101,7 +102,8 @@ fn odd_keys_are_kept_and_bad_keys_refused() {
     }
     let listed: Vec<String> = store.list("").unwrap().into_iter().map(|entry| entry.key).collect();
     assert_eq!(listed.len(), 4);
-    for key in ["", "/a", "a//b", "../x", "a/./b", "a/..", ".fairway/lock", "a/.hidden", "a\\b", "a\nb", "a/"] {
+    for key in ["", "/a", "a//b", "../x", "a/./b", "a/..", ".fairway/lock", "a/.hidden", "a\\b", "a\nb", "a/"]
+    {
         assert!(store.put(key, &mut "x".as_bytes()).is_err(), "{key:?}");
         assert!(store.get(key).is_err(), "{key:?}");
     }

@@ -49,7 +49,8 @@ impl Event {
 
     /// Reads one line of the wire and checks that it is whole and consistent.
     pub fn from_line(line: &[u8]) -> Result<Event, String> {
-        let event: Event = serde_json::from_slice(line).map_err(|error| format!("not a wire record: {error}"))?;
+        let event: Event =
+            serde_json::from_slice(line).map_err(|error| format!("not a wire record: {error}"))?;
         event.check()?;
         Ok(event)
     }
@@ -62,7 +63,11 @@ impl Event {
         self.identity().check()?;
         let place = self.identity();
         if self.n_rounds != self.rounds.len() {
-            return Err(format!("{place}: n_rounds says {}, but {} follow", self.n_rounds, self.rounds.len()));
+            return Err(format!(
+                "{place}: n_rounds says {}, but {} follow",
+                self.n_rounds,
+                self.rounds.len()
+            ));
         }
         if self.unavailable.is_some() != self.rounds.is_empty() {
             return Err(format!("{place}: an event has either rounds or a reason why it has none"));
@@ -75,7 +80,8 @@ impl Event {
             if !belongs {
                 return Err(format!("{place}: a round carries the identity of another event"));
             }
-            let (Some(player), Some(number)) = (round.cell("dg_id").int(), round.cell("round_num").int()) else {
+            let (Some(player), Some(number)) = (round.cell("dg_id").int(), round.cell("round_num").int())
+            else {
                 return Err(format!("{place}: a round lacks dg_id or round_num"));
             };
             if !seen.insert((player, number)) {

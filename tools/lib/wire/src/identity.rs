@@ -24,9 +24,13 @@ impl Identity {
 
     /// Whether the parts can name an event, a file and an object.
     pub fn check(&self) -> Result<(), String> {
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+        let plain =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
         if self.tour.is_empty() || self.tour.len() > 32 || !self.tour.bytes().all(plain) {
-            return Err(format!("tour {:?} is not 1 to 32 lower-case letters, digits, `-` or `_`", self.tour));
+            return Err(format!(
+                "tour {:?} is not 1 to 32 lower-case letters, digits, `-` or `_`",
+                self.tour
+            ));
         }
         if !(1900..=2200).contains(&self.calendar_year) {
             return Err(format!("calendar year {} is not a year", self.calendar_year));
@@ -55,7 +59,8 @@ impl FromStr for Identity {
     fn from_str(text: &str) -> Result<Identity, String> {
         let wrong = || format!("{text:?} is not tour/calendar_year/event_id, like pga/2025/14");
         let mut parts = text.split('/');
-        let (Some(tour), Some(year), Some(id), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        let (Some(tour), Some(year), Some(id), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return Err(wrong());
         };

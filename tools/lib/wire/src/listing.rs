@@ -39,7 +39,8 @@ impl Listing {
 
     /// Reads one line of the wire.
     pub fn from_line(line: &[u8]) -> Result<Listing, String> {
-        let listing: Listing = serde_json::from_slice(line).map_err(|error| format!("not a wire record: {error}"))?;
+        let listing: Listing =
+            serde_json::from_slice(line).map_err(|error| format!("not a wire record: {error}"))?;
         if listing.v != LISTING_V1 {
             return Err(format!("version {:?}, but this program reads {LISTING_V1:?}", listing.v));
         }

@@ -1,4 +1,5 @@
 //! What goes over the wire comes back, and what is wrong with a line is said.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 use wire::{COLUMNS, Cell, Event, Identity, Kind, Round};
 
@@ -77,8 +78,20 @@ fn cells_take_the_kind_of_their_column() {
 #[test]
 fn identities_are_plain() {
     assert_eq!("pga/2025/14".parse::<Identity>().unwrap().to_string(), "pga/2025/14");
-    assert_eq!("pga/2025/14".parse::<Identity>().unwrap().object_key(), "training_data/event_data_2025_pga_14.csv");
-    for bad in ["pga/2025", "pga/2025/x", "../2025/1", "PGA/2025/1", "pga/20/1", "pga/2025/-1", "pga/2025/1/2", "a,b/2025/1"] {
+    assert_eq!(
+        "pga/2025/14".parse::<Identity>().unwrap().object_key(),
+        "training_data/event_data_2025_pga_14.csv"
+    );
+    for bad in [
+        "pga/2025",
+        "pga/2025/x",
+        "../2025/1",
+        "PGA/2025/1",
+        "pga/20/1",
+        "pga/2025/-1",
+        "pga/2025/1/2",
+        "a,b/2025/1",
+    ] {
         assert!(bad.parse::<Identity>().is_err(), "{bad}");
     }
 }

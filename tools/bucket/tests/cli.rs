@@ -1,0 +1,99 @@
+//! `bucket` through its real binary, on a folder.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
+
+use pipelines::Session;
+
+fn session() -> Session {
+    let mut session = Session::new();
+    session.set("FAIRWAY_BUCKET", "./data");
+    session.ok("mkdir data");
+    session
+}
+
+#[test]
+fn what_is_put_is_got_with_its_digest() {
+    let session = session();
+    session.file("x.csv", "a,b\n1,2\n");
+    let sha256 = session.ok("bucket put p/x.csv --from x.csv");
+    assert_eq!(sha256, session.ok("sha256sum x.csv | cut -d' ' -f1"));
+    assert_eq!(session.ok("bucket get p/x.csv"), "a,b\n1,2\n");
+    session.ok("bucket get p/x.csv --to y.csv && cmp x.csv y.csv");
+    assert_eq!(session.ok("bucket ls"), "key,size_bytes\np/x.csv,8\n");
+    assert_eq!(session.ok("bucket ls p/ --sha256 | tail -n 1"), format!("p/x.csv,8,{sha256}"));
+    session.ok("bucket rm p/x.csv && bucket rm p/x.csv");
+    session.run("bucket get p/x.csv").expect(65).says("there is no such object");
+}
+
+#[test]
+fn cat_joins_under_one_header_and_records_what_it_read() {
+    let session = session();
+    session.file("1.csv", "a,b\n1,2\n");
+    session.file("2.csv", "a,b\n3,\"x, y\"\n5,6\n");
+    session.ok("bucket put p/1.csv --from 1.csv && bucket put p/2.csv --from 2.csv");
+    session.run("bucket cat p/ --manifest m.json > all.csv").expect(0).says("3 rows of 2 objects");
+    assert_eq!(session.read("all.csv"), "a,b\n1,2\n3,\"x, y\"\n5,6\n");
+    let manifest = session.read("m.json");
+    for words in
+        ["\"rows\": 3", "\"key\": \"1.csv\"", session.ok("sha256sum < all.csv | cut -d' ' -f1").trim()]
+    {
+        assert!(manifest.contains(words), "{words} {manifest}");
+    }
+}
+
+#[test]
+fn headers_that_differ_are_named_and_refused() {
+    let session = session();
+    session.file("1.csv", "a,b\n1,2\n");
+    session.file("2.csv", "a,c\n3,4\n");
+    session.ok("bucket put p/1.csv --from 1.csv && bucket put p/2.csv --from 2.csv");
+    let ran = session.run("bucket cat p/ --manifest m.json");
+    ran.expect(65).says("p/2.csv: its header is a,c, but that of p/1.csv is a,b");
+    assert!(!session.path("m.json").exists());
+    session.run("bucket cat q/").expect(65).says("no objects below this prefix");
+}
+
+#[test]
+fn an_object_that_was_cut_is_refused_by_name() {
+    let session = session();
+    session.file("data/p/1.csv", "a,b\n1,2");
+    session.run("bucket cat p/").expect(65).says("p/1.csv: the last line lacks its newline");
+}
+
+#[test]
+fn only_a_whole_file_can_be_put() {
+    let session = session();
+    session.run("bucket put k --from none").expect(74).says("none");
+    session.run("printf x | bucket put k --from /dev/stdin").expect(2).says("not a regular file");
+    session.run("bucket put ../k --from /etc/hostname").expect(2).says("starts with a dot");
+    session.file("a", "1");
+    session.file("b", "2");
+    session.ok("bucket put k --from a --if-absent && bucket put k --from a --if-absent");
+    session.run("bucket put k --from b --if-absent").expect(1).says("an object with other content");
+    assert_eq!(session.ok("bucket get k"), "1");
+}
+
+#[test]
+fn a_bucket_that_is_not_there_is_never_made() {
+    let mut session = session();
+    session.set("FAIRWAY_BUCKET", "./nowhere");
+    session.file("a", "1");
+    session
+        .run("bucket put k --from a")
+        .expect(78)
+        .says("there is no such bucket")
+        .says("mkdir -p ./nowhere");
+    session.run("bucket ls --bucket s3://x/y").expect(78).says("folders only");
+    session.run("bucket ls --bucket ftp://x").expect(2);
+    assert!(!session.path("nowhere").exists());
+}
+
+#[test]
+fn a_killed_writer_leaves_no_object_and_its_leftover_is_swept() {
+    let session = session();
+    session.file("data/.fairway/under-way/.tmpOLD", "half");
+    session.ok("touch -d '1 hour ago' data/.fairway/under-way/.tmpOLD");
+    assert_eq!(session.ok("bucket ls"), "key,size_bytes\n");
+    session.file("a", "1");
+    session.ok("bucket put k --from a");
+    assert_eq!(session.ok("ls -A data/.fairway/under-way"), "");
+}

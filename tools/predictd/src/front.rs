@@ -1,0 +1,299 @@
+//! HTTP/1.1 around `core`: everything that knows sockets, and nothing else does.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use http_body_util::BodyExt;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use manners::say;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Sleep, sleep, timeout};
+
+use crate::Limits;
+use crate::core::{self, Served};
+use crate::problem::problem;
+
+/// A connection's buffer: the longest header, and the most that is read at a time.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// So much of a body that is too large is read and forgotten, so that its sender comes to read the answer.
+const FORGOTTEN_BYTES: u64 = 4 << 20;
+
+/// How long accepting rests after an error: most often all file descriptors are taken.
+const ACCEPT_REST: Duration = Duration::from_millis(50);
+/// How long connections are still taken after the signal: what the kernel had accepted by then counts as accepted.
+const LAST_CALL: Duration = Duration::from_millis(50);
+
+/// So many refused clients at a time are given this long to read why.
+const REFUSALS: usize = 64;
+const REFUSAL_TIME: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// Every answer is the last on its connection.
+    LastCall,
+    /// Connections on which nothing is under way are closed.
+    Closing,
+}
+
+struct Front {
+    http: http1::Builder,
+    router: Router,
+    limits: Limits,
+    phase: watch::Sender<Phase>,
+    slots: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
+}
+
+/// What answering a request needs.
+struct Desk {
+    served: watch::Receiver<Arc<Served>>,
+    phase: watch::Receiver<Phase>,
+    limits: Limits,
+}
+
+/// Serves until `stop`, then finishes what was accepted.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    served: watch::Receiver<Arc<Served>>,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) {
+    let phase = watch::Sender::new(Phase::Open);
+    let desk = Desk { served, phase: phase.subscribe(), limits };
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(limits.request_time).max_buf_size(BUFFER_BYTES);
+    let front = Arc::new(Front {
+        http,
+        router: Router::new().fallback(answer).with_state(Arc::new(desk)),
+        limits,
+        phase,
+        slots: Arc::new(Semaphore::new(limits.connections as usize)),
+        refusals: Arc::new(Semaphore::new(REFUSALS)),
+    });
+    front.accept(&listener, stop).await;
+    front.phase.send_replace(Phase::LastCall);
+    front.accept(&listener, sleep(LAST_CALL)).await;
+    drop(listener);
+    front.phase.send_replace(Phase::Closing);
+    if timeout(limits.drain_time, front.slots.acquire_many(limits.connections)).await.is_err() {
+        let open = u64::from(limits.connections) - front.slots.available_permits() as u64;
+        let seconds = limits.drain_time.as_secs_f64();
+        say!("{} cut off after {seconds} s (--drain)", manners::plural(open, "connection"));
+    }
+}
+
+impl Front {
+    async fn accept(self: &Arc<Self>, listener: &TcpListener, until: impl Future<Output = ()>) {
+        let mut until = pin!(until);
+        let mut failing = false;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = &mut until => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    failing = false;
+                    self.welcome(stream);
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        say!("cannot accept connections now: {error} (ulimit -n, --max-connections)");
+                    }
+                    sleep(ACCEPT_REST).await;
+                }
+            }
+        }
+    }
+
+    fn welcome(self: &Arc<Self>, stream: TcpStream) {
+        // Without it an answer waits for the acknowledgement of the one before; a socket that refuses works all the same.
+        let _ = stream.set_nodelay(true);
+        if let Ok(slot) = self.slots.clone().try_acquire_owned() {
+            tokio::spawn(self.clone().converse(stream, slot));
+        } else if let Ok(slot) = self.refusals.clone().try_acquire_owned() {
+            tokio::spawn(refuse(stream, slot));
+        }
+    }
+
+    /// One connection, from its first byte to its last.
+    async fn converse(self: Arc<Self>, stream: TcpStream, _slot: OwnedSemaphorePermit) {
+        let mut phase = self.phase.subscribe();
+        let heard = Arc::new(AtomicBool::new(false));
+        let line = Line { stream, heard: heard.clone(), stalled: None, patience: self.limits.request_time };
+        let router = TowerToHyperService::new(self.router.clone());
+        let service = service_fn(|request| {
+            let (answer, heard) = (router.call(request), heard.clone());
+            async move {
+                let answer = answer.await;
+                heard.store(false, Ordering::Relaxed);
+                answer
+            }
+        });
+        let mut conversation = pin!(self.http.serve_connection(TokioIo::new(line), service));
+        // How a connection breaks is its client's business.
+        tokio::select! {
+            biased;
+            _ = conversation.as_mut() => return,
+            _ = phase.wait_for(|phase| *phase == Phase::Closing) => {}
+        }
+        // hyper would close a connection that sent one request and half of the next; the half counts as accepted.
+        if !heard.load(Ordering::Relaxed) {
+            conversation.as_mut().graceful_shutdown();
+        }
+        let _ = conversation.await;
+    }
+}
+
+async fn answer(State(desk): State<Arc<Desk>>, request: axum::extract::Request) -> axum::response::Response {
+    let (head, body) = request.into_parts();
+    let (answer, last) = match desk.read(&head.headers, body).await {
+        Ok(body) => {
+            let served: Arc<Served> = desk.served.borrow().clone();
+            let content_type =
+                head.headers.get(header::CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or("not text"));
+            let (method, path) = (head.method.as_str(), head.uri.path());
+            let answer = core::handle(&served, &core::Request { method, path, content_type, body: &body });
+            (answer, *desk.phase.borrow() != Phase::Open)
+        }
+        Err(refused) => (refused, true),
+    };
+    let mut response = into_http(answer);
+    if last {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+impl Desk {
+    /// The body, if it is small enough and comes in time.
+    async fn read(&self, headers: &axum::http::HeaderMap, mut body: Body) -> Result<Vec<u8>, core::Response> {
+        let limit = self.limits.body_bytes;
+        let too_large =
+            || problem(413, &format!("the body is larger than {} bytes", manners::count(limit as u64)));
+        let announced = body.size_hint().lower();
+        let waits = headers.contains_key(header::EXPECT);
+        if announced > limit as u64 && (waits || announced > limit as u64 + FORGOTTEN_BYTES) {
+            return Err(too_large());
+        }
+        // What is announced is not believed further than this: memory is taken as bytes come.
+        let mut bytes = Vec::with_capacity(usize::try_from(announced).unwrap_or(limit).min(BUFFER_BYTES));
+        let mut received = 0;
+        let reading = async {
+            while let Some(frame) = body.frame().await {
+                let frame = frame.map_err(|error| problem(400, &format!("the body broke off: {error}")))?;
+                let Some(data) = frame.data_ref() else { continue };
+                received += data.len() as u64;
+                if received <= limit as u64 {
+                    bytes.extend_from_slice(data);
+                } else if received > limit as u64 + FORGOTTEN_BYTES {
+                    return Ok(());
+                }
+            }
+            Ok(())
+        };
+        let in_time = timeout(self.limits.request_time, reading).await;
+        if received > limit as u64 {
+            return Err(too_large());
+        }
+        let seconds = self.limits.request_time.as_secs_f64();
+        in_time.map_err(|_| problem(408, &format!("the body did not come within {seconds} s")))??;
+        Ok(bytes)
+    }
+}
+
+fn into_http(answer: core::Response) -> axum::response::Response {
+    let headers: Vec<_> = answer
+        .headers()
+        .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?)))
+        .collect();
+    let mut response = axum::response::Response::new(Body::from(answer.body));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().extend(headers);
+    response
+}
+
+/// Says that there is no room. Closing at once would reset the connection, and the reason with it.
+async fn refuse(mut stream: TcpStream, _slot: OwnedSemaphorePermit) {
+    let refusal = problem(503, "too many connections; try again").with("retry-after", "1");
+    let mut head = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n".to_owned();
+    for (name, value) in refusal.headers() {
+        head += &format!("{name}: {value}\r\n");
+    }
+    head += &format!("content-length: {}\r\n\r\n", refusal.body.len());
+    let conversation = async {
+        stream.write_all(&[head.as_bytes(), &refusal.body].concat()).await?;
+        stream.shutdown().await?;
+        let mut ignored = [0; 1024];
+        while stream.read(&mut ignored).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // A client that does not listen to the end is cut off.
+    let _ = timeout(REFUSAL_TIME, conversation).await;
+}
+
+/// A socket that knows whether a request has begun to arrive, and gives up on a client that does not take its answer.
+struct Line {
+    stream: TcpStream,
+    heard: Arc<AtomicBool>,
+    stalled: Option<Pin<Box<Sleep>>>,
+    patience: Duration,
+}
+
+impl Line {
+    fn in_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let patience = self.patience;
+        let deadline = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
+        deadline.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Line {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.heard.store(true, Ordering::Relaxed);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.in_time(cx, written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

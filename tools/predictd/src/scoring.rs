@@ -1,0 +1,216 @@
+//! Reads the body of a request row by row and predicts as it goes, with no tree of values in between.
+
+use serde::Deserializer;
+use serde::de::{IgnoredAny, MapAccess};
+use serde_json::error::Category;
+use serde_json::value::RawValue;
+
+use crate::loaded::Loaded;
+use crate::problem::{Fault, Faults};
+use crate::visitors::{Body, FieldName, Name};
+
+/// So many rows fit one request.
+pub(crate) const MAX_ROWS: usize = 10_000;
+
+/// Names from a request are echoed up to this many characters, and only such names are compared to the features'.
+const ECHOED_CHARS: usize = 64;
+
+/// The predictions that were asked for, in order.
+pub(crate) struct Scored {
+    pub(crate) predictions: Vec<f64>,
+    /// Whether an array was sent, and so is answered.
+    pub(crate) is_array: bool,
+}
+
+/// Why there are none.
+pub(crate) enum Refused<'a> {
+    /// With line and column.
+    NotJson(String),
+    /// JSON, but neither an object nor an array.
+    NotRows,
+    TooManyRows,
+    Faulty(Faults<'a>),
+}
+
+/// Predicts every row of a body, or says everything that is wrong with it.
+pub(crate) fn score<'a>(loaded: &'a Loaded, body: &[u8]) -> Result<Scored, Refused<'a>> {
+    let text = std::str::from_utf8(body).map_err(|error| {
+        Refused::NotJson(format!(
+            "the body is not UTF-8: byte {} belongs to no character",
+            error.valid_up_to() + 1
+        ))
+    })?;
+    if text.trim_ascii().is_empty() {
+        return Err(Refused::NotJson(
+            "the body is empty; send a JSON object of fields, or an array of them".to_owned(),
+        ));
+    }
+    let width = loaded.features().len();
+    let mut reader = Reader {
+        loaded,
+        row: vec![0.0; width],
+        given: vec![false; width],
+        reading: None,
+        index: None,
+        too_many: false,
+        predictions: Vec::new(),
+        faults: Faults::default(),
+    };
+    let mut json = serde_json::Deserializer::from_str(text);
+    let read = json.deserialize_any(Body(&mut reader)).and_then(|()| json.end());
+    match read {
+        _ if reader.too_many => Err(Refused::TooManyRows),
+        Err(error) if error.classify() == Category::Data => Err(Refused::NotRows),
+        Err(error) => Err(Refused::NotJson(match reader.reading {
+            Some(at) => {
+                format!("the body is not JSON: {error}, where {:?} is given", loaded.features()[at].name)
+            }
+            None => format!("the body is not JSON: {error}"),
+        })),
+        Ok(()) if reader.faults.is_empty() => {
+            Ok(Scored { predictions: reader.predictions, is_array: reader.index.is_some() })
+        }
+        Ok(()) => Err(Refused::Faulty(reader.faults)),
+    }
+}
+
+/// What was read so far.
+pub(crate) struct Reader<'a> {
+    loaded: &'a Loaded,
+    /// The features' values so far, in the model's order.
+    row: Vec<f64>,
+    /// Which of them were given.
+    given: Vec<bool>,
+    /// The feature whose value is being read: what is no JSON at all stands there.
+    reading: Option<usize>,
+    /// Of the row, in an array.
+    pub(crate) index: Option<usize>,
+    pub(crate) too_many: bool,
+    predictions: Vec<f64>,
+    faults: Faults<'a>,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads one object, and predicts if nothing was wrong so far.
+    pub(crate) fn read_row<'de, A: MapAccess<'de>>(&mut self, mut fields: A) -> Result<(), A::Error> {
+        self.given.fill(false);
+        let mut guess = 0;
+        while let Some(name) = fields.next_key_seed(FieldName { loaded: self.loaded, guess })? {
+            match name {
+                Name::Feature(at) => {
+                    guess = at + 1;
+                    self.reading = Some(at);
+                    let value: &RawValue = fields.next_value()?;
+                    self.reading = None;
+                    self.take(at, value.get());
+                }
+                Name::Unknown(name) => {
+                    let _: IgnoredAny = fields.next_value()?;
+                    self.unknown(&name);
+                }
+            }
+        }
+        for at in 0..self.given.len() {
+            if !self.given[at] {
+                self.wrong(at, "is missing".to_owned());
+            }
+        }
+        // The whole request is refused once a field is wrong: then only further faults are looked for.
+        if self.faults.is_empty() {
+            self.predict();
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, at: usize, value: &str) {
+        if std::mem::replace(&mut self.given[at], true) {
+            self.wrong(at, "is given twice".to_owned());
+        }
+        match number(value) {
+            Ok(number) => self.row[at] = number,
+            Err(problem) => self.wrong(at, problem),
+        }
+    }
+
+    fn predict(&mut self) {
+        let prediction = self.loaded.model().predict(&self.row);
+        if prediction.is_finite() {
+            self.predictions.push(prediction);
+        } else {
+            self.whole_row(
+                "its prediction is no finite number: its values are far outside the training ranges",
+            );
+        }
+    }
+
+    fn wrong(&mut self, at: usize, problem: String) {
+        let (row, feature) = (self.index, &self.loaded.features()[at]);
+        self.faults.add(|| Fault {
+            row,
+            field: Some(feature.name.clone()),
+            problem,
+            unit: feature.unit.as_deref(),
+            training_range: Some([feature.min, feature.max]),
+        });
+    }
+
+    fn unknown(&mut self, name: &str) {
+        let (row, loaded) = (self.index, self.loaded);
+        self.faults.add(|| {
+            let mut problem = "is not a field of this model".to_owned();
+            if let Some(near) = nearest(loaded, name) {
+                problem += &format!("; did you mean {near:?}?");
+            }
+            Fault { row, field: Some(echo(name)), problem, unit: None, training_range: None }
+        });
+    }
+
+    /// Something is wrong with the row, not with one of its fields.
+    pub(crate) fn whole_row(&mut self, problem: &str) {
+        let row = self.index;
+        self.faults.add(|| Fault {
+            row,
+            field: None,
+            problem: problem.to_owned(),
+            unit: None,
+            training_range: None,
+        });
+    }
+}
+
+/// A JSON value as it was written, or what it is instead of a number that fits a double.
+fn number(value: &str) -> Result<f64, String> {
+    let what = match value.as_bytes().first() {
+        Some(b'"') => "is a string, not a number (leave out the quotes)",
+        Some(b'n') => "is null, not a number",
+        Some(b't' | b'f') => "is a boolean, not a number",
+        Some(b'[') => "is an array, not a number",
+        Some(b'{') => "is an object, not a number",
+        // JSON's numbers are a part of Rust's, and both are read to the nearest double.
+        _ => match value.parse::<f64>() {
+            Ok(number) if number.is_finite() => return Ok(number),
+            _ => return Err(format!("is out of range: {} does not fit a double", echo(value))),
+        },
+    };
+    Err(what.to_owned())
+}
+
+fn echo(text: &str) -> String {
+    match text.char_indices().nth(ECHOED_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn nearest<'a>(loaded: &'a Loaded, wrong: &str) -> Option<&'a str> {
+    if wrong.len() > ECHOED_CHARS {
+        return None;
+    }
+    let names = loaded.features().iter().map(|feature| feature.name.as_str());
+    let likeness = |name| (strsim::jaro_winkler(wrong, name), name);
+    names
+        .map(likeness)
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}

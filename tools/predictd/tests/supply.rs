@@ -1,0 +1,207 @@
+//! Where the model comes from, and what happens when it moves, breaks or goes away.
+
+mod common;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use artifact::Algorithm;
+use common::{Server, body, eventually, file_of, model, publish, publish_model, refusal_of, refused};
+use serde_json::{Value, json};
+
+const ROW: &str = r#"{"sg_total": 2.5, "gir": 0.7222222222222222, "prox_fw": 28}"#;
+const QUICK: [&str; 2] = ["--poll", "0.02"];
+
+fn serving(server: &Server, id: &str) -> bool {
+    let ready = server.get("/readyz").json();
+    ready["model"] == *id && ready.get("stale").is_none()
+}
+
+fn stale(server: &Server, reason: &str) -> bool {
+    let reply = server.get("/readyz");
+    reply.status == 200 && reply.json()["stale"].as_str().is_some_and(|stale| stale.contains(reason))
+}
+
+#[test]
+fn a_moved_pointer_swaps_the_model_and_no_answer_is_lost_or_mixed() {
+    let bucket = tempfile::tempdir().unwrap();
+    let models = [model(0.1), model(0.2)];
+    publish_model(bucket.path(), &models[0]);
+    let server = Server::on(bucket.path(), &QUICK);
+    assert!(server.announced.contains(&models[0].id()), "{}", server.announced);
+    assert!(server.get("/model").json()["key"].as_str().unwrap().contains(&models[0].id()));
+    let row = [2.5, 0.7222222222222222, 28.0];
+    let expected: Vec<(Value, Value)> =
+        models.iter().map(|m| (json!(m.id()), json!(m.predict(&row)))).collect();
+    let (done, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let reply = server.predict(&format!("[{ROW},{ROW}]"));
+                    assert_eq!(reply.status, 200, "{reply:?}");
+                    let answers = reply.json();
+                    let known = expected.iter().find(|(id, _)| *id == answers[0]["model"]).unwrap();
+                    for i in 0..2 {
+                        assert_eq!((&answers[i]["model"], &answers[i]["sg_t2g"]), (&known.0, &known.1));
+                    }
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        // Back and forth, under load.
+        for at in [1, 0, 1] {
+            publish_model(bucket.path(), &models[at]);
+            eventually("the swap", || serving(&server, &models[at].id()));
+            let before = answered.load(Ordering::Relaxed);
+            eventually("some answers", || answered.load(Ordering::Relaxed) > before + 20);
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert!(server.said().contains("now serving"), "{}", server.said());
+}
+
+#[test]
+fn a_poisoned_model_is_not_served() {
+    let bucket = tempfile::tempdir().unwrap();
+    let (good, next) = (model(0.1), model(0.2));
+    publish_model(bucket.path(), &good);
+    let server = Server::on(bucket.path(), &QUICK);
+    let before = server.predict(ROW).body;
+    publish(bucket.path(), "poisoned", next.to_text().unwrap().replace("0.7", "0.8").as_bytes());
+    eventually("word of the bad model", || stale(&server, "models/poisoned.json: its digest is"));
+    assert_eq!(server.predict(ROW).body, before);
+    // The pointer itself can be damaged, too.
+    let pointer = bucket.path().join(pointer::KEY);
+    let whole = std::fs::read(&pointer).unwrap();
+    std::fs::write(&pointer, &whole[..whole.len() / 2]).unwrap();
+    eventually("word of the bad pointer", || stale(&server, "not a pointer"));
+    assert_eq!(server.predict(ROW).body, before);
+    // Many looks, one line for each reason.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert_eq!(server.said().matches("its digest is").count(), 1, "{}", server.said());
+    assert_eq!(server.said().matches("not a pointer").count(), 1, "{}", server.said());
+    std::fs::write(&pointer, whole).unwrap();
+    publish_model(bucket.path(), &next);
+    eventually("the good model", || serving(&server, &next.id()));
+}
+
+#[test]
+fn a_bucket_that_goes_away_takes_nothing_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (here, away) = (folder.path().join("bucket"), folder.path().join("away"));
+    std::fs::create_dir(&here).unwrap();
+    publish_model(&here, &model(0.1));
+    let server = Server::on(&here, &QUICK);
+    let before = server.predict(ROW).body;
+    std::fs::rename(&here, &away).unwrap();
+    eventually("word of the missing bucket", || stale(&server, "there is no such bucket"));
+    assert_eq!(server.predict(ROW).body, before);
+    std::fs::rename(&away, &here).unwrap();
+    eventually("the bucket's return", || serving(&server, &model(0.1).id()));
+    eventually("word of its return", || server.said().contains("is right again"));
+}
+
+#[test]
+fn a_bucket_without_an_approved_model_is_waited_for() {
+    let bucket = tempfile::tempdir().unwrap();
+    let server = Server::on(bucket.path(), &QUICK);
+    assert!(
+        server.announced.starts_with("predictd: serving no model yet on http://"),
+        "{}",
+        server.announced
+    );
+    for path in ["/readyz", "/model"] {
+        let reply = server.get(path);
+        assert_eq!(reply.status, 503, "{reply:?}");
+        assert!(reply.json()["detail"].as_str().unwrap().contains("names no model yet"), "{reply:?}");
+    }
+    assert_eq!(server.predict(ROW).status, 503);
+    assert_eq!(server.get("/healthz").status, 200);
+    publish_model(bucket.path(), &model(0.1));
+    eventually("the first model", || serving(&server, &model(0.1).id()));
+    assert_eq!(server.predict(ROW).status, 200);
+}
+
+#[test]
+fn hangup_looks_at_once() {
+    let bucket = tempfile::tempdir().unwrap();
+    publish_model(bucket.path(), &model(0.1));
+    let server = Server::on(bucket.path(), &["--poll", "3600"]);
+    publish_model(bucket.path(), &model(0.2));
+    assert!(serving(&server, &model(0.1).id()));
+    server.signal("HUP");
+    eventually("the swap", || serving(&server, &model(0.2).id()));
+}
+
+#[test]
+fn a_replaced_file_is_read_again() {
+    let (folder, file) = file_of(&model(0.1).to_text().unwrap());
+    let path = file.to_str().unwrap();
+    let server = Server::start(&["--model", path, "--poll", "0.02"]);
+    let replace = |text: &str| {
+        let staged = folder.path().join("staged");
+        std::fs::write(&staged, text).unwrap();
+        std::fs::rename(staged, &file).unwrap();
+    };
+    replace(&model(0.25).to_text().unwrap());
+    eventually("the swap", || serving(&server, &model(0.25).id()));
+    replace("half a mod");
+    eventually("word of the bad file", || stale(&server, "not a model file"));
+    std::fs::remove_file(&file).unwrap();
+    eventually("word of the missing file", || stale(&server, "No such file"));
+    assert_eq!(server.predict(ROW).status, 200);
+    replace(&model(0.1).to_text().unwrap());
+    eventually("the first model again", || serving(&server, &model(0.1).id()));
+}
+
+#[test]
+fn a_bad_source_is_refused_before_listening() {
+    let text = model(0.1).to_text().unwrap();
+    let at = text.find("0.7").unwrap();
+    let mut changed = text.clone().into_bytes();
+    changed[at + 2] = b'8';
+    let (_folder, file) = file_of(std::str::from_utf8(&changed).unwrap());
+    let file = file.to_str().unwrap();
+    let (code, said) = refused(&["--model", file]);
+    assert!(code == 65 && said.contains("its digest is"), "{code} {said}");
+
+    // Sealed by somebody who wanted to be believed.
+    let mut outside = body(0.1);
+    let Algorithm::Linear { terms, .. } = &mut outside.algorithm else { panic!() };
+    terms[1].feature = 3;
+    let value = serde_json::to_value(&outside).unwrap();
+    // serde_json's map sorts its keys here, as the canonical form does.
+    let forged =
+        json!({"format": "fairway.model/1", "sha256": fingerprint::of(value.to_string()), "body": value});
+    let (_folder, forged) = file_of(&forged.to_string());
+    let (code, said) = refused(&["--model", forged.to_str().unwrap()]);
+    assert!(code == 65 && said.contains("a term points at feature 3, but there are 3"), "{code} {said}");
+
+    let (code, said) = refused(&["--model", "/nowhere/model.json"]);
+    assert!(code == 74 && said.contains("/nowhere/model.json"), "{code} {said}");
+    let (code, said) = refused(&["--bucket", "/nowhere"]);
+    assert!(code == 78 && said.contains("there is no such bucket"), "{code} {said}");
+    let (code, said) = refused(&["--bucket", "/nowhere", "--model", file]);
+    assert!(code == 2 && said.contains("give one of them"), "{code} {said}");
+    let (code, said) = refused(&[]);
+    assert!(code == 2 && said.contains("--bucket"), "{code} {said}");
+}
+
+#[test]
+fn the_variable_names_a_bucket_and_a_flag_overrules_it() {
+    let bucket = tempfile::tempdir().unwrap();
+    publish_model(bucket.path(), &model(0.1));
+    let in_bucket = |arguments: &[&str], bucket: &Path| {
+        let mut command = common::command(arguments);
+        command.env("FAIRWAY_BUCKET", bucket).env("FAIRWAY_LISTEN", "127.0.0.1:0");
+        command
+    };
+    let server = Server::spawn(in_bucket(&[], bucket.path()));
+    assert!(serving(&server, &model(0.1).id()));
+    let (_folder, file) = file_of(&model(0.2).to_text().unwrap());
+    let server = Server::spawn(in_bucket(&["--model", file.to_str().unwrap()], bucket.path()));
+    assert!(serving(&server, &model(0.2).id()));
+    let (code, _) = refusal_of(&mut in_bucket(&["--model", "/nowhere"], bucket.path()));
+    assert_eq!(code, 74);
+}

@@ -1,0 +1,136 @@
+//! `registry` through its real binary, on a folder.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
+
+use pipelines::Session;
+
+const RECIPE: &str = "[recipe]\nname = \"line\"\n[keys]\ncolumns = [\"g\", \"day\", \"row\"]\nrow = [\"row\"]\ntime = \"day\"\n\
+    [columns.g]\ntype = \"integer\"\n[columns.day]\ntype = \"date\"\n[columns.row]\ntype = \"integer\"\n\
+    [columns.x]\ntype = \"number\"\n[columns.y]\ntype = \"number\"\n[features]\ncolumns = [\"x\"]\n\
+    [target]\ncolumn = \"y\"\n[split]\nby = [\"g\"]\nholdout = 0.25\n[[candidates]]\nalgorithm = \"linear\"\n";
+
+/// Models `a`, `b`, `c` of ever newer data, and `noise`, which is no better than the mean.
+fn session() -> Session {
+    let mut session = Session::new();
+    session.set("FAIRWAY_BUCKET", "./data");
+    session.ok("mkdir data");
+    session.file("r.toml", RECIPE);
+    for (name, day, slope) in [("a", 1, 3), ("b", 2, 4), ("c", 3, 5), ("noise", 4, 0)] {
+        let row = |i: i64| {
+            let scatter = (i * 7919 + 13) % 101;
+            format!("{},2025-06-0{day},{i},{},{}\n", i / 10, i % 13, (i % 13) * slope * 10 + scatter)
+        };
+        let rows: String = (0..400).map(row).collect();
+        session.file(&format!("{name}.csv"), format!("g,day,row,x,y\n{rows}"));
+        session.ok(&format!("fit --recipe r.toml {name}.csv > {name}.json"));
+    }
+    session
+}
+
+fn approved(session: &Session) -> String {
+    session.ok("registry show | head -n 1 | sed 's/approved: //'").trim().to_owned()
+}
+
+#[test]
+fn a_model_is_kept_under_its_dated_key_and_approved() {
+    let session = session();
+    session.run("registry promote --from a.json").expect(0).says("is the approved model now");
+    let key = approved(&session);
+    assert!(key.starts_with("models/line_2026-01-06_") && key.ends_with(".json"), "{key}");
+    assert_eq!(session.ok(&format!("bucket get {key}")), session.read("a.json"));
+    // Again, a day later: the same training key is the same model.
+    session
+        .run("FAIRWAY_NOW=2026-01-07 registry promote --from a.json")
+        .expect(0)
+        .says("is the approved model already");
+    assert_eq!(session.ok("registry ls").lines().count(), 2);
+    let key = session.ok("fit --recipe r.toml --training-key a.csv");
+    assert_eq!(session.ok(&format!("registry find {key}")), session.read("a.json"));
+    session.run(&format!("registry find {}", "0".repeat(64))).expect(1);
+    session.run("registry find ../x").expect(2);
+}
+
+#[test]
+fn a_model_that_does_not_beat_the_mean_is_refused_for_good() {
+    let session = session();
+    session.ok("registry promote --from a.json");
+    let before = approved(&session);
+    session
+        .run("registry promote --from noise.json")
+        .expect(1)
+        .says("was refused: these rules do not hold: held-out RMSE");
+    session.run("registry promote --from noise.json").expect(1).says("was refused before");
+    assert_eq!(approved(&session), before);
+    let shown = session.ok("registry show");
+    assert!(shown.contains("FAILS  held-out RMSE") && shown.contains("refused"), "{shown}");
+    assert!(session.ok("registry ls").contains(",no,refused"));
+    // A model that was never measured cannot be judged.
+    session
+        .ok("sed -i 's/holdout = 0.25/holdout = 0/' r.toml && fit --recipe r.toml c.csv > unmeasured.json");
+    session.run("registry promote --from unmeasured.json").expect(1).says("it was measured on held-out rows");
+    session.run("registry promote --from noise.json --force").expect(2).says("--reason");
+    session.run("registry promote --from noise.json --force --reason 'a drill'").expect(0).says("by force");
+    assert_ne!(approved(&session), before);
+}
+
+#[test]
+fn newer_training_data_win() {
+    let session = session();
+    session.ok("registry promote --from b.json");
+    let key = approved(&session);
+    session
+        .run("registry promote --from a.json")
+        .expect(0)
+        .says("stays aside")
+        .says("was trained on newer data");
+    assert_eq!(approved(&session), key);
+    session.run("registry promote --from c.json").expect(0);
+    assert_ne!(approved(&session), key);
+}
+
+#[test]
+fn a_rollback_holds_until_it_is_released() {
+    let session = session();
+    session.run("registry rollback --reason x").expect(65).says("no model before the approved one");
+    session.ok("registry promote --from a.json");
+    let first = approved(&session);
+    session.run("registry rollback --reason x").expect(65);
+    session.ok("registry promote --from b.json");
+    session.run("registry rollback --reason 'odd answers'").expect(0).says("is the approved model again");
+    assert_eq!(approved(&session), first);
+    session
+        .run("registry promote --from c.json")
+        .expect(1)
+        .says("on hold (odd answers); registry release lifts it");
+    assert_eq!(approved(&session), first);
+    session.run("registry release").expect(0).says("the hold is lifted");
+    session.run("registry promote --from c.json").expect(0);
+    let named = format!("registry rollback --reason y --to {first}");
+    session.run(&named).expect(0);
+    assert_eq!(approved(&session), first);
+    session.run("registry rollback --reason y --to models/none.json").expect(65).says("was never approved");
+}
+
+#[test]
+fn many_at_once_lose_nothing() {
+    let session = session();
+    session.ok("for m in a b c noise; do (registry promote --from $m.json || true) & done; wait");
+    let shown = session.ok("registry show");
+    let third = session.ok("fit --recipe r.toml --training-key c.csv");
+    assert!(approved(&session).contains(&third[..12]), "the newest wins whatever the order: {shown}");
+    assert_eq!(session.ok("registry ls").lines().count(), 5);
+}
+
+#[test]
+fn damage_is_named_and_a_good_model_gets_past_it() {
+    let session = session();
+    session.ok("registry promote --from a.json");
+    let key = approved(&session);
+    session.ok(&format!("echo >> data/{key}"));
+    session.run("registry rollback --reason x").expect(65);
+    session.ok(&format!("rm data/{key}"));
+    session.run("registry promote --from b.json").expect(65).says("which is not there");
+    session.run("registry promote --from b.json --force --reason 'the old one is gone'").expect(0);
+    session.ok("echo '{' > data/models/latest_model.json");
+    session.run("registry show").expect(65).says("models/latest_model.json: not a pointer");
+    session.run("registry show --bucket nowhere").expect(78);
+}
