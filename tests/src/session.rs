@@ -82,6 +82,11 @@ impl Session {
         self.env.push((name.to_owned(), value.into()));
     }
 
+    /// Takes a variable away.
+    pub fn unset(&mut self, name: &str) {
+        self.env.retain(|(set, _)| set != name);
+    }
+
     /// A path in the session's folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)

@@ -10,6 +10,10 @@ use store::Store;
 
 /// Joins the CSVs below `prefix` in key order. The manifest appears only when everything was written.
 pub(crate) fn cat(store: &Store, prefix: &str, manifest: Option<&Path>) -> Outcome {
+    if !prefix.ends_with('/') {
+        // Otherwise a/b would also join a/b_old, and keys relative to it would start with a slash.
+        return Err(Failure::usage(format!("prefix {prefix:?} does not end with a slash")));
+    }
     let entries = store.list(prefix)?;
     if entries.is_empty() {
         return Err(Failure::data(format!(

@@ -6,7 +6,7 @@ mod stage;
 use std::path::PathBuf;
 
 use clap::Parser;
-use manners::{IoContext, Outcome, count, say};
+use manners::{Failure, IoContext, Outcome, count, say};
 use outfile::OutFile;
 use recipe::Recipe;
 use rows::{Ending, Table};
@@ -35,13 +35,15 @@ pub struct Args {
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
     let recipe = manners::read_text(&args.recipe)?;
-    let recipe: Recipe =
-        recipe.parse().map_err(|failure: manners::Failure| failure.at(args.recipe.display()))?;
+    let recipe: Recipe = recipe.parse().map_err(|failure: Failure| failure.at(args.recipe.display()))?;
     let input = manners::input(args.input.as_deref())?;
     let table =
         Table::open(input.name, input.reader, Ending::allowing_unterminated(args.allow_unterminated))?;
     let mut rejects = match &args.rejects {
         None => None,
+        Some(path) if outfile::is_same(path, args.input.as_deref()) => {
+            return Err(Failure::usage("--rejects names the input: it would be replaced"));
+        }
         Some(path) => Some(OutFile::create(path).place(path.display())?),
     };
     let counts = clean(&recipe, table, manners::stdout()?, rejects.as_mut())?;

@@ -170,8 +170,10 @@ impl<J: Write> Rejects<J> {
 
     fn keep(&mut self, name: &str, row: &Row<'_>, reason: &str, counts: &mut Counts) -> Outcome {
         let Some(writer) = &mut self.0 else {
+            // A cell of the wrong type may be somebody's way to write null.
+            let null = if reason.contains(" is not a") { "add it to [clean] null_values, or " } else { "" };
             return Err(Failure::data(format!(
-                "{name}: {reason} (add it to [clean] null_values, or keep such rows with --rejects FILE)"
+                "{name}: {reason} ({null}keep such rows with --rejects FILE)"
             )));
         };
         counts.rejected += 1;

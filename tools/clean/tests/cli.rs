@@ -153,7 +153,7 @@ fn a_bad_recipe_is_a_configuration_error() {
         .expect(78)
         .says("bad.toml: line")
         .says("unknown field `requred`");
-    session.run("clean --recipe none.toml in.csv").expect(74).says("none.toml");
+    session.run("clean --recipe none.toml in.csv").expect(78).says("none.toml: there is no such file");
     session.run("clean in.csv").expect(2).says("--recipe");
 }
 

@@ -158,10 +158,11 @@ fn open(place: &Place) -> Outcome<Db> {
 }
 
 fn exported(db: &mut Db, event: &Identity, rev: i64, key: &str, sha256: &str, now: Now) -> Outcome {
+    if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(Failure::usage(format!("--sha256 {sha256:?} is not 64 hexadecimal digits")));
+    }
     if !db.mark_exported(event, rev, key, sha256, now)? {
-        return Err(Failure::no(format!(
-            "{event} is not at revision {rev} any more: not marked, export it again"
-        )));
+        return Err(Failure::no(format!("{event} is not at revision {rev}: not marked, export it again")));
     }
     say!("{event} revision {rev} is exported");
     Ok(())

@@ -20,6 +20,9 @@ pub(crate) fn events(db: &mut Db, input: Option<&Path>, now: Now) -> Outcome {
         }
         listings.push(listing);
     }
+    if listings.is_empty() {
+        return Err(lines.failure("the input is empty: an event list has lines, so the stream was cut"));
+    }
     if let Some(last) = listings.last().filter(|last| last.line != last.lines) {
         return Err(lines.failure(format!(
             "the list has {} lines, but only {} came: the stream was cut; nothing was stored",

@@ -50,18 +50,16 @@ pub(crate) fn event(text: &str, wanted: &Identity) -> Result<Found, String> {
     }
     let answer: RawEvent<'_> =
         serde_json::from_str(text).map_err(|error| format!("not an event: {error}"))?;
-    let (tour, year) = (answer.tour.as_deref(), answer.year);
-    if answer.event_id != wanted.event_id
-        || year != wanted.calendar_year
-        || tour.is_some_and(|t| t != wanted.tour)
-    {
-        return Err(format!("the answer is about {}/{year}/{}", tour.unwrap_or("?"), answer.event_id));
-    }
     let players = match answer.scores {
         Scores::Players(players) if players.iter().any(|player| !player.rounds.is_empty()) => players,
         Scores::Players(_) => return Ok(Found::NoRounds("the answer has no scores".to_owned())),
         Scores::Words(words) => return Ok(Found::NoRounds(words)),
     };
+    let (tour, year, id) = (answer.tour.as_deref(), answer.year, answer.event_id);
+    let is_wanted = id == Some(wanted.event_id) && year == Some(wanted.calendar_year);
+    if !is_wanted || tour.is_some_and(|tour| tour != wanted.tour) {
+        return Err(format!("the answer is about {}/{year:?}/{id:?}", tour.unwrap_or("?")));
+    }
     if !is_iso_date(&answer.event_completed) {
         return Err(format!("event_completed {:?} is not like 2025-06-15", answer.event_completed));
     }
@@ -120,16 +118,16 @@ struct OnlyId {
 
 #[derive(serde::Deserialize)]
 struct RawEvent<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     event_completed: Cow<'a, str>,
-    #[serde(deserialize_with = "whole_number")]
-    event_id: i64,
-    #[serde(borrow)]
+    #[serde(default, deserialize_with = "maybe_whole_number")]
+    event_id: Option<i64>,
+    #[serde(borrow, default)]
     event_name: Cow<'a, str>,
     #[serde(borrow, default)]
     tour: Option<Cow<'a, str>>,
-    #[serde(deserialize_with = "whole_number")]
-    year: i64,
+    #[serde(default, deserialize_with = "maybe_whole_number")]
+    year: Option<i64>,
     #[serde(default, deserialize_with = "maybe_whole_number")]
     season: Option<i64>,
     #[serde(borrow, default)]

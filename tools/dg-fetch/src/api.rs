@@ -136,6 +136,9 @@ impl Api {
     /// Waits until the budget allows a call; false when the deadline comes first.
     fn wait_for_turn(&self, place: &str, deadline: &Deadline) -> Outcome<bool> {
         loop {
+            if deadline.left().is_some_and(|left| left.is_zero()) {
+                return Ok(false);
+            }
             let Some(wait) = self.pace.turn()? else { return Ok(true) };
             if deadline.left().is_some_and(|left| wait >= left) {
                 return Ok(false);
@@ -168,7 +171,8 @@ impl Api {
         let retry_after = retry_after(&response);
         if status == StatusCode::OK {
             return Ok(match response.bytes() {
-                Ok(body) => Attempt::Answered(Answer::Body(body.to_vec())),
+                Ok(body) if is_json_or_nothing(&body) => Attempt::Answered(Answer::Body(body.to_vec())),
+                Ok(_) => Attempt::Later("the answer is not JSON, or was cut".to_owned()),
                 Err(error) => Attempt::Later(format!("the answer was cut: {}", self.explain(error))),
             });
         }
@@ -221,6 +225,11 @@ impl Api {
 fn place(endpoint: &str, parameters: &[(&str, &str)]) -> String {
     let name = endpoint.rsplit('/').next().unwrap_or(endpoint);
     parameters.iter().fold(name.to_owned(), |place, (key, value)| format!("{place} {key}={value}"))
+}
+
+/// A page of a proxy, or half an answer, is no answer; a body of one newline is DataGolf's way to say "nothing".
+fn is_json_or_nothing(body: &[u8]) -> bool {
+    body.trim_ascii().is_empty() || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
 }
 
 fn retry_after(response: &Response) -> Option<Duration> {

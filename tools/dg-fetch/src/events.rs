@@ -51,6 +51,13 @@ pub(crate) fn events(api: &Api, source: &Source, format: Format) -> Outcome {
             wanted.push(event);
         }
     }
+    if wanted.is_empty() {
+        let of = source.tour.as_ref().map_or_else(String::new, |tour| format!(" of tour {tour:?}"));
+        let full = if source.full_stats { " with full stats" } else { "" };
+        return Err(Failure::data(format!(
+            "event-list: none of {all} listed events is{of}{full}: is the tour right?"
+        )));
+    }
     write(&wanted, format)?;
     say!("{} of {all} listed", plural(wanted.len() as u64, "event"));
     Ok(())

@@ -82,7 +82,7 @@ struct Calls {
     #[arg(long, value_name = "N", env = "DATAGOLF_CALLS_PER_MINUTE", default_value_t = 42,
           value_parser = clap::value_parser!(u16).range(1..=45))]
     calls_per_minute: u16,
-    /// Wait up to this long for a suspension to end or a server to come back; beyond it, exit 69.
+    /// Wait up to this long for the key's next turn: the budget, or the end of a suspension. Beyond it, exit 69.
     #[arg(long, value_name = "DURATION", env = "DATAGOLF_MAX_WAIT", default_value = "6m")]
     max_wait: SignedDuration,
     /// Give up on an answer that takes longer.

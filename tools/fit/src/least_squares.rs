@@ -14,6 +14,9 @@ use crate::training::Part;
 /// (Björck, "Numerical Methods for Least Squares Problems", section 2.9: fixed-precision iterative refinement).
 const REFINEMENTS: usize = 3;
 
+/// A column of which less than this share is its own is a combination of others, as far as doubles can tell.
+const DEPENDENT: f64 = 1e-11;
+
 /// `target = intercept + sum of coefficients[i] * feature i`.
 #[derive(Debug)]
 pub(crate) struct Fitted {
@@ -33,6 +36,7 @@ struct Standardised {
 /// Ordinary least squares by QR.
 pub(crate) fn linear(part: &Part, names: &[String]) -> Outcome<Fitted> {
     let scaled = Standardised::new(part, names)?;
+    scaled.check_rank(names)?;
     let matrix = scaled.matrix()?;
     let target_mean = mean(part.target.iter().copied(), part.rows());
     let mut coefficients = vec![0.0; names.len()];
@@ -96,6 +100,29 @@ impl Standardised {
         Ok(scaled)
     }
 
+    /// Every column must hold something that the columns before it do not: otherwise the coefficients are noise.
+    fn check_rank(&self, names: &[String]) -> Outcome {
+        let mut basis: Vec<Vec<f64>> = Vec::with_capacity(names.len());
+        for (name, column) in names.iter().zip(self.values.chunks_exact(self.rows)) {
+            let mut own = column.to_vec();
+            for direction in &basis {
+                let along: f64 = own.iter().zip(direction).map(|(a, b)| a * b).sum();
+                own.iter_mut().zip(direction).for_each(|(a, b)| *a -= along * b);
+            }
+            let length = own.iter().map(|a| a * a).sum::<f64>().sqrt();
+            // A standardised column is sqrt(rows) long.
+            if length <= DEPENDENT * (self.rows as f64).sqrt() {
+                return Err(Failure::data(format!(
+                    "feature {name:?} is a sum or a copy of the features before it: they cannot be told apart; take it \
+                     out of [features], or fit --candidate ridge"
+                )));
+            }
+            own.iter_mut().for_each(|a| *a /= length);
+            basis.push(own);
+        }
+        Ok(())
+    }
+
     fn matrix(&self) -> Outcome<DenseMatrix<f64>> {
         DenseMatrix::new(self.rows, self.means.len(), self.values.clone(), true)
             .map_err(|error| refused(&error))
@@ -132,8 +159,5 @@ fn mean(values: impl Iterator<Item = f64>, rows: usize) -> f64 {
 }
 
 fn refused(error: &dyn std::fmt::Display) -> Failure {
-    Failure::data(format!(
-        "the features cannot be told apart ({error}): is one of them a sum or a copy of others? take it out of \
-         [features], or fit --candidate ridge"
-    ))
+    Failure::data(format!("the features cannot be fitted: {error} (are their units right?)"))
 }

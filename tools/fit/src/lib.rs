@@ -61,10 +61,8 @@ pub fn run(args: Args) -> Outcome {
     if args.training_key {
         let data_sha256 = match &manifest {
             Some(manifest) => manifest.data_sha256(),
-            None => {
-                let input = manners::input(args.input.as_deref())?;
-                fingerprint::of_stream(input.reader).place(input.name)?
-            }
+            // Read as for a fit: rows that cannot be fitted have no key.
+            None => read(&args, &recipe, None)?.data_sha256,
         };
         return send(&format!("{}\n", key::training_key(&data_sha256, &recipe, candidate, args.seed)));
     }

@@ -39,6 +39,9 @@ pub fn run(args: Args) -> Outcome {
         Table::open(input.name, input.reader, Ending::allowing_unterminated(args.allow_unterminated))?;
     let mut rejects = match &args.rejects {
         None => None,
+        Some(path) if outfile::is_same(path, args.input.as_deref()) => {
+            return Err(Failure::usage("--rejects names the input: it would be replaced"));
+        }
         Some(path) => Some(OutFile::create(path).place(path.display())?),
     };
     let counts = predict(&model, table, manners::stdout()?, rejects.as_mut())?;
@@ -84,11 +87,15 @@ pub fn predict<R: Read, W: Write, J: Write>(
     }
     let mut counts = Counts::default();
     let (mut values, mut text, mut line) = (Vec::new(), String::new(), ByteRecord::new());
-    while let Some(row) = table.next_row()? {
-        match features.read(&row, &mut values) {
-            Ok(()) => {
+    while let Some(row) = table.next_row_or_reject()? {
+        let (row, predicted) = match row {
+            Ok(row) => (row, features.predict(model, &row, &mut values)),
+            Err((row, reason)) => (row, Err(reason)),
+        };
+        match predicted {
+            Ok(prediction) => {
                 text.clear();
-                number::push(&mut text, model.predict(&values));
+                number::push(&mut text, prediction);
                 line.clear();
                 line.extend(row.cells());
                 line.push_field(text.as_bytes());

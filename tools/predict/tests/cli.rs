@@ -43,12 +43,12 @@ fn rows_without_a_number_are_named_or_kept_apart() {
     session
         .run("predict --model model.json in.csv")
         .expect(65)
-        .says("in.csv: line 3, column \"z\": is empty (--rejects FILE");
+        .says("in.csv: line 3, column \"z\" is empty (--rejects FILE");
     let ran = session.run("predict --model model.json --rejects bad.csv in.csv");
     ran.expect(0).says("2 predictions").says("2 rejected");
     assert_eq!(
         session.read("bad.csv"),
-        "reject_line,reject_reason,z,x\n3,\"line 3, column \"\"z\"\": is empty\",,1\n\
+        "reject_line,reject_reason,z,x\n3,\"line 3, column \"\"z\"\" is empty\",,1\n\
          4,\"line 4, column \"\"x\"\": \"\"ten\"\" is not a number\",3,ten\n"
     );
     session.run("cut -d, -f1 in.csv | predict --model model.json").expect(65).says("no column \"x\"");
@@ -115,7 +115,7 @@ fn files_of_other_formats_say_what_to_do() {
     session
         .run("predict --model newer.json in.csv")
         .expect(65)
-        .says("is newer than this program, which reads \"fairway.model/1\"");
+        .says("but this program reads \"fairway.model/1\": use the release that wrote it");
     session.file("empty.json", "");
     session.run("predict --model empty.json in.csv").expect(65).says("it is empty");
     session.ok("head -c 500 model.json > cut.json");

@@ -58,7 +58,7 @@ enum Verb {
         #[arg(long, requires = "reason")]
         force: bool,
         /// Why, for the history.
-        #[arg(long)]
+        #[arg(long, requires = "force")]
         reason: Option<String>,
     },
     /// Shows the pointer: the approved model, the hold, the history.
@@ -127,11 +127,16 @@ impl Signature {
         Entry {
             seq: 0,
             when: Now::or_clock(self.now).text(),
-            who: self.who.clone(),
+            who: one_line(&self.who),
             what,
             model: model.cloned(),
-            why: why.to_owned(),
+            why: one_line(why),
             verdicts: Vec::new(),
         }
     }
+}
+
+/// The history is shown a line an entry.
+fn one_line(words: &str) -> String {
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -57,15 +57,23 @@ pub(crate) fn ls(store: &Store) -> Outcome {
 
 /// Writes the model with a training key to stdout.
 pub(crate) fn find(store: &Store, training_key: &str) -> Outcome {
-    let head = training_key.get(..12).filter(|head| head.bytes().all(|byte| byte.is_ascii_hexdigit()));
-    let head = head.ok_or_else(|| Failure::usage(format!("{training_key:?} is not a training key")))?;
+    let is_key = training_key.len() == 64 && training_key.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !is_key {
+        return Err(Failure::usage(format!(
+            "{training_key:?} is not a training key (fit --training-key prints it)"
+        )));
+    }
+    let head = &training_key[..12];
     let end = format!("_{head}.json");
     let Some(entry) = store.list(PREFIX)?.into_iter().find(|entry| entry.key.ends_with(&end)) else {
         return Err(Failure::no(format!("no model with the training key {head}…")));
     };
     let object =
         store.get(&entry.key)?.ok_or_else(|| Failure::unavailable(format!("{}: removed", entry.key)))?;
-    Model::parse(&entry.key, &object.bytes)?;
+    let model = Model::parse(&entry.key, &object.bytes).map_err(crate::promote::damaged)?;
+    if model.body().training_key != training_key {
+        return Err(Failure::no(format!("{} has another training key", entry.key)));
+    }
     send(&object.bytes)
 }
 

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use artifact::Model;
-use manners::{Failure, IoContext, Now, Outcome, say};
+use manners::{Exit, Failure, IoContext, Now, Outcome, say};
 use pointer::{Deed, Loaded, Named, PREFIX, Pointer};
 use store::{Store, Written};
 
@@ -41,7 +41,7 @@ fn keep(store: &Store, model: &Model, bytes: &[u8], signature: &Signature) -> Ou
     if let Some(key) = find_key(store, model)? {
         let there =
             store.get(&key)?.ok_or_else(|| Failure::unavailable(format!("{key}: removed meanwhile")))?;
-        Model::parse(&key, &there.bytes)?;
+        Model::parse(&key, &there.bytes).map_err(damaged)?;
         return Ok(Named { key, sha256: fingerprint::of(&there.bytes) });
     }
     let date = Now::or_clock(signature.now).date();
@@ -51,6 +51,11 @@ fn keep(store: &Store, model: &Model, bytes: &[u8], signature: &Signature) -> Ou
         // Somebody else stored the same training key at the same time.
         Written::Lost => keep(store, model, bytes, signature),
     }
+}
+
+/// What to do about a stored model that cannot be read.
+pub(crate) fn damaged(failure: Failure) -> Failure {
+    Failure::data(format!("{failure} (remove it, `bucket rm`, and train again)"))
 }
 
 /// The key of a stored model with the same training key, if there is one.
@@ -70,7 +75,8 @@ fn decide(
     let mut loaded = Pointer::load(store)?;
     let pointer = &mut loaded.pointer;
     let key = &named.key;
-    if pointer.model.as_ref() == Some(named) {
+    let is_approved = pointer.model.as_ref() == Some(named);
+    if is_approved && (force.is_none() || pointer.hold.is_none()) {
         return Ok(Decision::Leave(Ok(format!("{key} is the approved model already"))));
     }
     if let Some(reason) = force {
@@ -93,9 +99,18 @@ fn decide(
         return Ok(Decision::Leave(Err(format!("{key} was refused before: {}", entry.why))));
     }
     if let Some(approved) = &pointer.model {
-        let approved_model = Model::parse(&approved.key, &Pointer::fetch_model(store, approved)?);
-        // An approved model that cannot be read must not keep a good one out.
-        if approved_model.is_ok_and(|approved| is_superseded(model, &approved)) {
+        let approved_model =
+            Pointer::fetch_model(store, approved).and_then(|bytes| Model::parse(&approved.key, &bytes));
+        let superseded = match approved_model {
+            Ok(approved) => is_superseded(model, &approved),
+            // An approved model that is damaged or gone must not keep a good one out; a bucket that is away must.
+            Err(failure) if failure.exit() == Exit::Data => {
+                say!("warning: {failure}");
+                false
+            }
+            Err(failure) => return Err(failure),
+        };
+        if superseded {
             let words = format!("{key} stays aside: {} was trained on newer data", approved.key);
             return Ok(Decision::Leave(Ok(words)));
         }

@@ -20,14 +20,18 @@ pub(crate) fn rollback(store: &Store, to: Option<&str>, signature: &Signature, r
     Ok(())
 }
 
-/// The named model, or the one that was approved before the current one.
+/// The named model, or the one that was promoted before the current one was. Rollbacks do not count: a second rollback
+/// goes one step further back, never forward again.
 fn target(pointer: &Pointer, to: Option<&str>) -> Outcome<Named> {
-    let approved =
-        pointer.history.iter().rev().filter(|entry| matches!(entry.what, Deed::Promoted | Deed::Rollback));
-    let mut models = approved.filter_map(|entry| entry.model.as_ref());
+    let promoted = pointer.history.iter().rev().filter(|entry| entry.what == Deed::Promoted);
+    let mut models = promoted.filter_map(|entry| entry.model.as_ref());
     let found = match to {
         Some(key) => models.find(|model| model.key == key),
-        None => models.find(|model| pointer.model.as_ref() != Some(model)),
+        None => {
+            let current = pointer.model.as_ref();
+            models.by_ref().find(|model| Some(*model) == current);
+            models.find(|model| Some(*model) != current)
+        }
     };
     found.cloned().ok_or_else(|| match to {
         Some(key) => Failure::data(format!("{key} was never approved (registry show lists the history)")),

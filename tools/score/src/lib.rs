@@ -48,9 +48,12 @@ pub fn run(args: Args) -> Outcome {
     let always_mean = Scores::of(&answers, answers.iter().map(|_| baseline));
     let (Some(scores), Some(always_mean)) = (scores, always_mean) else {
         return Err(Failure::data(format!(
-            "no row to score: {} rows are {:?} (--rows all takes every row)",
-            answers.len(),
-            args.rows
+            "no row to score{}",
+            match args.rows {
+                Which::All => "",
+                Which::HeldOut => ": none of them is held out (--rows all takes every row)",
+                Which::Trained => ": all of them are held out (--rows all takes every row)",
+            }
         )));
     };
     write(&scores, &always_mean, manners::stdout()?)?;
@@ -84,12 +87,13 @@ fn predict<R: Read>(model: &Model, mut table: Table<R>, which: Which) -> Outcome
             continue;
         }
         let failed = |reason: String| Failure::data(format!("{name}: {reason}"));
-        features.read(&row, &mut values).map_err(failed)?;
+        let prediction = features.predict(model, &row, &mut values).map_err(failed)?;
         let answer = number::parse(row.cell(target_at)).ok_or_else(|| {
-            failed(format!("line {}, column {target:?}: a number is needed to score against", row.line))
+            let cell = String::from_utf8_lossy(row.cell(target_at));
+            failed(format!("line {}, column {target:?}: {cell:?} is no number to score against", row.line))
         })?;
         answers.push(answer);
-        predictions.push(model.predict(&values));
+        predictions.push(prediction);
     }
     Ok((answers, predictions))
 }

@@ -54,7 +54,7 @@ fn rows_that_cannot_be_scored_are_named() {
     session
         .run("sed 's/,3$/,/' data.csv | score --model model.json --rows all")
         .expect(65)
-        .says("column \"y\": a number is needed");
+        .says("column \"y\": \"\" is no number");
     session.run("score --model none.json data.csv").expect(74).says("none.json");
     session.run("score --model r.toml data.csv").expect(65).says("r.toml: not a model file");
 }

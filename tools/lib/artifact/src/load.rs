@@ -94,7 +94,7 @@ fn parse(bytes: &[u8]) -> Result<Model, String> {
         Some(FORMAT) => {}
         Some(other) if other.starts_with("fairway.model/") => {
             return Err(format!(
-                "format {other:?} is newer than this program, which reads {FORMAT:?}: upgrade it"
+                "format {other:?}, but this program reads {FORMAT:?}: use the release that wrote it, or fit again"
             ));
         }
         _ => return Err("not a model file: it has no \"format\": \"fairway.model/…\"".to_owned()),

@@ -58,12 +58,13 @@ impl Db {
     pub fn store_event(&mut self, event: &Event, allow_shrink: bool, now: Now) -> Outcome<Stored> {
         let (events, rounds) = (&self.tables.events, &self.tables.rounds);
         in_transaction(self.connection.as_mut(), |connection| {
-            make_sure_of(connection, events, event, now)?;
-            let known = known(connection, events, &event.identity())?;
             if let Some(reason) = &event.unavailable {
+                // An event that nobody listed is not waited for.
                 put_off(connection, events, &event.identity(), reason, now)?;
                 return Ok(Stored::Unavailable);
             }
+            make_sure_of(connection, events, event, now)?;
+            let known = known(connection, events, &event.identity())?;
             let hash = event.content_sha256();
             if known.content_sha256.as_deref() == Some(hash.as_str()) {
                 settle(connection, events, &event.identity())?;

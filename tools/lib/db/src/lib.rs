@@ -22,5 +22,4 @@ use connection::Connection;
 pub struct Db {
     connection: Box<dyn Connection>,
     tables: Tables,
-    url: String,
 }

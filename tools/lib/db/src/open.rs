@@ -24,10 +24,13 @@ impl Db {
             Some(("mysql", _)) => {
                 return Err(Failure::config("--db mysql:…: this build knows SQLite only (sqlite:PATH)"));
             }
-            _ => return Err(Failure::usage(format!("--db {url:?} is not a database URL (use sqlite:PATH)"))),
+            _ => {
+                let scheme = url.split(':').next().unwrap_or_default();
+                return Err(Failure::usage(format!("--db {scheme}…: not a database URL (use sqlite:PATH)")));
+            }
         };
         let connection = Sqlite::open(Path::new(path), access)?;
-        let mut db = Db { connection: Box::new(connection), tables, url: url.to_owned() };
+        let mut db = Db { connection: Box::new(connection), tables };
         match access {
             Access::Write => schema::create(db.connection.as_mut(), &db.tables)?,
             Access::Read => {}
@@ -45,7 +48,7 @@ fn refuse_password(url: &str) -> Outcome {
         .is_some_and(|(user, _)| user.contains(':'));
     if has_password {
         return Err(Failure::usage(
-            "--db holds a password: leave it out of the URL and give it in the environment (FAIRWAY_DB_PASSWORD)",
+            "--db holds a password, which every user of this machine can read: leave it out",
         ));
     }
     Ok(())

@@ -1,4 +1,4 @@
-use manners::{Now, Outcome};
+use manners::{Exit, Failure, Now, Outcome};
 use wire::{COLUMNS, Cell, Identity};
 
 use crate::connection::{Connection, collect};
@@ -44,8 +44,7 @@ impl Db {
              ORDER BY calendar_year DESC, tour, event_id",
             self.tables.events
         );
-        let rows =
-            collect(self.connection.as_mut(), &sql, parameters).map_err(|failure| failure.at(&self.url))?;
+        let rows = collect(self.connection.as_mut(), &sql, parameters)?;
         rows.iter()
             .map(|row| {
                 Ok(DueEvent {
@@ -78,7 +77,15 @@ impl Db {
 
     /// The answer to any question in the database's own SQL. Returns the column names.
     pub fn sql(&mut self, sql: &str, row: &mut dyn FnMut(&[Cell]) -> Outcome) -> Outcome<Vec<String>> {
-        self.connection.ask(sql, &[], row)
+        let first = sql.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+        if !["select", "with", "values", "explain"].iter().any(|word| first.eq_ignore_ascii_case(word)) {
+            return Err(Failure::usage("only a question can be asked: start with SELECT, WITH or VALUES"));
+        }
+        self.connection.ask(sql, &[], row).map_err(|failure| match failure.exit() {
+            // What the database cannot make sense of was typed on the command line.
+            Exit::Config => Failure::usage(failure.to_string()),
+            _ => failure,
+        })
     }
 
     /// Takes the lease called `name`; exit 69 when somebody has it.

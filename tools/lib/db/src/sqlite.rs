@@ -24,8 +24,7 @@ impl Sqlite {
             Access::Read if !path.exists() => {
                 return Err(Failure::config(format!("{name}: there is no database (db-load makes it)")));
             }
-            // Read-only by pragma below, not by flag: the first reader after a crash must be able to recover the log.
-            Access::Read => OpenFlags::SQLITE_OPEN_READ_WRITE,
+            Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
             Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         };
         let opened = rusqlite::Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);

@@ -60,8 +60,13 @@ impl Db {
         duplicates: Duplicates,
     ) -> Outcome<TableLoad<'_>> {
         check_name(table)?;
+        if [&self.tables.events, &self.tables.rounds].iter().any(|own| own.eq_ignore_ascii_case(table)) {
+            return Err(Failure::usage(format!(
+                "table {table} is written by `db-load events` and `db-load rounds` only"
+            )));
+        }
         let connection = self.connection.as_mut();
-        prepare_table(connection, table, &columns, keys)?;
+        check_columns(connection, table, &columns, keys)?;
         connection.begin()?;
         let typed: Vec<(&str, Kind)> = columns
             .iter()
@@ -125,6 +130,12 @@ impl TableLoad<'_> {
             .filter(|column| !self.keys.contains(&column.name))
             .map(|column| column.name.clone())
             .collect();
+        // Only now, so that a load that fails leaves no table behind (some servers cannot undo making one).
+        let typed: Vec<(&str, Kind)> =
+            self.columns.iter().map(|column| (column.name.as_str(), column.kind)).collect();
+        let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
+        let create = create_sql(self.connection, "CREATE TABLE IF NOT EXISTS", &self.table, &typed, &keys);
+        self.connection.run(&create, &[])?;
         let upsert = self.connection.upsert_all(&self.table, STAGING, &self.keys, &others);
         self.loaded.written = self.connection.run(&upsert, &[])?;
         self.connection.run(&format!("DROP TABLE {STAGING}"), &[])?;
@@ -165,7 +176,8 @@ impl Drop for TableLoad<'_> {
     }
 }
 
-fn prepare_table(
+/// Whether the rows fit the table, if it is there.
+fn check_columns(
     connection: &mut dyn Connection,
     table: &str,
     columns: &[TypedColumn],
@@ -178,13 +190,16 @@ fn prepare_table(
             names.join(", ")
         )));
     }
+    for (at, name) in names.iter().enumerate() {
+        if name.is_empty() || names[..at].iter().any(|earlier| earlier.eq_ignore_ascii_case(name)) {
+            return Err(Failure::data(format!(
+                "column {name:?} has no name of its own (SQL does not tell A from a)"
+            )));
+        }
+    }
     let present = connection.columns_of(table)?;
     if present.is_empty() {
-        let typed: Vec<(&str, Kind)> =
-            columns.iter().map(|column| (column.name.as_str(), column.kind)).collect();
-        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let sql = create_sql(connection, "CREATE TABLE IF NOT EXISTS", table, &typed, &keys);
-        return connection.run(&sql, &[]).map(drop);
+        return Ok(());
     }
     if let Some(name) = names.iter().find(|name| !present.iter().any(|there| there == *name)) {
         return Err(Failure::data(format!(

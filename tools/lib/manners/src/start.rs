@@ -19,7 +19,9 @@ pub fn program() -> &'static str {
 ///
 /// `--generate man|bash|zsh|fish` prints the manual page or the shell completion made from the same source as `--help`.
 pub fn start<A: Parser>(body: impl FnOnce(A) -> Outcome) -> ExitCode {
-    let command = A::command().after_help(HELP);
+    // Never wrapped: examples are there to be copied.
+    let command = A::command().term_width(0).after_help(help());
+    let command = command.mut_subcommands(|sub| sub.after_help(HELP));
     // A second call in one process (a test) keeps the first name.
     let _ = PROGRAM.set(command.get_name().to_owned());
     let outcome = match wanted_page() {
@@ -37,6 +39,10 @@ pub fn start<A: Parser>(body: impl FnOnce(A) -> Outcome) -> ExitCode {
             ExitCode::from(failure.exit().code())
         }
     }
+}
+
+fn help() -> String {
+    format!("{HELP}\n\n--generate man, bash, zsh or fish prints the manual page or completions for a shell.")
 }
 
 /// Prints clap's own help, version or error. Help into a full disk is an I/O error like any other.

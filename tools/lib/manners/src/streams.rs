@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use crate::failure::{IoContext, Outcome};
+use crate::failure::{Failure, IoContext, Outcome};
 use crate::start::program;
 
 /// A named stream of bytes: stdin or a file.
@@ -29,7 +29,10 @@ pub fn input(path: Option<&Path>) -> Outcome<Input> {
 
 /// Reads a whole small file of text: a recipe, a manifest.
 pub fn read_text(path: &Path) -> Outcome<String> {
-    std::fs::read_to_string(path).place(path.display())
+    std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Failure::config(format!("{}: there is no such file", path.display())),
+        _ => Failure::io(path.display(), &error),
+    })
 }
 
 /// Standard output, in blocks of 64 KiB. End with [`Write::flush`]: a writer that is dropped swallows the
@@ -79,5 +82,7 @@ pub(crate) fn is_closed_pipe(error: &io::Error) -> bool {
 
 /// Says one line on stderr (see [`crate::say!`]). A stderr that cannot be written is nobody's business.
 pub fn say_line(words: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr().lock(), "{}: {words}", program());
+    // In one write: the stages of a pipeline share their terminal, and lines must not mix.
+    let line = format!("{}: {words}\n", program());
+    let _ = io::stderr().lock().write_all(line.as_bytes());
 }

@@ -58,6 +58,12 @@ impl Write for OutFile {
     }
 }
 
+/// Whether a file that a program would make is the one that it reads.
+pub fn is_same(made: &Path, read: Option<&Path>) -> bool {
+    let canonical = |path: &Path| path.canonicalize().ok();
+    read.is_some_and(|read| canonical(made).is_some_and(|made| canonical(read) == Some(made)))
+}
+
 /// Waits until a folder's entries (a rename in it) are on disk.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()

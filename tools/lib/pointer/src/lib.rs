@@ -102,8 +102,11 @@ impl Pointer {
                 Pointer { v: POINTER_V1.to_owned(), seq: 0, model: None, hold: None, history: Vec::new() };
             return Ok(Loaded { pointer, version: None });
         };
-        let pointer: Pointer = serde_json::from_slice(&object.bytes)
-            .map_err(|error| Failure::data(format!("{KEY}: not a pointer: {error}")))?;
+        let pointer: Pointer = serde_json::from_slice(&object.bytes).map_err(|error| {
+            Failure::data(format!(
+                "{KEY}: not a pointer: {error} (restore it, or remove it and promote again)"
+            ))
+        })?;
         if pointer.v != POINTER_V1 {
             return Err(Failure::data(format!(
                 "{KEY}: version {:?}; this program reads {POINTER_V1:?}",

@@ -55,7 +55,7 @@ impl<R: Read> Lines<R> {
         }
         match self.ending {
             Ending::Any => Ok(()),
-            Ending::Terminated => Err(self
+            Ending::Terminated | Ending::TerminatedUnlessAllowed => Err(self
                 .failure("the line lacks its newline: the stream was cut (nothing of this line was used)")),
         }
     }

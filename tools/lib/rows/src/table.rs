@@ -1,7 +1,7 @@
-use std::io::{Chain, Cursor, Read};
+use std::io::{self, Chain, Cursor, Read};
 
 use csv::ByteRecord;
-use manners::{Failure, IoContext, Outcome};
+use manners::{Failure, IoContext, Outcome, plural};
 
 use crate::ending::{Ended, Ending};
 
@@ -127,16 +127,24 @@ impl<R: Read> Table<R> {
     }
 
     fn ragged(&self, line: u64) -> String {
-        format!("line {line}: {} cells, but the header has {}", self.record.len(), self.header.len())
+        format!(
+            "line {line}: {}, but the header has {}",
+            plural(self.record.len() as u64, "cell"),
+            self.header.len()
+        )
     }
 
     fn read(&mut self) -> Outcome<Read1> {
         let more = self.csv.read_byte_record(&mut self.record).map_err(|error| match error.into_kind() {
+            csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+                self.failure(&error.to_string())
+            }
             csv::ErrorKind::Io(error) => Failure::io(&self.name, &error),
             other => self.failure(&format!("{other:?}")),
         })?;
         // Before the row is handed out: the last row of a cut stream can look whole.
         self.csv.get_ref().check(self.ending).map_err(|failure| failure.at(&self.name))?;
+        self.csv.get_mut().row_ended();
         let line = self.record.position().map_or(0, csv::Position::line);
         Ok(match more {
             false => Read1::End,
@@ -147,7 +155,7 @@ impl<R: Read> Table<R> {
 }
 
 /// Reads up to three bytes and gives back those that are not a byte order mark.
-fn without_byte_order_mark(reader: &mut impl Read) -> std::io::Result<Vec<u8>> {
+fn without_byte_order_mark(reader: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(3);
     reader.take(3).read_to_end(&mut head)?;
     if head == [0xEF, 0xBB, 0xBF] {
@@ -200,7 +208,7 @@ mod tests {
         let twice = read("a,a\n", Ending::Terminated).unwrap_err().to_string();
         assert_eq!(twice, "x.csv: line 1: column \"a\" stands twice in the header");
         let ragged = read("a,b\n1,2\n3\n", Ending::Terminated).unwrap_err().to_string();
-        assert_eq!(ragged, "x.csv: line 3: 1 cells, but the header has 2");
+        assert_eq!(ragged, "x.csv: line 3: 1 cell, but the header has 2");
         assert!(read("", Ending::Terminated).unwrap_err().to_string().contains("empty"));
     }
 }

@@ -48,11 +48,19 @@ pub enum Written {
 impl Store {
     /// Opens the folder at a path or `file://` URL. It must exist.
     pub fn open(url: &str) -> Outcome<Store> {
+        if url.is_empty() {
+            return Err(Failure::usage("the bucket has no name: give a folder"));
+        }
         let path = match url.split_once("://") {
             None => url,
             Some(("file", path)) if path.starts_with('/') => path,
-            Some(("s3", _)) => return Err(Failure::config(format!("{url}: this build knows folders only"))),
-            Some(_) => return Err(Failure::usage(format!("{url}: a bucket is a folder or file:///…"))),
+            // URLs are not repeated: they may hold credentials.
+            Some(("s3", _)) => return Err(Failure::config("s3://…: this build knows folders only")),
+            Some((scheme, _)) => {
+                return Err(Failure::usage(format!(
+                    "{scheme}://…: a bucket is a folder, by path or as file:///…"
+                )));
+            }
         };
         Folder::open(Path::new(path)).map(Store)
     }

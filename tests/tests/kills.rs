@@ -1,0 +1,185 @@
+//! `kill -9`, then a rerun: the same tables, the same objects, the same model, as if nothing had happened.
+//!
+//! FAIRWAY_KILLS says how many random moments (default 30), FAIRWAY_SEED repeats a run, FAIRWAY_ALL=yes takes every
+//! enumerated point instead of a sample.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pipelines::{Replay, Session, bin_dir, repo};
+
+/// A few small events, so that a whole run is short.
+struct Small {
+    _answers: tempfile::TempDir,
+    replay: Replay,
+}
+
+impl Small {
+    fn new() -> Small {
+        let answers = tempfile::tempdir().unwrap();
+        let made = Command::new(bin_dir().join("datagolf-synth"))
+            .args(["--events-per-season", "8", "--players", "24", "--with-quirks", "false", "--out"])
+            .arg(answers.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(made.success());
+        let replay = Replay::with(&[answers.path().to_str().unwrap()], &[]);
+        Small { _answers: answers, replay }
+    }
+
+    fn session(&self) -> Session {
+        Session::golf(&self.replay)
+    }
+}
+
+fn run_line() -> String {
+    let scripts = repo().join("scripts/golf");
+    format!("{0}/refresh && {0}/train", scripts.display())
+}
+
+/// Everything that must come out the same: tables without times, objects, the approved model.
+fn state(session: &Session) -> String {
+    let events = "SELECT tour, calendar_year, event_id, event_name, event_completed, sg_categories, traditional_stats, \
+                  refetch, n_rounds, rounds_rev, content_sha256, exported_rev, object_key, object_sha256, unavailable \
+                  FROM pga_with_sg_cat_eventslist ORDER BY tour, calendar_year, event_id";
+    [
+        session.ok(&format!("db-query sql '{events}'")),
+        session.ok("db-query rounds | sha256sum"),
+        session.ok("bucket ls --sha256"),
+        session.ok("registry show"),
+    ]
+    .join("\n")
+}
+
+/// Runs to the end. What was killed may take a moment to let go of the lease.
+fn finish(session: &Session, after: &str) {
+    let started = Instant::now();
+    loop {
+        let ran = session.run(&run_line());
+        if ran.code == 69 && ran.stderr.contains("is at work") && started.elapsed() < Duration::from_secs(20) {
+            thread::sleep(Duration::from_millis(50));
+            continue;
+        }
+        assert_eq!(ran.code, 0, "the rerun after {after}: {ran}");
+        return;
+    }
+}
+
+fn undisturbed(small: &Small) -> (String, Duration) {
+    let session = small.session();
+    let started = Instant::now();
+    session.run(&run_line()).expect(0);
+    let took = started.elapsed();
+    (state(&session), took)
+}
+
+/// A small generator (Knuth's MMIX constants): the moments need no quality, only a seed.
+struct Moments(u64);
+
+impl Moments {
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+}
+
+#[test]
+fn everything_killed_at_random_moments() {
+    let kills: u32 = std::env::var("FAIRWAY_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(30);
+    let clock = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos();
+    let seed: u64 =
+        std::env::var("FAIRWAY_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or_else(|| u64::from(clock()));
+    println!("FAIRWAY_SEED={seed} repeats these {kills} kills");
+    let small = Small::new();
+    let (expected, took) = undisturbed(&small);
+    let mut moments = Moments(seed);
+    let (mut early, mut killed) = (0, 0);
+    for n in 0..kills {
+        let session = small.session();
+        let mut child =
+            session.command(&run_line()).process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let moment = took.mul_f64(moments.next());
+        thread::sleep(moment);
+        match child.try_wait().unwrap() {
+            Some(_) => early += 1,
+            None => killed += 1,
+        }
+        // The whole group: the script and every stage at once, as when the machine goes.
+        let _ = Command::new("kill").args(["-9", &format!("-{}", child.id())]).stderr(Stdio::null()).status();
+        child.wait().unwrap();
+        finish(&session, &format!("kill {n} at {moment:?}, FAIRWAY_SEED={seed}"));
+        assert_eq!(state(&session), expected, "kill {n} at {moment:?}, FAIRWAY_SEED={seed}");
+    }
+    assert!(killed > early, "{early} of {kills} runs ended before they were killed");
+}
+
+/// Calls that change a disk or feed the next stage.
+const CALLS: &str = "write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat,ftruncate,mkdir";
+
+const PROGRAMS: [&str; 7] = ["db-load", "dg-fetch", "db-query", "clean", "bucket", "fit", "registry"];
+
+/// Puts a program of the same name in front of each on `PATH`, which counts its starts and runs the real one under strace:
+/// to log its calls, or to kill it at one of them.
+fn trap(session: &mut Session, options: &str, at_start: Option<(&str, usize)>) {
+    let dir = session.path("traps");
+    fs::create_dir_all(&dir).unwrap();
+    for program in PROGRAMS {
+        let real = bin_dir().join(program);
+        let count = session.path(&format!("{program}.starts"));
+        let (real, count) = (real.display(), count.display());
+        let traced = match at_start {
+            None => format!("exec strace -f -qq -o {count}.$n {options} {real} \"$@\""),
+            Some((name, start)) if name == program => {
+                format!("[ $n -ne {start} ] || exec strace -f -qq -o /dev/null {options} {real} \"$@\"\nexec {real} \"$@\"")
+            }
+            Some(_) => format!("exec {real} \"$@\""),
+        };
+        let path = dir.join(program);
+        fs::write(&path, format!("#!/bin/sh\necho >> {count}\nn=$(wc -l < {count})\n{traced}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:{}:{}", dir.display(), bin_dir().display(), std::env::var("PATH").unwrap());
+    session.set("PATH", path);
+}
+
+#[test]
+fn each_program_killed_at_each_of_its_calls() {
+    assert!(Command::new("strace").arg("-V").output().is_ok(), "install strace (scripts/check does)");
+    let small = Small::new();
+    let (expected, _) = undisturbed(&small);
+    // Every call of every start of every program in one undisturbed run.
+    let mut counted = small.session();
+    trap(&mut counted, &format!("-e trace={CALLS}"), None);
+    counted.run(&run_line()).expect(0);
+    let mut points = Vec::new();
+    for program in PROGRAMS {
+        for start in 1.. {
+            let Ok(log) = fs::read_to_string(counted.path(&format!("{program}.starts.{start}"))) else { break };
+            points.extend((1..=log.lines().count()).map(|call| (program, start, call)));
+        }
+    }
+    assert!(points.len() > 300, "{} points", points.len());
+    let all = std::env::var("FAIRWAY_ALL").is_ok_and(|all| all == "yes");
+    let step = if all { 1 } else { points.len() / 60 };
+    println!("{} points, every {step}th", points.len());
+    let mut killed = 0;
+    for (program, start, call) in points.into_iter().step_by(step) {
+        let mut session = small.session();
+        let options = format!("-e trace={CALLS} -e inject={CALLS}:signal=KILL:when={call}");
+        trap(&mut session, &options, Some((program, start)));
+        let ran = session.run(&run_line());
+        killed += u32::from(ran.code != 0);
+        session.set("PATH", format!("{}:{}", bin_dir().display(), std::env::var("PATH").unwrap()));
+        let place = format!("{program}, start {start}, call {call}");
+        finish(&session, &place);
+        assert_eq!(state(&session), expected, "{place}: {ran}");
+    }
+    assert!(killed > 20, "only {killed} runs were hurt");
+}

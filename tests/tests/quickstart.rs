@@ -1,0 +1,74 @@
+//! The first command that a stranger types.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use pipelines::{Session, bin_dir, repo};
+
+/// A session that builds with the machine's own cargo, into the folder where these tests were built.
+fn session() -> Session {
+    let mut session = Session::new();
+    for name in ["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME"] {
+        if let Some(value) = std::env::var_os(name) {
+            session.set(name, value);
+        }
+    }
+    session.set("CARGO_TARGET_DIR", bin_dir().parent().unwrap());
+    session.set("FAIRWAY_HOME", session.path("fairway home"));
+    session
+}
+
+fn quickstart() -> String {
+    format!("'{}'", repo().join("scripts/quickstart").display())
+}
+
+#[test]
+fn it_ends_with_an_answer_and_leaves_nothing_running() {
+    let session = session();
+    let line = quickstart();
+    for _ in 0..2 {
+        let shown = session.ok(&line);
+        for words in [
+            "44 listed, 41 with rounds, 3 not in the archive yet",
+            "16,379 stored, 15,803 of them clean",
+            "RMSE 1.231 strokes; always answering the mean: 2.185",
+            "curl --json '{\"sg_total\":2.1,",
+            "answered   {\"sg_t2g\":",
+            "fairway home/replay/golf.db",
+            "What to type next",
+        ] {
+            assert!(shown.contains(words), "{words:?} is missing in {shown}");
+        }
+    }
+    let left = session.run("pgrep -fa 'fairway home' | grep -v pgrep");
+    assert_eq!(left.stdout, "", "left running");
+    assert_eq!(session.run("pgrep -fa -- '--until-stdin-closes' | grep 'key replay'").stdout, "", "left running");
+    session.run(&format!("{line} --nonsense")).expect(2);
+    assert!(session.ok(&format!("{line} --help")).contains("--serve"));
+}
+
+#[test]
+fn with_serve_it_answers_until_it_is_told_to_stop() {
+    let mut session = session();
+    session.set("FAIRWAY_LISTEN", "127.0.0.1:0");
+    let mut child = session.command(&format!("exec {} --serve", quickstart())).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let serving = stderr.lines().map(|line| line.unwrap()).find(|line| line.starts_with("predictd: serving")).unwrap();
+    let url = serving.split(" on ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    assert!(session.ok(&format!("curl -sS {url}/readyz")).contains("ready"));
+    session.ok(&format!("kill -TERM {}", child.id()));
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn what_is_missing_is_said_before_anything_is_built() {
+    let mut session = session();
+    session.set("PATH", "/usr/bin:/bin");
+    let ran = session.run(&quickstart());
+    if !ran.stderr.contains("Rust is missing") {
+        // This machine has cargo in /usr/bin.
+        return;
+    }
+    ran.expect(1).says("rustup.rs");
+}

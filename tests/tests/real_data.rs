@@ -1,0 +1,73 @@
+//! Public data with known answers, through the programs that need no DataGolf.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
+
+use pipelines::{Session, repo};
+
+/// 3,676 player-tournament rows of 2022 (ISAR, MIT): a key that stands twice, 567 rows without strokes gained, m/d/yy.
+const RECIPE: &str = r#"
+[recipe]
+name = "isar"
+[tables]
+[keys]
+columns = ["tournament.id", "player.id", "date"]
+row = ["tournament.id", "player.id"]
+[columns."tournament.id"]
+type = "integer"
+[columns."player.id"]
+type = "integer"
+[columns.date]
+type = "text"
+[columns.sg_putt]
+type = "number"
+min = -20
+max = 20
+[columns.sg_arg]
+type = "number"
+[columns.sg_app]
+type = "number"
+[columns.sg_ott]
+type = "number"
+[columns.sg_total]
+type = "number"
+[features]
+columns = ["sg_putt", "sg_arg", "sg_app", "sg_ott"]
+[target]
+column = "sg_total"
+[split]
+by = ["tournament.id"]
+salt = "isar"
+holdout = 0.25
+[[candidates]]
+algorithm = "linear"
+"#;
+
+#[test]
+fn strokes_gained_of_real_tournaments_add_up() {
+    let mut session = Session::new();
+    session.set("FAIRWAY_DB", "sqlite:isar.db");
+    session.set("FAIRWAY_RECIPE", session.path("r.toml"));
+    session.file("r.toml", RECIPE);
+    let source = repo().join("fixtures/isar/pga_tournaments_2022.csv");
+    let load = format!("db-load rows tournaments {} --key tournament.id,player.id", source.display());
+    session.run(&load).expect(65).says("have the same key (tournament.id, player.id = 401353196 7081); nothing was loaded");
+    session.run(&format!("{load} --last-wins")).expect(0).says("3,676 rows: 3,675 written").says("1 replaced by a later one");
+    session.run(&format!("{load} --last-wins")).expect(0).says("0 written, 3,675 as before");
+    let select = "db-query sql 'SELECT * FROM tournaments ORDER BY \"tournament.id\", \"player.id\"'";
+    session.run(&format!("{select} | clean > clean.csv")).expect(0).says("3,675 rows in, 3,108 out, 567 dropped");
+    session.ok("fit clean.csv > model.json");
+    let model: serde_json::Value = serde_json::from_str(&session.read("model.json")).unwrap();
+    for term in model["body"]["algorithm"]["terms"].as_array().unwrap() {
+        let coefficient = term["coefficient"].as_f64().unwrap();
+        assert!((coefficient - 1.0).abs() < 0.02, "{term}");
+    }
+    let scores = session.ok("score --model model.json clean.csv");
+    let r2: f64 = scores.lines().last().unwrap().split(',').nth(1).unwrap().parse().unwrap();
+    assert!(r2 > 0.99, "{scores}");
+    let predicted = session.ok("predict --model model.json clean.csv");
+    assert_eq!(predicted.lines().count(), 3_109);
+    for line in predicted.lines().skip(1) {
+        let mut last = line.rsplit(',').map(|cell| cell.parse::<f64>().unwrap());
+        let (prediction, answer) = (last.next().unwrap(), last.next().unwrap());
+        assert!((prediction - answer).abs() < 0.5, "{line}");
+    }
+}
