@@ -22,14 +22,28 @@ fn a_stream_cut_anywhere_never_looks_complete() {
     let replay = Replay::start();
     let session = Session::golf(&replay);
     // Each pair of stages; the cut is inside a line unless said.
-    session.run("dg-fetch events > events; head -c 3000 events | db-load events").expect(65).says("the stream was cut");
+    session
+        .run("dg-fetch events > events; head -c 3000 events | db-load events")
+        .expect(65)
+        .says("the stream was cut");
     session.run("head -n 9 events | db-load events").expect(65).says("44 lines, but only 9 came");
     assert_eq!(session.ok("db-query unfetched | wc -l").trim(), "1", "nothing of a cut list is stored");
     session.ok("db-load events events; db-query unfetched > due");
     session.run("head -c 300 due | dg-fetch rounds").expect(65).says("the stream was cut");
-    session.run("dg-fetch rounds due > rounds; head -c 500000 rounds | db-load rounds").expect(65).says("the stream was cut");
-    let stored: u64 = session.ok("db-query sql 'SELECT count(*) AS n FROM player_round_stats_pga_with_sg_data' | tail -n 1").trim().parse().unwrap();
-    let told: u64 = session.ok("db-query sql 'SELECT sum(n_rounds) AS n FROM pga_with_sg_cat_eventslist' | tail -n 1").trim().parse().unwrap();
+    session
+        .run("dg-fetch rounds due > rounds; head -c 500000 rounds | db-load rounds")
+        .expect(65)
+        .says("the stream was cut");
+    let stored: u64 = session
+        .ok("db-query sql 'SELECT count(*) AS n FROM player_round_stats_pga_with_sg_data' | tail -n 1")
+        .trim()
+        .parse()
+        .unwrap();
+    let told: u64 = session
+        .ok("db-query sql 'SELECT sum(n_rounds) AS n FROM pga_with_sg_cat_eventslist' | tail -n 1")
+        .trim()
+        .parse()
+        .unwrap();
     assert!(stored > 0 && stored == told, "whole events only: {stored} {told}");
     session.ok("db-load rounds rounds");
     session.run("db-query rounds | head -c 200000 | clean > x.csv").expect(65).says("the stream was cut");
@@ -38,18 +52,25 @@ fn a_stream_cut_anywhere_never_looks_complete() {
     session.run(&script("refresh")).expect(0);
     session.ok("bucket cat training_data/ --manifest m > joined");
     session.run("head -c 200000 joined | fit --manifest m").expect(65).says("the stream was cut");
-    session.run("head -n 2000 joined | fit --manifest m").expect(65).says("not the rows that the manifest describes");
+    session
+        .run("head -n 2000 joined | fit --manifest m")
+        .expect(65)
+        .says("not the rows that the manifest describes");
     session.ok("fit --manifest m joined > model.json");
-    session.run("head -c 9000 model.json > half.json; registry promote --from half.json").expect(65).says("not a model file");
+    session
+        .run("head -c 9000 model.json > half.json; registry promote --from half.json")
+        .expect(65)
+        .says("not a model file");
     session.run("head -c 200000 all.csv | predict --model model.json").expect(65).says("the stream was cut");
     session.run("head -c 200000 all.csv | score --model model.json").expect(65).says("the stream was cut");
-    session.run("bucket ls training_data/ --sha256 | head -c 300 | db-load listed").expect(65).says("the stream was cut");
+    session
+        .run("bucket ls training_data/ --sha256 | head -c 300 | db-load listed")
+        .expect(65)
+        .says("the stream was cut");
 }
 
 #[test]
 fn a_suspension_in_a_backfill_keeps_and_exports_what_came() {
-    let undisturbed = Session::golf(&Replay::start());
-    drop(undisturbed);
     let replay = Replay::faulty(&["4:429"]);
     let mut session = Session::golf(&replay);
     session.set("DATAGOLF_MAX_WAIT", "1s");
@@ -65,7 +86,8 @@ fn a_suspension_in_a_backfill_keeps_and_exports_what_came() {
     let reference = Session::golf(&whole);
     reference.run(&script("refresh")).expect(0);
     assert_eq!(tables(&session), tables(&reference));
-    let again: Vec<String> = replay.asked()[asked..].iter().filter(|line| line.contains("rounds?")).cloned().collect();
+    let again: Vec<String> =
+        replay.asked()[asked..].iter().filter(|line| line.contains("rounds?")).cloned().collect();
     assert_eq!(again.len(), 2, "nothing that is stored is asked for: {again:?}");
 }
 
@@ -74,7 +96,10 @@ fn a_refused_key_stores_nothing_and_says_what_to_do() {
     let replay = Replay::faulty(&["*:403"]);
     let session = Session::golf(&replay);
     session.run(&script("refresh")).expect(77).says("does its plan, Scratch Plus, include this endpoint");
-    assert_eq!(session.ok("db-query sql 'SELECT count(*) AS n FROM pga_with_sg_cat_eventslist' | tail -n 1"), "0\n");
+    assert_eq!(
+        session.ok("db-query sql 'SELECT count(*) AS n FROM pga_with_sg_cat_eventslist' | tail -n 1"),
+        "0\n"
+    );
 }
 
 #[test]
@@ -88,14 +113,18 @@ fn places_that_are_not_there_are_named() {
     session.run(&script("train")).expect(65).says("there are no objects below this prefix");
     session.set("FAIRWAY_DB", "sqlite:nowhere/golf.db");
     session.run(&script("refresh")).expect(78).says("nowhere/golf.db").says("is the folder there");
-    session.run(&format!("env -u FAIRWAY_DB {}", script("refresh"))).expect(1).says("FAIRWAY_DB: set it to the database");
+    session
+        .run(&format!("env -u FAIRWAY_DB {}", script("refresh")))
+        .expect(1)
+        .says("FAIRWAY_DB: set it to the database");
 }
 
 #[test]
 fn a_season_full_of_broken_answers_stores_the_good_ones() {
     // The season's answer is cut, and one event's own answer is a page: the others are stored and exported.
     let replay = Replay::faulty(&["*:notjson@event_id=all", "*:html@event_id=14&"]);
-    let session = Session::golf(&replay);
+    let mut session = Session::golf(&replay);
+    session.set("DATAGOLF_RETRY_DELAY", "10ms");
     let ran = session.run(&script("refresh"));
     ran.expect(69).says("asking for its events one by one").says("not JSON");
     assert!(session.ok("bucket ls training_data/ | wc -l").trim().parse::<u32>().unwrap() > 5, "{ran}");
@@ -107,12 +136,16 @@ struct SmallDisk(PathBuf);
 impl SmallDisk {
     fn mount(at: PathBuf, size: &str) -> Option<SmallDisk> {
         std::fs::create_dir_all(&at).unwrap();
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(&at).output();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(&at)
+            .output();
         mounted.is_ok_and(|output| output.status.success()).then_some(SmallDisk(at))
     }
 
     fn grow(&self, size: &str) {
-        let status = Command::new("mount").args(["-o", &format!("remount,size={size}")]).arg(&self.0).status();
+        let status =
+            Command::new("mount").args(["-o", &format!("remount,size={size}")]).arg(&self.0).status();
         assert!(status.unwrap().success());
     }
 }

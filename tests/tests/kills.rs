@@ -63,7 +63,8 @@ fn finish(session: &Session, after: &str) {
     let started = Instant::now();
     loop {
         let ran = session.run(&run_line());
-        if ran.code == 69 && ran.stderr.contains("is at work") && started.elapsed() < Duration::from_secs(20) {
+        if ran.code == 69 && ran.stderr.contains("is at work") && started.elapsed() < Duration::from_secs(20)
+        {
             thread::sleep(Duration::from_millis(50));
             continue;
         }
@@ -103,8 +104,13 @@ fn everything_killed_at_random_moments() {
     let (mut early, mut killed) = (0, 0);
     for n in 0..kills {
         let session = small.session();
-        let mut child =
-            session.command(&run_line()).process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = session
+            .command(&run_line())
+            .process_group(0)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let moment = took.mul_f64(moments.next());
         thread::sleep(moment);
         match child.try_wait().unwrap() {
@@ -112,7 +118,11 @@ fn everything_killed_at_random_moments() {
             None => killed += 1,
         }
         // The whole group: the script and every stage at once, as when the machine goes.
-        let _ = Command::new("kill").args(["-9", &format!("-{}", child.id())]).stderr(Stdio::null()).status();
+        // (By system call: some `kill` programs read "-9 -123" as "everything".)
+        let _ = rustix::process::kill_process_group(
+            rustix::process::Pid::from_child(&child),
+            rustix::process::Signal::KILL,
+        );
         child.wait().unwrap();
         finish(&session, &format!("kill {n} at {moment:?}, FAIRWAY_SEED={seed}"));
         assert_eq!(state(&session), expected, "kill {n} at {moment:?}, FAIRWAY_SEED={seed}");
@@ -121,7 +131,8 @@ fn everything_killed_at_random_moments() {
 }
 
 /// Calls that change a disk or feed the next stage.
-const CALLS: &str = "write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat,ftruncate,mkdir";
+const CALLS: &str =
+    "write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat,ftruncate,mkdir";
 
 const PROGRAMS: [&str; 7] = ["db-load", "dg-fetch", "db-query", "clean", "bucket", "fit", "registry"];
 
@@ -137,7 +148,9 @@ fn trap(session: &mut Session, options: &str, at_start: Option<(&str, usize)>) {
         let traced = match at_start {
             None => format!("exec strace -f -qq -o {count}.$n {options} {real} \"$@\""),
             Some((name, start)) if name == program => {
-                format!("[ $n -ne {start} ] || exec strace -f -qq -o /dev/null {options} {real} \"$@\"\nexec {real} \"$@\"")
+                format!(
+                    "[ $n -ne {start} ] || exec strace -f -qq -o /dev/null {options} {real} \"$@\"\nexec {real} \"$@\""
+                )
             }
             Some(_) => format!("exec {real} \"$@\""),
         };
@@ -161,7 +174,9 @@ fn each_program_killed_at_each_of_its_calls() {
     let mut points = Vec::new();
     for program in PROGRAMS {
         for start in 1.. {
-            let Ok(log) = fs::read_to_string(counted.path(&format!("{program}.starts.{start}"))) else { break };
+            let Ok(log) = fs::read_to_string(counted.path(&format!("{program}.starts.{start}"))) else {
+                break;
+            };
             points.extend((1..=log.lines().count()).map(|call| (program, start, call)));
         }
     }

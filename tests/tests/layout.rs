@@ -8,7 +8,19 @@ use pipelines::repo;
 /// Every crate that a package's programs link, by name.
 fn linked(package: &str) -> Vec<String> {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p}", "-p", package])
+        .args([
+            "tree",
+            "--offline",
+            "--locked",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+            "--format",
+            "{p}",
+            "-p",
+            package,
+        ])
         .current_dir(repo())
         .output()
         .unwrap();
@@ -20,7 +32,9 @@ fn linked(package: &str) -> Vec<String> {
 fn links(package: &str, crates: &[&str]) -> Vec<String> {
     linked(package)
         .into_iter()
-        .filter(|name| crates.iter().any(|banned| name == banned || (banned.ends_with('-') && name.starts_with(banned))))
+        .filter(|name| {
+            crates.iter().any(|banned| name == banned || (banned.ends_with('-') && name.starts_with(banned)))
+        })
         .collect()
 }
 
@@ -35,7 +49,11 @@ fn filters_link_no_http_sql_or_object_store() {
         assert_eq!(links(filter, &banned), [""; 0], "{filter}");
     }
     // The rule can fail: these are what it looks for.
-    assert!(!links("dg-fetch", &HTTP).is_empty() && !links("db-load", &SQL).is_empty() && !links("bucket", &S3).is_empty());
+    assert!(
+        !links("dg-fetch", &HTTP).is_empty()
+            && !links("db-load", &SQL).is_empty()
+            && !links("bucket", &S3).is_empty()
+    );
 }
 
 #[test]
@@ -50,7 +68,11 @@ fn one_door_to_each_outside() {
 }
 
 fn files(extension: &str) -> Vec<String> {
-    let output = Command::new("git").args(["ls-files", &format!("*{extension}")]).current_dir(repo()).output().unwrap();
+    let output = Command::new("git")
+        .args(["ls-files", &format!("*{extension}")])
+        .current_dir(repo())
+        .output()
+        .unwrap();
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
@@ -75,7 +97,11 @@ fn golf_stays_in_dg_fetch_and_its_recipe() {
         if path.starts_with("tools/dg-fetch/") || path == "tools/lib/wire/src/columns.rs" {
             continue;
         }
-        let code: String = read(path).lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        let code: String = read(path)
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .collect::<Vec<_>>()
+            .join("\n");
         let code = code.split("#[cfg(test)]").next().unwrap().to_lowercase();
         for word in words {
             assert!(!code.contains(word), "{path} knows {word}");
@@ -85,9 +111,19 @@ fn golf_stays_in_dg_fetch_and_its_recipe() {
 
 #[test]
 fn the_top_level_is_what_the_user_asked_for() {
-    let output = Command::new("git").args(["ls-tree", "--name-only", "HEAD"]).current_dir(repo()).output().unwrap();
-    let allowed =
-        ["Cargo.toml", "Cargo.lock", "LICENSE", "README.md", "tools", "lambda-wrappers", "scripts", "fixtures", "tests"];
+    let output =
+        Command::new("git").args(["ls-tree", "--name-only", "HEAD"]).current_dir(repo()).output().unwrap();
+    let allowed = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "LICENSE",
+        "README.md",
+        "tools",
+        "lambda-wrappers",
+        "scripts",
+        "fixtures",
+        "tests",
+    ];
     for name in String::from_utf8(output.stdout).unwrap().lines() {
         assert!(name.starts_with('.') || allowed.contains(&name), "{name} at the top level");
     }

@@ -41,9 +41,9 @@ fn it_ends_with_an_answer_and_leaves_nothing_running() {
             assert!(shown.contains(words), "{words:?} is missing in {shown}");
         }
     }
-    let left = session.run("pgrep -fa 'fairway home' | grep -v pgrep");
+    let left = session.run("pgrep -fa 'fairway [h]ome'");
     assert_eq!(left.stdout, "", "left running");
-    assert_eq!(session.run("pgrep -fa -- '--until-stdin-closes' | grep 'key replay'").stdout, "", "left running");
+    assert_eq!(session.run("pgrep -fa 'datagolf-[r]eplay.*key [r]eplay'").stdout, "", "left running");
     session.run(&format!("{line} --nonsense")).expect(2);
     assert!(session.ok(&format!("{line} --help")).contains("--serve"));
 }
@@ -52,9 +52,15 @@ fn it_ends_with_an_answer_and_leaves_nothing_running() {
 fn with_serve_it_answers_until_it_is_told_to_stop() {
     let mut session = session();
     session.set("FAIRWAY_LISTEN", "127.0.0.1:0");
-    let mut child = session.command(&format!("exec {} --serve", quickstart())).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut child = session
+        .command(&format!("exec {} --serve", quickstart()))
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     let stderr = BufReader::new(child.stderr.take().unwrap());
-    let serving = stderr.lines().map(|line| line.unwrap()).find(|line| line.starts_with("predictd: serving")).unwrap();
+    let serving =
+        stderr.lines().map(|line| line.unwrap()).find(|line| line.starts_with("predictd: serving")).unwrap();
     let url = serving.split(" on ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
     assert!(session.ok(&format!("curl -sS {url}/readyz")).contains("ready"));
     session.ok(&format!("kill -TERM {}", child.id()));

@@ -57,20 +57,23 @@ fn matches(expected: &[String], found: &[&str]) -> bool {
     match expected.split_first() {
         None => found.is_empty(),
         Some((any, rest)) if any == "…" => (0..=found.len()).any(|skip| matches(rest, &found[skip..])),
-        Some((first, rest)) => found.first().is_some_and(|line| line_matches(first, line)) && matches(rest, &found[1..]),
+        Some((first, rest)) => {
+            found.first().is_some_and(|line| line_matches(first, line)) && matches(rest, &found[1..])
+        }
     }
 }
 
 fn pages() -> Vec<PathBuf> {
     let mut pages = vec![repo().join("README.md"), repo().join("tools/README.md")];
-    let tools = std::fs::read_dir(repo().join("tools")).unwrap().map(|entry| entry.unwrap().path().join("README.md"));
+    let tools =
+        std::fs::read_dir(repo().join("tools")).unwrap().map(|entry| entry.unwrap().path().join("README.md"));
     pages.extend(tools.filter(|path| path.exists()));
     pages.push(repo().join("fixtures/generator/README.md"));
     pages.sort();
     pages
 }
 
-fn run_page(page: &Path, replay: &Replay) -> usize {
+fn run_page(page: &Path, replay: &Replay, wrong: &mut Vec<String>) -> usize {
     let mut session = Session::golf(replay);
     for name in ["FAIRWAY_DB", "FAIRWAY_BUCKET", "FAIRWAY_RECIPE"] {
         session.unset(name);
@@ -84,15 +87,17 @@ fn run_page(page: &Path, replay: &Replay) -> usize {
         // One stream, as a terminal shows it.
         let ran = session.run(&format!("exec 2>&1\n{}", step.line));
         let found: Vec<&str> = ran.stdout.lines().collect();
-        assert!(
-            ran.code == 0 && matches(&step.expected, &found),
+        if ran.code == 0 && matches(&step.expected, &found) {
+            continue;
+        }
+        wrong.push(format!(
             "{}\n$ {}\nexpected:\n{}\nfound (exit {}):\n{}",
             page.display(),
             step.line,
             step.expected.join("\n"),
             ran.code,
             ran.stdout
-        );
+        ));
     }
     count
 }
@@ -100,10 +105,11 @@ fn run_page(page: &Path, replay: &Replay) -> usize {
 #[test]
 fn every_command_of_every_page_does_what_the_page_shows() {
     let replay = Replay::start();
-    let mut commands = 0;
+    let (mut commands, mut wrong) = (0, Vec::new());
     for page in pages() {
-        commands += run_page(&page, &replay);
+        commands += run_page(&page, &replay, &mut wrong);
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     assert!(commands > 60, "only {commands} commands: were the blocks found?");
 }
 

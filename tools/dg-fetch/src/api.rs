@@ -36,6 +36,7 @@ pub(crate) struct Api {
     key: Key,
     pace: Pace,
     max_wait: Duration,
+    retry_delay: Duration,
 }
 
 /// What a call came to, when it is not a failure of the whole run.
@@ -79,7 +80,14 @@ impl Api {
         }
         let name = &fingerprint::of(format!("{base_url}\n{}", key.secret()))[..16];
         let pace = Pace::new(calls.state_dir.as_deref(), name, calls.calls_per_minute)?;
-        Ok(Api { client, base_url, key, pace, max_wait: unsigned(calls.max_wait) })
+        Ok(Api {
+            client,
+            base_url,
+            key,
+            pace,
+            max_wait: unsigned(calls.max_wait),
+            retry_delay: unsigned(calls.retry_delay),
+        })
     }
 
     /// Calls an endpoint. Waits for the pace, waits out a suspension that fits, retries what may pass.
@@ -91,7 +99,7 @@ impl Api {
     ) -> Outcome<Answer> {
         let place = place(endpoint, parameters);
         let mut delays = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(500))
+            .with_min_delay(self.retry_delay)
             .with_max_delay(Duration::from_secs(20))
             .with_max_times(RETRIES)
             .with_jitter()

@@ -88,6 +88,9 @@ struct Calls {
     /// Give up on an answer that takes longer.
     #[arg(long, value_name = "DURATION", default_value = "2m")]
     timeout: SignedDuration,
+    /// Wait this long before the first retry of what may pass; it doubles each time.
+    #[arg(long, value_name = "DURATION", env = "DATAGOLF_RETRY_DELAY", default_value = "500ms")]
+    retry_delay: SignedDuration,
     /// Where the times of recent calls are kept (default: the user's state folder).
     #[arg(long, value_name = "DIR", env = "FAIRWAY_STATE_DIR")]
     state_dir: Option<PathBuf>,

@@ -180,7 +180,10 @@ fn data_that_cannot_be_fitted_are_refused_with_a_remedy() {
             "0,1,1,1\n1,2,2,1\n2,3,3,1\n3,5,4,1\n",
             "feature \"x2\" has the same value, 1, in every training row",
         ),
-        ("0,1,1,2\n1,2,2,4\n2,3,3,6\n3,5,4,8\n", "the features cannot be told apart"),
+        (
+            "0,1,1,2\n1,2,2,4\n2,3,3,6\n3,5,4,8\n",
+            "feature \"x2\" is a sum or a copy of the features before it",
+        ),
         ("0,1,1,2\n1,2,2,5\n", "2 training rows are too few for 2 features: at least 4 are needed"),
         ("0,1,1,\n1,2,2,5\n", "column \"x2\": \"\" is not a number (fit takes the rows that `clean` wrote)"),
         ("0,1,1,inf\n1,2,2,5\n", "\"inf\" is not a number"),
