@@ -137,7 +137,7 @@ const CALLS: &str =
 const PROGRAMS: [&str; 7] = ["db-load", "dg-fetch", "db-query", "clean", "bucket", "fit", "registry"];
 
 /// Puts a program of the same name in front of each on `PATH`, which counts its starts and runs the real one under strace:
-/// to log its calls, or to kill it at one of them.
+/// to log its calls, or to kill it at one of them. (Not with `-f`: what `db-load lease` starts is traced by itself.)
 fn trap(session: &mut Session, options: &str, at_start: Option<(&str, usize)>) {
     let dir = session.path("traps");
     fs::create_dir_all(&dir).unwrap();
@@ -146,10 +146,10 @@ fn trap(session: &mut Session, options: &str, at_start: Option<(&str, usize)>) {
         let count = session.path(&format!("{program}.starts"));
         let (real, count) = (real.display(), count.display());
         let traced = match at_start {
-            None => format!("exec strace -f -qq -o {count}.$n {options} {real} \"$@\""),
+            None => format!("exec strace -qq -o {count}.$n {options} {real} \"$@\""),
             Some((name, start)) if name == program => {
                 format!(
-                    "[ $n -ne {start} ] || exec strace -f -qq -o /dev/null {options} {real} \"$@\"\nexec {real} \"$@\""
+                    "[ $n -ne {start} ] || exec strace -qq -o /dev/null {options} {real} \"$@\"\nexec {real} \"$@\""
                 )
             }
             Some(_) => format!("exec {real} \"$@\""),
