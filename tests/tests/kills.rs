@@ -58,6 +58,19 @@ fn state(session: &Session) -> String {
     .join("\n")
 }
 
+/// Whatever was killed: an event's rounds are all there or none is.
+fn assert_whole_events(session: &Session, place: &str) {
+    if !session.path("golf.db").exists() {
+        return;
+    }
+    let halves = "SELECT count(*) AS n FROM pga_with_sg_cat_eventslist e WHERE n_rounds <> (SELECT count(*) FROM \
+                  player_round_stats_pga_with_sg_data r WHERE r.tour = e.tour AND r.year = e.calendar_year AND \
+                  r.event_id = e.event_id)";
+    let ran = session.run(&format!("db-query sql \"{halves}\" | tail -n 1"));
+    // Killed before the tables were made, there is nothing to ask.
+    assert!(ran.stdout == "0\n" || ran.stderr.contains("no such table"), "{place}: {ran}");
+}
+
 /// Runs to the end. What was killed may take a moment to let go of the lease.
 fn finish(session: &Session, after: &str) {
     let started = Instant::now();
@@ -124,6 +137,7 @@ fn everything_killed_at_random_moments() {
             rustix::process::Signal::KILL,
         );
         child.wait().unwrap();
+        assert_whole_events(&session, &format!("kill {n}, FAIRWAY_SEED={seed}"));
         finish(&session, &format!("kill {n} at {moment:?}, FAIRWAY_SEED={seed}"));
         assert_eq!(state(&session), expected, "kill {n} at {moment:?}, FAIRWAY_SEED={seed}");
     }
@@ -193,6 +207,7 @@ fn each_program_killed_at_each_of_its_calls() {
         killed += u32::from(ran.code != 0);
         session.set("PATH", format!("{}:{}", bin_dir().display(), std::env::var("PATH").unwrap()));
         let place = format!("{program}, start {start}, call {call}");
+        assert_whole_events(&session, &place);
         finish(&session, &place);
         assert_eq!(state(&session), expected, "{place}: {ran}");
     }

@@ -6,9 +6,9 @@ mod stage;
 use std::path::PathBuf;
 
 use clap::Parser;
-use manners::{Failure, IoContext, Outcome, count, say};
-use outfile::OutFile;
+use manners::{Outcome, count, say};
 use recipe::Recipe;
+use rejects::Rejects;
 use rows::{Ending, Table};
 
 pub use stage::{Counts, clean};
@@ -34,21 +34,15 @@ pub struct Args {
 
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
-    let recipe = manners::read_text(&args.recipe)?;
-    let recipe: Recipe = recipe.parse().map_err(|failure: Failure| failure.at(args.recipe.display()))?;
+    let recipe: Recipe = manners::parse_file(&args.recipe)?;
     let input = manners::input(args.input.as_deref())?;
     let table =
         Table::open(input.name, input.reader, Ending::allowing_unterminated(args.allow_unterminated))?;
-    let mut rejects = match &args.rejects {
-        None => None,
-        Some(path) if outfile::is_same(path, args.input.as_deref()) => {
-            return Err(Failure::usage("--rejects names the input: it would be replaced"));
-        }
-        Some(path) => Some(OutFile::create(path).place(path.display())?),
-    };
+    let rejects = args.rejects.as_deref().map(|path| Rejects::create(path, args.input.as_deref()));
+    let mut rejects = rejects.transpose()?;
     let counts = clean(&recipe, table, manners::stdout()?, rejects.as_mut())?;
-    if let (Some(file), Some(path)) = (rejects, &args.rejects) {
-        file.publish().place(path.display())?;
+    if let Some(rejects) = rejects {
+        rejects.publish()?;
     }
     report(&counts);
     Ok(())

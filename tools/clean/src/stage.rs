@@ -3,6 +3,7 @@ use std::io::{Read, Write};
 use csv::ByteRecord;
 use manners::{Failure, IoContext, Outcome};
 use recipe::Recipe;
+use rejects::Rejects;
 use rows::{Row, Table};
 
 use crate::cells::{Checked, Found, checked_columns};
@@ -46,11 +47,11 @@ impl Counts {
 ///
 /// The first row that cannot be typed is a failure, unless there is a place for rejects. Memory does not grow with the
 /// input. Cells keep their text; null values become empty.
-pub fn clean<R: Read, W: Write, J: Write>(
+pub fn clean<R: Read, W: Write>(
     recipe: &Recipe,
     mut table: Table<R>,
     out: W,
-    rejects: Option<J>,
+    mut rejects: Option<&mut Rejects>,
 ) -> Outcome<Counts> {
     let checked = checked_columns(recipe, &table)?;
     let at = |name: &str| checked.iter().position(|column| column.name == name);
@@ -60,7 +61,9 @@ pub fn clean<R: Read, W: Write, J: Write>(
         dropped: checked.iter().map(|column| (column.name.to_owned(), 0)).collect(),
         ..Counts::default()
     };
-    let mut rejects = Rejects::start(rejects, &table)?;
+    if let Some(rejects) = rejects.as_mut() {
+        rejects.start(table.header())?;
+    }
     let mut out = rows::writer(out);
     let header = recipe.output_columns();
     // At once: the next stage can complain about a missing column before the data come.
@@ -74,12 +77,12 @@ pub fn clean<R: Read, W: Write, J: Write>(
         let row = match row {
             Ok(row) => row,
             Err((row, reason)) => {
-                rejects.keep(&name, &row, &reason, &mut counts)?;
+                reject(&name, &row, &reason, rejects.as_deref_mut())?;
                 continue;
             }
         };
         match judge(&row, &checked, &recipe.clean.null_values, &mut found) {
-            Err(reason) => rejects.keep(&name, &row, &reason, &mut counts)?,
+            Err(reason) => reject(&name, &row, &reason, rejects.as_deref_mut())?,
             Ok(Some(null)) => counts.dropped[null].1 += 1,
             Ok(None) => {
                 identities.iter_mut().for_each(|identity| identity.check(&found));
@@ -94,7 +97,7 @@ pub fn clean<R: Read, W: Write, J: Write>(
             }
         }
     }
-    rejects.finish()?;
+    counts.rejected = rejects.map_or(0, |rejects| rejects.kept());
     counts.dropped.retain(|(_, rows)| *rows > 0);
     counts.identities = identities.into_iter().map(|identity| identity.count).collect();
     out.flush().place("stdout")?;
@@ -155,45 +158,16 @@ impl Sum {
     }
 }
 
-/// Where unusable rows go, with the line they stood on and the reason.
-struct Rejects<J: Write>(Option<csv::Writer<J>>);
-
-impl<J: Write> Rejects<J> {
-    fn start<R: Read>(file: Option<J>, table: &Table<R>) -> Outcome<Rejects<J>> {
-        let mut writer = file.map(rows::writer);
-        if let Some(writer) = &mut writer {
-            let header = table.header().iter().map(String::as_str);
-            writer.write_record(["reject_line", "reject_reason"].into_iter().chain(header)).map_err(kept)?;
-        }
-        Ok(Rejects(writer))
+/// Keeps an unusable row where there is a place for it; otherwise it ends the run.
+fn reject(name: &str, row: &Row<'_>, reason: &str, rejects: Option<&mut Rejects>) -> Outcome {
+    if let Some(rejects) = rejects {
+        return rejects.keep(row, reason);
     }
-
-    fn keep(&mut self, name: &str, row: &Row<'_>, reason: &str, counts: &mut Counts) -> Outcome {
-        let Some(writer) = &mut self.0 else {
-            // A cell of the wrong type may be somebody's way to write null.
-            let null = if reason.contains(" is not a") { "add it to [clean] null_values, or " } else { "" };
-            return Err(Failure::data(format!(
-                "{name}: {reason} ({null}keep such rows with --rejects FILE)"
-            )));
-        };
-        counts.rejected += 1;
-        let line = row.line.to_string();
-        // In front of the cells, so that a ragged row keeps all of its own.
-        writer.write_record([line.as_bytes(), reason.as_bytes()].into_iter().chain(row.cells())).map_err(kept)
-    }
-
-    fn finish(&mut self) -> Outcome {
-        match &mut self.0 {
-            Some(writer) => writer.flush().place("rejects"),
-            None => Ok(()),
-        }
-    }
+    // A cell of the wrong type may be somebody's way to write null.
+    let null = if reason.contains(" is not a") { "add it to [clean] null_values, or " } else { "" };
+    Err(Failure::data(format!("{name}: {reason} ({null}keep such rows with --rejects FILE)")))
 }
 
 fn stdout(error: csv::Error) -> Failure {
     rows::csv_failure("stdout", error)
-}
-
-fn kept(error: csv::Error) -> Failure {
-    rows::csv_failure("rejects", error)
 }

@@ -145,8 +145,7 @@ pub fn run(args: Args) -> Outcome {
 
 fn read_recipe(place: &Place) -> Outcome<Option<Recipe>> {
     let Some(path) = &place.recipe else { return Ok(None) };
-    let recipe = manners::read_text(path)?.parse().map_err(|failure: Failure| failure.at(path.display()))?;
-    Ok(Some(recipe))
+    manners::parse_file(path).map(Some)
 }
 
 fn open(place: &Place) -> Outcome<Db> {

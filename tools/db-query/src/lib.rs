@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use db::{Access, Db, DueEvent, Tables};
-use manners::{Failure, Now, Outcome};
+use manners::{Now, Outcome};
 use recipe::Recipe;
 use wire::{COLUMNS, Cell, Identity};
 
@@ -90,8 +90,7 @@ fn open(place: &Place) -> Outcome<Db> {
     let tables = match &place.recipe {
         None => Tables::default(),
         Some(path) => {
-            let recipe: Recipe =
-                manners::read_text(path)?.parse().map_err(|failure: Failure| failure.at(path.display()))?;
+            let recipe: Recipe = manners::parse_file(path)?;
             Tables::named(recipe.tables.events.as_deref(), recipe.tables.rounds.as_deref())?
         }
     };

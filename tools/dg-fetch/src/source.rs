@@ -25,7 +25,7 @@ impl Source {
             None => Source::default(),
             Some(path) => {
                 let at = |failure: Failure| failure.at(path.display());
-                let recipe: Recipe = manners::read_text(path)?.parse().map_err(at)?;
+                let recipe: Recipe = manners::parse_file(path)?;
                 let source = Source::deserialize(recipe.source)
                     .map_err(|error| at(Failure::config(format!("[source]: {}", error.message()))))?;
                 if source.kind.as_deref().is_some_and(|kind| kind != "datagolf") {

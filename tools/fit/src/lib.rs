@@ -49,8 +49,7 @@ pub struct Args {
 
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
-    let recipe = manners::read_text(&args.recipe)?;
-    let recipe: Recipe = recipe.parse().map_err(|failure: Failure| failure.at(args.recipe.display()))?;
+    let recipe: Recipe = manners::parse_file(&args.recipe)?;
     let candidate = choose(&recipe, args.candidate.as_deref())?;
     let manifest = match &args.manifest {
         None => None,

@@ -7,7 +7,7 @@ use artifact::{FeatureColumns, Model};
 use clap::Parser;
 use csv::ByteRecord;
 use manners::{Failure, IoContext, Outcome, count, plural, say};
-use outfile::OutFile;
+use rejects::Rejects;
 use rows::{Ending, Table, number};
 
 /// Adds a model's prediction to every row of a CSV.
@@ -37,16 +37,11 @@ pub fn run(args: Args) -> Outcome {
     let input = manners::input(args.input.as_deref())?;
     let table =
         Table::open(input.name, input.reader, Ending::allowing_unterminated(args.allow_unterminated))?;
-    let mut rejects = match &args.rejects {
-        None => None,
-        Some(path) if outfile::is_same(path, args.input.as_deref()) => {
-            return Err(Failure::usage("--rejects names the input: it would be replaced"));
-        }
-        Some(path) => Some(OutFile::create(path).place(path.display())?),
-    };
+    let rejects = args.rejects.as_deref().map(|path| Rejects::create(path, args.input.as_deref()));
+    let mut rejects = rejects.transpose()?;
     let counts = predict(&model, table, manners::stdout()?, rejects.as_mut())?;
-    if let (Some(file), Some(path)) = (rejects, &args.rejects) {
-        file.publish().place(path.display())?;
+    if let Some(rejects) = rejects {
+        rejects.publish()?;
     }
     let rejected =
         if counts.rejected > 0 { format!(", {} rejected", count(counts.rejected)) } else { String::new() };
@@ -64,11 +59,11 @@ pub struct Counts {
 }
 
 /// Copies every row with one more cell, `predicted_<target>`. Memory does not grow with the input.
-pub fn predict<R: Read, W: Write, J: Write>(
+pub fn predict<R: Read, W: Write>(
     model: &Model,
     mut table: Table<R>,
     out: W,
-    rejects: Option<J>,
+    mut rejects: Option<&mut Rejects>,
 ) -> Outcome<Counts> {
     let features = FeatureColumns::find(model, &table)?;
     let column = format!("predicted_{}", model.body().target.name);
@@ -80,10 +75,8 @@ pub fn predict<R: Read, W: Write, J: Write>(
     let mut out = rows::writer(out);
     out.write_record(header.iter().chain([&column])).map_err(stdout)?;
     out.flush().place("stdout")?;
-    let mut rejects = rejects.map(rows::writer);
-    if let Some(rejects) = &mut rejects {
-        let first = ["reject_line", "reject_reason"];
-        rejects.write_record(first.into_iter().chain(header.iter().map(String::as_str))).map_err(kept)?;
+    if let Some(rejects) = rejects.as_mut() {
+        rejects.start(&header)?;
     }
     let mut counts = Counts::default();
     let (mut values, mut text, mut line) = (Vec::new(), String::new(), ByteRecord::new());
@@ -103,27 +96,18 @@ pub fn predict<R: Read, W: Write, J: Write>(
                 counts.predicted += 1;
             }
             Err(reason) => {
-                let Some(rejects) = &mut rejects else {
+                let Some(rejects) = rejects.as_mut() else {
                     return Err(Failure::data(format!("{name}: {reason} (--rejects FILE keeps such rows)")));
                 };
-                let place = row.line.to_string();
-                let first = [place.as_bytes(), reason.as_bytes()];
-                rejects.write_record(first.into_iter().chain(row.cells())).map_err(kept)?;
-                counts.rejected += 1;
+                rejects.keep(&row, &reason)?;
             }
         }
     }
-    if let Some(rejects) = &mut rejects {
-        rejects.flush().place("rejects")?;
-    }
+    counts.rejected = rejects.map_or(0, |rejects| rejects.kept());
     out.flush().place("stdout")?;
     Ok(counts)
 }
 
 fn stdout(error: csv::Error) -> Failure {
     rows::csv_failure("stdout", error)
-}
-
-fn kept(error: csv::Error) -> Failure {
-    rows::csv_failure("rejects", error)
 }

@@ -17,10 +17,12 @@ fn sqlite() -> Place {
     Place { url: format!("sqlite:{}/x.db", dir.path().display()), _dir: dir }
 }
 
+const DIALECTS: &[fn() -> Place] = &[sqlite];
+
 /// Runs a test on every dialect.
 fn on_all(test: fn(&Place)) {
-    for place in [sqlite()] {
-        test(&place);
+    for dialect in DIALECTS {
+        test(&dialect());
     }
 }
 

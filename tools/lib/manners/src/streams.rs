@@ -3,6 +3,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::str::FromStr;
 
 use crate::failure::{Failure, IoContext, Outcome};
 use crate::start::program;
@@ -33,6 +34,11 @@ pub fn read_text(path: &Path) -> Outcome<String> {
         io::ErrorKind::NotFound => Failure::config(format!("{}: there is no such file", path.display())),
         _ => Failure::io(path.display(), &error),
     })
+}
+
+/// Reads a whole small file of a kind that is parsed from text, like a recipe; failures name it.
+pub fn parse_file<T: FromStr<Err = Failure>>(path: &Path) -> Outcome<T> {
+    read_text(path)?.parse().map_err(|failure: Failure| failure.at(path.display()))
 }
 
 /// Standard output, in blocks of 64 KiB. End with [`Write::flush`]: a writer that is dropped swallows the

@@ -1,0 +1,53 @@
+#![doc = include_str!("../README.md")]
+
+use std::path::Path;
+
+use manners::{Failure, IoContext, Outcome};
+use outfile::OutFile;
+use rows::Row;
+
+/// A rejects file under way.
+pub struct Rejects {
+    csv: csv::Writer<OutFile>,
+    place: String,
+    kept: u64,
+}
+
+impl Rejects {
+    /// Starts the file at `path`, which must not be the input that it is about.
+    pub fn create(path: &Path, input: Option<&Path>) -> Outcome<Rejects> {
+        if outfile::is_same(path, input) {
+            return Err(Failure::usage("--rejects names the input: it would be replaced"));
+        }
+        let place = path.display().to_string();
+        let file = OutFile::create(path).place(&place)?;
+        Ok(Rejects { csv: rows::writer(file), place, kept: 0 })
+    }
+
+    /// Writes the header, given the input's.
+    pub fn start(&mut self, header: &[String]) -> Outcome {
+        let own = ["reject_line", "reject_reason"];
+        let written = self.csv.write_record(own.into_iter().chain(header.iter().map(String::as_str)));
+        written.map_err(|error| rows::csv_failure(&self.place, error))
+    }
+
+    /// Keeps a row. Its cells come last, so that a ragged row keeps all of them.
+    pub fn keep(&mut self, row: &Row<'_>, reason: &str) -> Outcome {
+        self.kept += 1;
+        let line = row.line.to_string();
+        let written =
+            self.csv.write_record([line.as_bytes(), reason.as_bytes()].into_iter().chain(row.cells()));
+        written.map_err(|error| rows::csv_failure(&self.place, error))
+    }
+
+    /// How many rows were kept.
+    pub fn kept(&self) -> u64 {
+        self.kept
+    }
+
+    /// Makes the file appear.
+    pub fn publish(self) -> Outcome {
+        let file = self.csv.into_inner().map_err(|error| Failure::io(&self.place, error.error()))?;
+        file.publish().place(&self.place)
+    }
+}
