@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use pipelines::{Session, bin_dir, repo};
+use pipelines::{Replay, Session, bin_dir, repo};
 
 /// A session that builds with the machine's own cargo, into the folder where these tests were built.
 fn session() -> Session {
@@ -41,11 +41,32 @@ fn it_ends_with_an_answer_and_leaves_nothing_running() {
             assert!(shown.contains(words), "{words:?} is missing in {shown}");
         }
     }
-    let left = session.run("pgrep -fa 'fairway [h]ome'");
+    // The server, the replay and the stages all have this session's own folder in their arguments.
+    let folder = session.path("").file_name().map(|name| name.to_string_lossy().into_owned()).unwrap();
+    let left = session.run(&format!("pgrep -fa '[/]{folder}/fairway home'"));
     assert_eq!(left.stdout, "", "left running");
-    assert_eq!(session.run("pgrep -fa 'datagolf-[r]eplay.*key [r]eplay'").stdout, "", "left running");
     session.run(&format!("{line} --nonsense")).expect(2);
     assert!(session.ok(&format!("{line} --help")).contains("--serve"));
+}
+
+#[test]
+fn with_a_key_it_asks_the_api_and_keeps_real_data_apart() {
+    let replay = Replay::start();
+    let mut session = session();
+    session.set("DATAGOLF_API_KEY", "SECRET-key+0123456789/abcdef");
+    session.set("DATAGOLF_BASE_URL", replay.url());
+    let shown = session.run(&quickstart());
+    shown.expect(0).hides("SECRET");
+    assert!(
+        shown.stdout.contains("== fetching from DataGolf")
+            && shown.stdout.contains("fairway home/datagolf/golf.db")
+    );
+    assert!(!shown.stdout.contains("synthetic") && !session.path("fairway home/replay").exists());
+    assert_eq!(replay.asked().len(), 5);
+    assert_eq!(session.run("grep -rl SECRET 'fairway home'").stdout, "");
+    // A key that is refused: all of what the stages said, and what to do.
+    session.set("DATAGOLF_API_KEY", "wrong");
+    session.run(&quickstart()).expect(1).says("invalid api key").says("is the key right");
 }
 
 #[test]

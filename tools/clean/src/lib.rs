@@ -1,6 +1,10 @@
-//! `clean`: types, ranges and nulls, by the recipe. Its README says what it promises; `stage.rs` does the work.
+//! `clean`: types, ranges and nulls, by the recipe. Its README says what it promises.
+//!
+//! Read in this order: `stage.rs` (one loop from reader to writer), `cells.rs` (types and ranges), `identities.rs` (sums).
 
 mod cells;
+mod counts;
+mod identities;
 mod stage;
 
 use std::path::PathBuf;
@@ -11,7 +15,8 @@ use recipe::Recipe;
 use rejects::Rejects;
 use rows::{Ending, Table};
 
-pub use stage::{Counts, clean};
+pub use counts::{Counts, IdentityCount};
+pub use stage::clean;
 
 /// Keeps the rows of a CSV that a recipe can use, and the columns that it needs.
 ///
