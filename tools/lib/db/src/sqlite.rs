@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use manners::{Exit, Failure, Outcome};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
@@ -11,6 +12,9 @@ use crate::{Access, Lease};
 
 /// How long a writer waits for another one before it says "busy".
 const BUSY: Duration = Duration::from_secs(30);
+
+/// How long it rests where SQLite itself does not wait.
+const BUSY_REST: Duration = Duration::from_millis(10);
 
 pub(crate) struct Sqlite {
     path: PathBuf,
@@ -30,8 +34,15 @@ impl Sqlite {
         let opened = rusqlite::Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
         let connection = opened.map_err(|error| explain(path, &error))?;
         let sqlite = Sqlite { path: path.to_owned(), connection };
-        sqlite.set_up(access).map_err(|error| explain(path, &error))?;
-        Ok(sqlite)
+        let started = Instant::now();
+        loop {
+            match sqlite.set_up(access) {
+                Ok(()) => return Ok(sqlite),
+                // Two first writers that switch a new file to its log at once: SQLite refuses one of them without waiting.
+                Err(error) if is_busy(&error) && started.elapsed() < BUSY => thread::sleep(BUSY_REST),
+                Err(error) => return Err(explain(path, &error)),
+            }
+        }
     }
 
     fn set_up(&self, access: Access) -> rusqlite::Result<()> {
@@ -173,11 +184,13 @@ fn read(value: ValueRef<'_>) -> Cell {
     }
 }
 
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
 fn explain(path: &Path, error: &rusqlite::Error) -> Failure {
     let (exit, remedy) = match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            (Exit::Unavailable, " (another program is writing; try again)")
-        }
+        _ if is_busy(error) => (Exit::Unavailable, " (another program is writing; try again)"),
         Some(ErrorCode::DiskFull) => {
             (Exit::Io, " (nothing of this transaction was kept; make room and run again)")
         }
