@@ -36,6 +36,8 @@ fn questions_change_nothing() {
         let ran = session.run(&format!("db-query sql '{statement}' --db sqlite:x.db"));
         ran.expect(2).says("only a question can be asked");
     }
+    let hidden = session.run("db-query sql 'WITH a AS (SELECT 1) DELETE FROM t' --db sqlite:x.db");
+    assert_ne!(hidden.code, 0, "{hidden}");
     assert_eq!(session.ok("db-query sql 'SELECT * FROM t' --db sqlite:x.db"), "id,x\n1,1\n");
     session.run("db-query sql 'SELEC' --db sqlite:x.db").expect(2).says("only a question");
 }

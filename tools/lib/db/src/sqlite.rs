@@ -23,24 +23,37 @@ pub(crate) struct Sqlite {
 
 impl Sqlite {
     pub(crate) fn open(path: &Path, access: Access) -> Outcome<Sqlite> {
-        let name = path.display();
-        let flags = match access {
+        let read_write = OpenFlags::SQLITE_OPEN_READ_WRITE;
+        let opened = match access {
+            Access::Write => Sqlite::connect(path, access, read_write | OpenFlags::SQLITE_OPEN_CREATE),
             Access::Read if !path.exists() => {
+                let name = path.display();
                 return Err(Failure::config(format!("{name}: there is no database (db-load makes it)")));
             }
-            Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
-            Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+            // With the right to write, because the first reader after a crash undoes what a killed writer left. Where
+            // there is no such right (a copy in somebody else's folder), without.
+            Access::Read => {
+                Sqlite::connect(path, access, read_write).or_else(|error| match error.sqlite_error_code() {
+                    Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+                        Sqlite::connect(path, access, OpenFlags::SQLITE_OPEN_READ_ONLY)
+                    }
+                    _ => Err(error),
+                })
+            }
         };
-        let opened = rusqlite::Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX);
-        let connection = opened.map_err(|error| explain(path, &error))?;
+        opened.map_err(|error| explain(path, &error))
+    }
+
+    fn connect(path: &Path, access: Access, flags: OpenFlags) -> rusqlite::Result<Sqlite> {
+        let connection =
+            rusqlite::Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         let sqlite = Sqlite { path: path.to_owned(), connection };
         let started = Instant::now();
         loop {
             match sqlite.set_up(access) {
-                Ok(()) => return Ok(sqlite),
                 // Two first writers that switch a new file to its log at once: SQLite refuses one of them without waiting.
                 Err(error) if is_busy(&error) && started.elapsed() < BUSY => thread::sleep(BUSY_REST),
-                Err(error) => return Err(explain(path, &error)),
+                outcome => return outcome.map(|()| sqlite),
             }
         }
     }
@@ -48,13 +61,19 @@ impl Sqlite {
     fn set_up(&self, access: Access) -> rusqlite::Result<()> {
         self.connection.busy_timeout(BUSY)?;
         self.connection.set_prepared_statement_cache_capacity(64);
-        if access == Access::Read {
-            return self.connection.pragma_update(None, "query_only", true);
+        match access {
+            Access::Read => {
+                self.connection.pragma_update(None, "query_only", true)?;
+                // A first look, which finds out whether the file can be read at all.
+                self.connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))
+            }
+            Access::Write => {
+                // The mode is kept in the file: only the first writer changes anything.
+                self.connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+                // A commit survives a power cut: what an event list or a mark says must be true.
+                self.connection.pragma_update(None, "synchronous", "full")
+            }
         }
-        // The mode is kept in the file: only the first writer changes anything.
-        self.connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-        // A commit survives a power cut: what an event list or a mark says must be true.
-        self.connection.pragma_update(None, "synchronous", "full")
     }
 
     fn fail(&self, error: &rusqlite::Error) -> Failure {
