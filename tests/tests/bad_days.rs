@@ -121,13 +121,33 @@ fn places_that_are_not_there_are_named() {
 
 #[test]
 fn a_season_full_of_broken_answers_stores_the_good_ones() {
-    // The season's answer is cut, and one event's own answer is a page: the others are stored and exported.
-    let replay = Replay::faulty(&["*:notjson@event_id=all", "*:html@event_id=14&"]);
+    // The season's answer is cut, and one event's own answer is a page: the others are stored.
+    let replay = Replay::faulty(&["*:notjson@event_id=all", "*:html@event_id=6&"]);
     let mut session = Session::golf(&replay);
     session.set("DATAGOLF_RETRY_DELAY", "10ms");
+    session.ok("dg-fetch events | db-load events; db-query unfetched > due");
+    let ran = session.run("head -n 8 due | dg-fetch rounds | db-load rounds");
+    ran.expect(69).says("asking for its events one by one").says("event_id=6").says("not JSON").says("6 new");
+}
+
+#[test]
+fn one_event_that_cannot_be_cleaned_does_not_keep_the_others() {
+    let replay = Replay::start();
+    let session = Session::golf(&replay);
+    // An impossible drive in the first event that would be exported.
+    session.ok("dg-fetch events | db-load events; dg-fetch rounds --event pga/2025/2 | sed 's/\"driving_dist\":[0-9.]*/\"driving_dist\":0.5/' | db-load rounds");
     let ran = session.run(&script("refresh"));
-    ran.expect(69).says("asking for its events one by one").says("not JSON");
-    assert!(session.ok("bucket ls training_data/ | wc -l").trim().parse::<u32>().unwrap() > 5, "{ran}");
+    ran.expect(65)
+        .says("is below 100 yards")
+        .says("pga/2025/2 is not exported (exit code 65)")
+        .says("40 new");
+    assert_eq!(session.ok("bucket ls training_data/ | tail -n +2 | wc -l").trim(), "40");
+    // And from its own folder, by any name for it.
+    let line = format!(
+        "here=$PWD; cd {}; FAIRWAY_DB=sqlite:$here/golf.db FAIRWAY_BUCKET=$here/data bash refresh",
+        repo().join("scripts/golf").display()
+    );
+    session.run(&line).expect(65);
 }
 
 /// A small disk of its own, where the machine allows one.

@@ -57,7 +57,7 @@ impl Checked<'_> {
             Kind::Text => Err(self.wrong(cell, "is not valid UTF-8")),
             Kind::Date if is_date(cell) => Ok(Found::Words),
             Kind::Date => Err(self.wrong(cell, "is not a date like 2025-06-15")),
-            Kind::Integer if !is_integer(cell) => Err(self.wrong(cell, "is not an integer")),
+            Kind::Integer if !is_integer(cell) => Err(self.wrong(cell, "is not an integer written like 27")),
             Kind::Integer | Kind::Number => {
                 let value = number::parse(cell).ok_or_else(|| self.wrong(cell, "is not a number"))?;
                 self.in_range(cell, value)
@@ -82,8 +82,10 @@ impl Checked<'_> {
     }
 }
 
+/// Written in the one plain way: `027` and `+27` would be another key than `27` wherever text is compared.
 fn is_integer(cell: &[u8]) -> bool {
-    std::str::from_utf8(cell).is_ok_and(|text| text.parse::<i64>().is_ok())
+    std::str::from_utf8(cell)
+        .is_ok_and(|text| text.parse::<i64>().is_ok_and(|value| value.to_string() == text))
 }
 
 /// `YYYY-MM-DD` of the Gregorian calendar.

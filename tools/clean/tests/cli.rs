@@ -95,6 +95,7 @@ fn ranges_types_and_ragged_rows_are_refused() {
         ("g,1,-1,1,1", "column \"speed\": \"-1\" is below 0 mph"),
         ("g,1,301,1,1", "column \"speed\": \"301\" is above 300 mph"),
         ("g,1.5,1,1,1", "column \"player\": \"1.5\" is not an integer"),
+        ("g,027,1,1,1", "column \"player\": \"027\" is not an integer written like 27"),
         ("g,1,nan,1,1", "\"nan\" is not a number"),
         ("g,1,1e999,1,1", "\"1e999\" is not a number"),
         ("g,1,1,1", "line 2: 4 cells, but the header has 5"),

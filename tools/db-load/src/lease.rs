@@ -33,5 +33,10 @@ pub(crate) fn lease(db: &mut Db, name: &str, command: &[OsString]) -> Outcome {
 /// The command's own verdict, where it speaks our vocabulary.
 fn exit_of(code: i32) -> Exit {
     let known = [Exit::No, Exit::Usage, Exit::Data, Exit::Unavailable, Exit::Io, Exit::Denied, Exit::Config];
-    known.into_iter().find(|exit| i32::from(exit.code()) == code).unwrap_or(Exit::No)
+    match code {
+        // The shell's words for "not found" and "cannot be run", and for "killed by a signal".
+        126 | 127 => Exit::Config,
+        129.. => Exit::Unavailable,
+        _ => known.into_iter().find(|exit| i32::from(exit.code()) == code).unwrap_or(Exit::Io),
+    }
 }

@@ -47,7 +47,7 @@ enum Question {
         #[command(flatten)]
         place: Place,
         /// How far back.
-        #[arg(long, default_value_t = 3)]
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(..=5_200))]
         weeks: u32,
         /// Take it to be this time (default: the clock).
         #[arg(long, value_name = "TIME", env = "FAIRWAY_NOW")]

@@ -25,6 +25,9 @@ const SUSPENSION_MARGIN: Duration = Duration::from_secs(5);
 /// More suspensions than this in one call are somebody else's doing.
 const SUSPENSIONS: u32 = 2;
 
+/// Longer ones are somebody's mistake; the key is tried again after a day.
+const LONGEST_SUSPENSION: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Bodies of refusals are short; more of one is not worth reading.
 const REFUSAL_BYTES: usize = 600;
 
@@ -136,6 +139,14 @@ impl Api {
         }
     }
 
+    /// A failure whose words may quote an answer. Every failure of a run passes here, so none can be forgotten.
+    pub(crate) fn without_key(&self, failure: Failure) -> Failure {
+        if failure.is_closed_pipe() {
+            return failure;
+        }
+        Failure::new(failure.exit(), self.key.redact(&failure.to_string()))
+    }
+
     /// Foreign words without the key.
     pub(crate) fn redact(&self, words: &str) -> String {
         self.key.redact(words)
@@ -241,7 +252,7 @@ fn is_json_or_nothing(body: &[u8]) -> bool {
 }
 
 fn retry_after(response: &Response) -> Option<Duration> {
-    response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+    response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(seconds)
 }
 
 /// "Your suspension will end in 5 minutes."
@@ -249,8 +260,13 @@ fn minutes_in(words: &str) -> Option<Duration> {
     let (_, rest) = words.split_once("end in ")?;
     let (number, unit) = rest.split_once(' ')?;
     let number: u64 = number.parse().ok()?;
-    let seconds = if unit.starts_with("second") { number } else { number.checked_mul(60)? };
-    Some(Duration::from_secs(seconds) + SUSPENSION_MARGIN)
+    let length = if unit.starts_with("second") { number } else { number.saturating_mul(60) };
+    Some(seconds(length) + SUSPENSION_MARGIN)
+}
+
+/// A server's idea of a length of time, a day at most.
+fn seconds(number: u64) -> Duration {
+    Duration::from_secs(number).min(LONGEST_SUSPENSION)
 }
 
 fn is_loopback(url: &str) -> bool {
@@ -270,6 +286,8 @@ mod tests {
         assert_eq!(five, Some(Duration::from_secs(305)));
         assert_eq!(minutes_in("Your suspension will end in 40 seconds."), Some(Duration::from_secs(45)));
         assert_eq!(minutes_in("slow down"), None);
+        let forged = minutes_in("Your suspension will end in 18446744073709551615 minutes.");
+        assert_eq!(forged, Some(LONGEST_SUSPENSION + SUSPENSION_MARGIN));
     }
 
     #[test]

@@ -12,7 +12,8 @@ impl Deadline {
     }
 
     pub(crate) fn after(duration: Option<SignedDuration>) -> Deadline {
-        Deadline(duration.map(|duration| Instant::now() + unsigned(duration)))
+        // A deadline beyond what the clock can count never comes.
+        Deadline(duration.and_then(|duration| Instant::now().checked_add(unsigned(duration))))
     }
 
     /// How much time is left; `None` is for ever.

@@ -1,5 +1,6 @@
 use manners::{Failure, Outcome, plural, say};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use wire::{Identity, LISTING_V1, Listing};
 
 use crate::Format;
@@ -8,6 +9,11 @@ use crate::api::{Answer, Api};
 use crate::deadline::Deadline;
 use crate::output::Output;
 use crate::source::Source;
+
+#[derive(Debug, Deserialize)]
+struct OnlyTour {
+    tour: String,
+}
 
 /// One line of the event list as DataGolf writes it.
 #[derive(Debug, Deserialize)]
@@ -32,22 +38,27 @@ pub(crate) fn events(api: &Api, source: &Source, format: Format) -> Outcome {
         Answer::Failing(reason) => return Err(Failure::unavailable(format!("{reason}; try later"))),
         Answer::OutOfTime => return Ok(()),
     };
-    let listed: Vec<Listed> = serde_json::from_slice(&body).map_err(|error| {
+    let listed: Vec<&RawValue> = serde_json::from_slice(&body).map_err(|error| {
         Failure::unavailable(format!("event-list: the answer is not a list of events: {error}; try later"))
     })?;
     let all = listed.len();
     let mut wanted = Vec::with_capacity(all);
-    for event in listed {
+    for text in listed {
+        // Only what is wanted has to make sense: an odd row of another tour is no reason to store nothing.
+        let tour = serde_json::from_str::<OnlyTour>(text.get()).map(|only| only.tour).unwrap_or_default();
+        if source.tour.as_ref().is_some_and(|wanted| *wanted != tour) {
+            continue;
+        }
+        let event: Listed = serde_json::from_str(text.get())
+            .map_err(|error| Failure::data(format!("event-list: {}: {error}", text.get())))?;
         let place =
             |reason: String| Failure::data(format!("event-list: {}: {reason}", event.event_name.trim()));
         Identity::new(&event.tour, event.calendar_year, event.event_id).map_err(place)?;
         if !is_iso_date(&event.date) {
             return Err(place(format!("date {:?} is not like 2025-06-15", event.date)));
         }
-        // The parameter asks for one tour; the answer is checked all the same.
-        let of_tour = source.tour.as_ref().is_none_or(|tour| *tour == event.tour);
         let full = event.sg_categories == "yes" && event.traditional_stats == "yes";
-        if of_tour && (full || !source.full_stats) {
+        if full || !source.full_stats {
             wanted.push(event);
         }
     }

@@ -117,12 +117,14 @@ pub fn run(args: Args) -> Outcome {
     match args.what {
         What::Events { tour, full_stats, calls, out } => {
             let source = source::Source::read(calls.recipe.as_deref(), tour, full_stats)?;
-            events::events(&Api::new(&calls)?, &source, out.format)
+            let api = Api::new(&calls)?;
+            events::events(&api, &source, out.format).map_err(|failure| api.without_key(failure))
         }
         What::Rounds { input, events, deadline, calls, out } => {
             let deadline = deadline::Deadline::after(deadline);
             let wanted = rounds::wanted(input.as_deref(), events)?;
-            rounds::rounds(&Api::new(&calls)?, wanted, &deadline, out.format)
+            let api = Api::new(&calls)?;
+            rounds::rounds(&api, wanted, &deadline, out.format).map_err(|failure| api.without_key(failure))
         }
     }
 }

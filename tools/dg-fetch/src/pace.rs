@@ -1,17 +1,15 @@
 use std::fs::{self, File};
-use std::io::{Read, Seek, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use manners::{IoContext, Outcome};
+use manners::{Failure, IoContext, Outcome};
+use outfile::OutFile;
 use serde::{Deserialize, Serialize};
 
 /// A little over a minute, so that two clocks need not agree about when it starts.
 const WINDOW_MS: i64 = 61_000;
-
-/// No suspension lasts this long: a time further ahead was written by a clock that was wrong.
-const LONGEST_SUSPENSION_MS: i64 = 60 * 60 * 1000;
 
 /// The budget of calls of one key, shared by all runs on this machine through a locked file.
 #[derive(Debug)]
@@ -25,7 +23,10 @@ pub(crate) struct Pace {
 struct Memory {
     /// When the last calls started.
     calls: Vec<i64>,
-    /// Until when the key is suspended.
+    /// When the key was suspended the last time.
+    #[serde(default)]
+    suspended_at: i64,
+    /// Until when.
     suspended_until: i64,
 }
 
@@ -51,32 +52,33 @@ impl Pace {
 
     /// Remembers, for every run of this key, that it is suspended.
     pub(crate) fn suspend(&self, duration: Duration) -> Outcome {
-        let ms = i64::try_from(duration.as_millis()).unwrap_or(LONGEST_SUSPENSION_MS);
-        self.change(|memory, now| memory.suspended_until = memory.suspended_until.max(now + ms))
+        let ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        self.change(|memory, now| {
+            memory.suspended_at = now;
+            memory.suspended_until = memory.suspended_until.max(now.saturating_add(ms));
+        })
     }
 
+    /// Reads, changes and replaces the memory while a lock is held; a kill in between leaves the old one whole.
     fn change<T>(&self, body: impl FnOnce(&mut Memory, i64) -> T) -> Outcome<T> {
         let place = &self.path.display().to_string();
-        let mut file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&self.path)
-            .place(place)?;
-        file.lock().place(place)?;
-        let mut text = String::new();
-        file.read_to_string(&mut text).place(place)?;
-        // A file that was cut by a crash forgets a minute of calls; that is better than never calling again.
+        let lock = self.path.with_extension("lock");
+        let lock =
+            File::options().write(true).create(true).truncate(false).open(&lock).place(lock.display())?;
+        lock.lock().place(place)?;
+        let text = match fs::read_to_string(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(Failure::io(place, &error)),
+        };
+        // A file that somebody spoiled forgets a minute of calls; that is better than never calling again.
         let mut memory: Memory = serde_json::from_str(&text).unwrap_or_default();
         let now = Timestamp::now().as_millisecond();
         memory.forget(now);
         let value = body(&mut memory, now);
         let text = serde_json::to_string(&memory).unwrap_or_default();
-        file.rewind()
-            .and_then(|()| file.set_len(0))
-            .and_then(|()| file.write_all(text.as_bytes()))
-            .place(place)?;
+        let mut file = OutFile::create(&self.path).place(place)?;
+        file.write_all(text.as_bytes()).and_then(|()| file.publish()).place(place)?;
         Ok(value)
     }
 }
@@ -85,7 +87,7 @@ impl Memory {
     /// Drops what is over, and what a clock that was wrong wrote.
     fn forget(&mut self, now: i64) {
         self.calls.retain(|&call| call > now - WINDOW_MS && call <= now);
-        if self.suspended_until > now + LONGEST_SUSPENSION_MS {
+        if self.suspended_at > now {
             self.suspended_until = 0;
         }
     }
@@ -116,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_free_and_the_minute_is_kept() {
-        let mut memory = Memory { calls: (0..42).map(|i| 1_000 + i).collect(), suspended_until: 0 };
+        let mut memory = Memory { calls: (0..42).map(|i| 1_000 + i).collect(), ..Memory::default() };
         assert_eq!(memory.wait_ms(2_000, 42), 60_000);
         assert_eq!(memory.wait_ms(2_000, 43), 0);
         memory.forget(62_000);
@@ -126,10 +128,10 @@ mod tests {
 
     #[test]
     fn a_suspension_counts_unless_a_wrong_clock_wrote_it() {
-        let mut memory = Memory { calls: vec![9_000_000_000], suspended_until: 300_000 };
+        let mut memory = Memory { calls: vec![9_000_000_000], suspended_at: 0, suspended_until: 7_200_000 };
         memory.forget(0);
-        assert_eq!(memory.wait_ms(0, 42), 300_000);
-        memory.suspended_until = i64::MAX;
+        assert_eq!(memory.wait_ms(0, 42), 7_200_000, "however long it is");
+        memory.suspended_at = 1;
         memory.forget(0);
         assert_eq!(memory.wait_ms(0, 42), 0);
     }

@@ -25,6 +25,9 @@ pub(crate) struct Wanted {
     completed: String,
 }
 
+/// So many events one after the other that the server fails to answer, and it is the server that is down.
+const FAILING_IN_A_ROW: usize = 3;
+
 /// The events to fetch: those named, or those that a CSV lists.
 pub(crate) fn wanted(input: Option<&Path>, named: Vec<Identity>) -> Outcome<Vec<Wanted>> {
     if !named.is_empty() {
@@ -65,6 +68,8 @@ pub(crate) fn rounds(api: &Api, wanted: Vec<Wanted>, deadline: &Deadline, format
         unavailable: 0,
         left: 0,
         bad: Vec::new(),
+        failing: Vec::new(),
+        failing_in_a_row: 0,
     };
     fetch.output.start_rounds()?;
     let mut seasons = seasons(wanted);
@@ -105,6 +110,8 @@ struct Fetch<'a> {
     unavailable: u64,
     left: usize,
     bad: Vec<String>,
+    failing: Vec<String>,
+    failing_in_a_row: usize,
 }
 
 impl Fetch<'_> {
@@ -147,6 +154,7 @@ impl Fetch<'_> {
         let season = match answer::season(&body) {
             Ok(season) => season,
             Err(reason) => {
+                let reason = self.api.redact(&reason);
                 say!("{place}: {reason}; asking for its events one by one");
                 return Ok(Ok(wanted));
             }
@@ -157,7 +165,7 @@ impl Fetch<'_> {
             match found {
                 Some(Ok(found)) => self.write(&event, found)?,
                 Some(Err(reason)) => {
-                    say!("{}: {reason}; asking for it alone", event.event);
+                    say!("{}: {}; asking for it alone", event.event, self.api.redact(&reason));
                     alone.push(event);
                 }
                 None => alone.push(event),
@@ -174,7 +182,16 @@ impl Fetch<'_> {
         match self.call(&[("tour", &event.tour), ("event_id", &id), ("year", &year)])? {
             Answer::OutOfTime => return Ok(false),
             Answer::Failing(reason) => {
-                return Err(Failure::unavailable(format!("{reason}; run again later")));
+                // The others may be fine, unless it is the service that is down.
+                self.failing.push(reason);
+                self.failing_in_a_row += 1;
+                if self.failing_in_a_row == FAILING_IN_A_ROW {
+                    return Err(Failure::unavailable(format!(
+                        "{}; run again later",
+                        self.failing.join("; ")
+                    )));
+                }
+                return Ok(true);
             }
             Answer::NotInArchive(words) => self.write(wanted, Found::NoRounds(words))?,
             Answer::Body(body) => match answer::event(&String::from_utf8_lossy(&body), event) {
@@ -183,6 +200,7 @@ impl Fetch<'_> {
                 Err(reason) => self.bad.push(self.api.redact(&format!("{event}: {reason}"))),
             },
         }
+        self.failing_in_a_row = 0;
         Ok(true)
     }
 
@@ -226,6 +244,9 @@ impl Fetch<'_> {
             }
         );
         self.output.finish()?;
+        if !self.failing.is_empty() {
+            return Err(Failure::unavailable(format!("{}; run again later", self.failing.join("; "))));
+        }
         match self.bad.as_slice() {
             [] => Ok(()),
             bad => {

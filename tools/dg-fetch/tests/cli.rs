@@ -237,6 +237,31 @@ fn the_key_shows_nowhere() {
 }
 
 #[test]
+fn one_event_that_fails_does_not_keep_the_others() {
+    let (_replay, session) = with_faults(&["*:500@event_id=14&"]);
+    let ran = session.run(&format!("dg-fetch rounds {THREE} | db-load rounds"));
+    ran.expect(69).says("event_id=14").says("run again later").says("2 new");
+    // Three in a row, and it is the service that is down: no fourth is asked for.
+    let (replay, session) = with_faults(&["*:500@event_id="]);
+    session
+        .run("dg-fetch rounds --event pga/2025/2 --event pga/2024/4 --event pga/2024/27 --event kft/2025/27")
+        .expect(69);
+    assert_eq!(replay.asked().len(), 15);
+}
+
+#[test]
+fn a_server_cannot_break_the_program_with_numbers() {
+    for fault in ["*:429:4000000000", "*:429r:4000000000", "*:429r:7200"] {
+        let (replay, session) = with_faults(&[fault]);
+        session.run("dg-fetch events").expect(69).says("longer than --max-wait");
+        session.run("dg-fetch events").expect(69).says("longer than --max-wait");
+        assert_eq!(replay.asked().len(), 1, "{fault}");
+    }
+    let (_replay, session) = with_faults(&[]);
+    session.run("dg-fetch rounds --event pga/2025/14 --deadline 2562047788015215h > /dev/null").expect(0);
+}
+
+#[test]
 fn the_input_is_checked_before_anything_is_asked() {
     let (replay, session) = with_faults(&[]);
     for (input, words) in [

@@ -21,8 +21,7 @@ enum Decision {
 pub(crate) fn promote(store: &Store, from: &Path, signature: &Signature, force: Option<String>) -> Outcome {
     let name = from.display().to_string();
     let bytes = std::fs::read(from).place(&name)?;
-    let model = Model::parse(&name, &bytes)?;
-    let named = keep(store, &model, &bytes, signature)?;
+    let (named, model) = keep(store, Model::parse(&name, &bytes)?, &bytes, signature)?;
     for _ in 0..TRIES {
         let answer = match decide(store, &model, &named, signature, force.as_deref())? {
             Decision::Leave(answer) => answer,
@@ -36,18 +35,23 @@ pub(crate) fn promote(store: &Store, from: &Path, signature: &Signature, force: 
     Err(Failure::unavailable(format!("{}: other writers moved it {TRIES} times; try again", pointer::KEY)))
 }
 
-/// Puts the model under its dated key, unless its training key is there already.
-fn keep(store: &Store, model: &Model, bytes: &[u8], signature: &Signature) -> Outcome<Named> {
-    if let Some(key) = find_key(store, model)? {
+/// Puts the model under its dated key, unless its training key is there already: then the stored one is what is judged.
+fn keep(store: &Store, model: Model, bytes: &[u8], signature: &Signature) -> Outcome<(Named, Model)> {
+    if let Some(key) = find_key(store, &model)? {
         let there =
             store.get(&key)?.ok_or_else(|| Failure::unavailable(format!("{key}: removed meanwhile")))?;
-        Model::parse(&key, &there.bytes).map_err(damaged)?;
-        return Ok(Named { key, sha256: fingerprint::of(&there.bytes) });
+        let stored = Model::parse(&key, &there.bytes).map_err(damaged)?;
+        if stored.body().training_key != model.body().training_key {
+            return Err(Failure::data(format!(
+                "{key} has another training key that starts alike: rename or remove it"
+            )));
+        }
+        return Ok((Named { key, sha256: fingerprint::of(&there.bytes) }, stored));
     }
     let date = Now::or_clock(signature.now).date();
     let key = format!("{PREFIX}{}_{date}_{}.json", model.body().recipe.name, model.key_head());
     match store.put_if_absent(&key, bytes)? {
-        Written::Done => Ok(Named { key, sha256: fingerprint::of(bytes) }),
+        Written::Done => Ok((Named { key, sha256: fingerprint::of(bytes) }, model)),
         // Somebody else stored the same training key at the same time.
         Written::Lost => keep(store, model, bytes, signature),
     }
@@ -63,6 +67,13 @@ fn find_key(store: &Store, model: &Model) -> Outcome<Option<String>> {
     let start = format!("{PREFIX}{}_", model.body().recipe.name);
     let end = format!("_{}.json", model.key_head());
     Ok(store.list(&start)?.into_iter().map(|entry| entry.key).find(|key| key.ends_with(&end)))
+}
+
+/// Whether it was promoted before and another one after it: a late or repeated run must not undo the later one.
+fn has_had_its_day(pointer: &Pointer, named: &Named) -> bool {
+    let mut promoted = pointer.history.iter().rev().filter(|entry| entry.what == Deed::Promoted);
+    let is_latest = promoted.next().is_none_or(|entry| entry.model.as_ref() == Some(named));
+    !is_latest && promoted.any(|entry| entry.model.as_ref() == Some(named))
 }
 
 fn decide(
@@ -97,6 +108,11 @@ fn decide(
     }
     if let Some(entry) = pointer.verdict_on(named).filter(|entry| entry.what == Deed::Refused) {
         return Ok(Decision::Leave(Err(format!("{key} was refused before: {}", entry.why))));
+    }
+    if has_had_its_day(pointer, named) {
+        let words =
+            format!("{key} stays aside: another one was promoted after it (registry rollback goes back)");
+        return Ok(Decision::Leave(Ok(words)));
     }
     if let Some(approved) = &pointer.model {
         let approved_model =

@@ -88,6 +88,23 @@ fn newer_training_data_win() {
 }
 
 #[test]
+fn a_late_run_does_not_undo_a_later_one() {
+    let session = session();
+    // The same newest day: a correction of other rows.
+    session
+        .ok("sed '2s/13$/14/' c.csv > d.csv && ! cmp -s c.csv d.csv && fit --recipe r.toml d.csv > d.json");
+    session.ok("registry promote --from c.json && registry promote --from d.json");
+    let later = approved(&session);
+    session
+        .run("registry promote --from c.json")
+        .expect(0)
+        .says("stays aside: another one was promoted after it");
+    assert_eq!(approved(&session), later);
+    session.run("registry promote --from c.json --force --reason 'd is odd'").expect(0);
+    assert_ne!(approved(&session), later);
+}
+
+#[test]
 fn a_rollback_holds_until_it_is_released() {
     let session = session();
     session.run("registry rollback --reason x").expect(65).says("no model before the approved one");

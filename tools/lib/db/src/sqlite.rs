@@ -213,9 +213,10 @@ fn explain(path: &Path, error: &rusqlite::Error) -> Failure {
         Some(ErrorCode::DiskFull) => {
             (Exit::Io, " (nothing of this transaction was kept; make room and run again)")
         }
-        Some(ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-            (Exit::Io, "")
+        Some(ErrorCode::ReadOnly) => {
+            (Exit::Io, " (even a reader needs a folder that it may write: copy the database)")
         }
+        Some(ErrorCode::SystemIoFailure | ErrorCode::PermissionDenied) => (Exit::Io, ""),
         Some(ErrorCode::CannotOpen) => (Exit::Config, " (is the folder there, and yours?)"),
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
             (Exit::Config, " (is this the right file? restore it from a copy if so)")

@@ -1,4 +1,4 @@
-use manners::{Failure, Outcome};
+use manners::{Exit, Failure, Outcome};
 use wire::{Cell, Kind};
 
 use crate::Db;
@@ -103,6 +103,8 @@ impl TableLoad<'_> {
         cells.push(Cell::Int(i64::try_from(line).unwrap_or(i64::MAX)));
         match self.connection.run(&self.insert, &cells) {
             Ok(_) => Ok(()),
+            // Only a constraint can mean "that key again"; a full disk takes the waiting rows with it.
+            Err(failure) if failure.exit() != Exit::Data => Err(failure),
             Err(failure) => match self.earlier(&key)? {
                 None => Err(failure),
                 Some(_) if self.duplicates == Duplicates::LastWins => self.replace(&key, &cells),

@@ -149,9 +149,17 @@ impl Folder {
     fn reveal(&self, staged: NamedTempFile, key: &str) -> io::Result<()> {
         let path = self.root.join(key);
         let folder = path.parent().unwrap_or(&self.root);
+        let is_new = !folder.exists();
         fs::create_dir_all(folder)?;
         staged.persist(&path).map_err(|error| error.error)?;
-        outfile::sync_folder(folder)
+        outfile::sync_folder(folder)?;
+        if is_new {
+            // The entries of new folders too, up to the bucket's own.
+            for above in folder.ancestors().skip(1).take_while(|above| above.starts_with(&self.root)) {
+                outfile::sync_folder(above)?;
+            }
+        }
+        Ok(())
     }
 
     /// Writers take turns, so that "is it still that?" and the rename are one step.
