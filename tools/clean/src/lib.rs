@@ -43,8 +43,7 @@ pub fn run(args: Args) -> Outcome {
     let input = manners::input(args.input.as_deref())?;
     let table =
         Table::open(input.name, input.reader, Ending::allowing_unterminated(args.allow_unterminated))?;
-    let rejects = args.rejects.as_deref().map(|path| Rejects::create(path, args.input.as_deref()));
-    let mut rejects = rejects.transpose()?;
+    let mut rejects = Rejects::wanted(args.rejects.as_deref(), args.input.as_deref())?;
     let counts = clean(&recipe, table, manners::stdout()?, rejects.as_mut())?;
     if let Some(rejects) = rejects {
         rejects.publish()?;

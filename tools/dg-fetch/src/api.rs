@@ -190,7 +190,7 @@ impl Api {
         let retry_after = retry_after(&response);
         if status == StatusCode::OK {
             return Ok(match response.bytes() {
-                Ok(body) if is_json_or_nothing(&body) => Attempt::Answered(Answer::Body(body.to_vec())),
+                Ok(body) if is_json_or_nothing(&body) => Attempt::Answered(Answer::Body(body.into())),
                 Ok(_) => Attempt::Later("the answer is not JSON, or was cut".to_owned()),
                 Err(error) => Attempt::Later(format!("the answer was cut: {}", self.explain(error))),
             });
@@ -206,7 +206,7 @@ impl Api {
             ))),
             StatusCode::NOT_FOUND => Err(Failure::config(format!(
                 "{place}: {status}: there is no such path at {} (is --base-url right?)",
-                self.key.redact(&self.base_url)
+                self.base_url
             ))),
             StatusCode::REQUEST_TIMEOUT => Ok(Attempt::Later(format!("{status}"))),
             _ if status.is_server_error() => Ok(Attempt::Later(format!("{status}: {words}"))),

@@ -197,7 +197,7 @@ impl Fetch<'_> {
             Answer::Body(body) => match answer::event(&String::from_utf8_lossy(&body), event) {
                 Ok(found) => self.write(wanted, found)?,
                 // The others may be fine: they are fetched, and this one is named at the end.
-                Err(reason) => self.bad.push(self.api.redact(&format!("{event}: {reason}"))),
+                Err(reason) => self.bad.push(format!("{event}: {reason}")),
             },
         }
         self.failing_in_a_row = 0;

@@ -14,8 +14,13 @@ pub struct Rejects {
 }
 
 impl Rejects {
+    /// What the flag `--rejects` asks for: none without it.
+    pub fn wanted(path: Option<&Path>, input: Option<&Path>) -> Outcome<Option<Rejects>> {
+        path.map(|path| Rejects::create(path, input)).transpose()
+    }
+
     /// Starts the file at `path`, which must not be the input that it is about.
-    pub fn create(path: &Path, input: Option<&Path>) -> Outcome<Rejects> {
+    fn create(path: &Path, input: Option<&Path>) -> Outcome<Rejects> {
         if outfile::is_same(path, input) {
             return Err(Failure::usage("--rejects names the input: it would be replaced"));
         }
