@@ -1,0 +1,80 @@
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+/// Starts the server, says its process id, waits for its own standard input to close (which the death of the test does,
+/// too), then ends the server and removes its folder.
+const GUARD: &str = r#"
+folder=$1; shift
+"$@" < /dev/null > "$folder/log" 2>&1 &
+echo $!
+read -r _
+kill -KILL $! 2> /dev/null
+wait
+[ -e "$folder/keep" ] || rm -rf "$folder"
+"#;
+
+/// A server's process and folder, which end with the test.
+#[derive(Debug)]
+pub struct Guarded {
+    guard: Child,
+    stdin: Option<ChildStdin>,
+    pid: u32,
+    folder: PathBuf,
+}
+
+impl Guarded {
+    /// Starts `program`; `folder` is its own and is removed at the end, unless it holds a file called `keep` then.
+    pub fn start(folder: &Path, program: &str, arguments: &[String]) -> Guarded {
+        let mut guard = Command::new("bash")
+            .args(["-c", GUARD, "guard"])
+            .arg(folder)
+            .arg(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // The shell's own words about a process that was killed.
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut pid = String::new();
+        BufReader::new(guard.stdout.take().unwrap()).read_line(&mut pid).unwrap();
+        let stdin = guard.stdin.take();
+        Guarded { guard, stdin, pid: pid.trim().parse().unwrap(), folder: folder.to_owned() }
+    }
+
+    /// The server's process.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// What the server said so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// Sends a signal by name, like `TERM`.
+    pub fn signal(&self, name: &str) {
+        let _ = Command::new("kill").arg(format!("-{name}")).arg(self.pid.to_string()).status();
+    }
+
+    /// Whether the server still runs.
+    pub fn is_alive(&self) -> bool {
+        // A process that has ended but was not waited for is a zombie ("Z").
+        std::fs::read_to_string(format!("/proc/{}/stat", self.pid))
+            .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        drop(self.stdin.take());
+        let _ = self.guard.wait();
+    }
+}
+
+/// A port of 127.0.0.1 that nobody listens on.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

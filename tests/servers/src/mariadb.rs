@@ -1,0 +1,152 @@
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::guarded::{Guarded, free_port};
+
+/// How long a server may take until it answers.
+const READY: Duration = Duration::from_secs(60);
+
+/// A private MariaDB server. Its one user is `root` without a password, from 127.0.0.1.
+#[derive(Debug)]
+pub struct MariaDb {
+    server: Option<Guarded>,
+    folder: PathBuf,
+    port: u16,
+    options: Vec<String>,
+}
+
+impl MariaDb {
+    /// One server that the tests of a process share; they differ by [`MariaDb::new_database`].
+    pub fn shared() -> &'static MariaDb {
+        static SHARED: OnceLock<MariaDb> = OnceLock::new();
+        SHARED.get_or_init(|| MariaDb::with(&[]))
+    }
+
+    /// A server of the test's own, with options such as `--local-infile=0`.
+    pub fn with(options: &[&str]) -> MariaDb {
+        let folder = tempfile::Builder::new().prefix("fairway-mariadb-").tempdir().unwrap().keep();
+        let made = Command::new("mysql_install_db")
+            .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
+            .arg(format!("--datadir={}", folder.join("data").display()))
+            .args(as_root())
+            .output();
+        let made = made.unwrap_or_else(|error| {
+            panic!("mysql_install_db: {error} (install mariadb-server, or run scripts/check, which does)")
+        });
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        let mut server = MariaDb { server: None, folder, port: free_port(), options };
+        server.start();
+        server
+    }
+
+    /// Starts it again on the same port, after [`MariaDb::kill`] or [`MariaDb::stop`].
+    pub fn start(&mut self) {
+        let folder = self.folder.display();
+        let mut arguments = vec![
+            "--no-defaults".to_owned(),
+            format!("--datadir={folder}/data"),
+            format!("--socket={folder}/sock"),
+            format!("--pid-file={folder}/pid"),
+            format!("--port={}", self.port),
+            "--bind-address=127.0.0.1".to_owned(),
+            // Tests commit often; what a power cut would do to a test's server is nobody's business.
+            "--innodb-flush-log-at-trx-commit=2".to_owned(),
+            "--innodb-buffer-pool-size=256M".to_owned(),
+        ];
+        arguments.extend(as_root());
+        arguments.extend(self.options.clone());
+        let server = Guarded::start(&self.folder, "mariadbd", &arguments);
+        let started = Instant::now();
+        while !self.client("SELECT 1").status.success() {
+            assert!(
+                server.is_alive() && started.elapsed() < READY,
+                "mariadbd did not start:\n{}",
+                server.log()
+            );
+            thread::sleep(Duration::from_millis(50));
+        }
+        self.server = Some(server);
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill(&mut self) {
+        self.end("KILL");
+    }
+
+    /// Ends it as an administrator would.
+    pub fn stop(&mut self) {
+        self.end("TERM");
+    }
+
+    fn end(&mut self, signal: &str) {
+        if let Some(server) = self.server.take() {
+            server.signal(signal);
+            while server.is_alive() {
+                thread::sleep(Duration::from_millis(10));
+            }
+            // Its data are still needed.
+            std::fs::write(self.folder.join("keep"), "").unwrap();
+            drop(server);
+            std::fs::remove_file(self.folder.join("keep")).unwrap();
+        }
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its folder; a test may put files beside the data.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A database by name, as `--db` takes it.
+    pub fn url(&self, database: &str) -> String {
+        format!("mysql://root@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// The URL of a new empty database.
+    pub fn new_database(&self) -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        self.sql(&format!("CREATE DATABASE {name}"));
+        self.url(&name)
+    }
+
+    /// What the server's own client answers: tab-separated, without column names.
+    pub fn sql(&self, sql: &str) -> String {
+        let output = self.client(sql);
+        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn client(&self, sql: &str) -> Output {
+        // By its socket, which needs no TLS and is not counted where connections are.
+        Command::new("mariadb")
+            .args(["--no-defaults", "--user=root", "--batch", "--skip-column-names"])
+            .arg(format!("--socket={}/sock", self.folder.display()))
+            .args(["--execute", sql])
+            .output()
+            .unwrap_or_else(|error| panic!("mariadb: {error} (install mariadb-client)"))
+    }
+}
+
+impl Drop for MariaDb {
+    fn drop(&mut self) {
+        if self.server.is_none() {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// The server refuses to run as root unless told to.
+fn as_root() -> Vec<String> {
+    let id = Command::new("id").arg("-u").output().unwrap();
+    if id.stdout.starts_with(b"0\n") { vec!["--user=root".to_owned()] } else { Vec::new() }
+}
