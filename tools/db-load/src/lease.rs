@@ -1,8 +1,16 @@
 use std::ffi::OsString;
-use std::process::Command;
+use std::io;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
 
-use db::Db;
-use manners::{Exit, Failure, Outcome};
+use db::{Db, Lease};
+use manners::{Exit, Failure, IoContext, Outcome};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// How often it is made sure that the lease is still ours.
+const LOOK_AFTER_LEASE: Duration = Duration::from_secs(5);
 
 /// Runs a command while holding a lease. The command's descriptors keep it too, so a `kill -9` of this process does not
 /// let a second run start while the first one's stages still work.
@@ -11,22 +19,43 @@ pub(crate) fn lease(db: &mut Db, name: &str, command: &[OsString]) -> Outcome {
     if name.is_empty() || !name.bytes().all(plain) {
         return Err(Failure::usage(format!("lease {name:?}: use letters, digits, `-` and `_`")));
     }
-    let lease = db.lease(name)?;
+    let mut lease = db.lease(name)?;
     lease.share_with_children()?;
     let [program, arguments @ ..] = command else {
         return Err(Failure::usage("no command to run"));
     };
     let shown = program.to_string_lossy();
-    let status = Command::new(program)
-        .args(arguments)
-        .env("FAIRWAY_LEASE", name)
-        .status()
-        .map_err(|error| Failure::usage(format!("{shown}: {error}")))?;
+    let child = Command::new(program).args(arguments).env("FAIRWAY_LEASE", name).spawn();
+    let child = child.map_err(|error| Failure::usage(format!("{shown}: {error}")))?;
+    let status = wait(child, &mut lease).place(&shown)?;
+    let Some(status) = status else {
+        return Err(Failure::unavailable(format!("the lease was lost to another {name}: {shown} was stopped")));
+    };
     drop(lease);
     match status.code() {
         Some(0) => Ok(()),
         Some(code) => Err(Failure::new(exit_of(code), format!("{shown} ended with exit code {code}"))),
         None => Err(Failure::unavailable(format!("{shown} was killed ({status})"))),
+    }
+}
+
+/// Waits for the command to end, and looks after the lease meanwhile: `None` when it was lost, and the command stopped.
+fn wait(mut child: Child, lease: &mut Lease) -> io::Result<Option<ExitStatus>> {
+    let pid = Pid::from_child(&child);
+    let (sender, ended) = channel();
+    thread::spawn(move || sender.send(child.wait()));
+    loop {
+        match ended.recv_timeout(LOOK_AFTER_LEASE) {
+            Ok(status) => return status.map(Some),
+            Err(RecvTimeoutError::Disconnected) => return Err(io::Error::other("nobody waited for it")),
+            Err(RecvTimeoutError::Timeout) if lease.still_held() => {}
+            Err(RecvTimeoutError::Timeout) => {
+                // It may have ended just now.
+                let _ = kill_process(pid, Signal::TERM);
+                let _ = ended.recv();
+                return Ok(None);
+            }
+        }
     }
 }
 

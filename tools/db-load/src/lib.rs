@@ -1,5 +1,6 @@
 //! `db-load`: the only writer of the database. Its README says what it promises.
 
+mod arrivals;
 mod lease;
 mod listed;
 mod rows_in;

@@ -1,9 +1,11 @@
 use std::path::Path;
 
-use db::{Db, Stored};
-use manners::{Failure, Now, Outcome, count, plural, say};
+use db::{Arrival, Db, Stored};
+use manners::{Exit, Failure, Now, Outcome, count, plural, say};
 use rows::{Ending, Lines};
-use wire::{Event, Listing};
+use wire::Listing;
+
+use crate::arrivals::Arrivals;
 
 /// Takes over an event list. A list that lacks lines stores nothing.
 pub(crate) fn events(db: &mut Db, input: Option<&Path>, now: Now) -> Outcome {
@@ -52,22 +54,22 @@ struct Tally {
 
 /// Stores events as they come. What is stored stays stored, whatever comes after it.
 pub(crate) fn rounds(db: &mut Db, input: Option<&Path>, allow_shrink: bool, now: Now) -> Outcome {
-    let input = manners::input(input)?;
-    let mut lines = Lines::open(input.name, input.reader, Ending::Terminated);
+    let mut arrivals = Arrivals::of(manners::input(input)?);
     let progress = manners::progress(None, "events");
     let mut tally = Tally::default();
     let outcome = loop {
-        match next_event(&mut lines) {
-            Ok(None) => break Ok(()),
-            Ok(Some(event)) => {
-                progress.doing(event.event_name.trim().to_owned());
-                if let Err(failure) = tally.store(db, &event, allow_shrink, now) {
-                    break Err(failure);
-                }
-                progress.advance(1);
-            }
+        let batch = match arrivals.next_batch() {
+            Ok(batch) if batch.is_empty() => break Ok(()),
+            Ok(batch) => batch,
             Err(failure) => break Err(failure),
+        };
+        if let Some(last) = batch.last() {
+            progress.doing(last.event().event_name.trim().to_owned());
         }
+        if let Err(failure) = tally.store(db, &batch, allow_shrink, now) {
+            break Err(failure);
+        }
+        progress.advance(batch.len() as u64);
     };
     drop(progress);
     tally.report();
@@ -78,28 +80,30 @@ pub(crate) fn rounds(db: &mut Db, input: Option<&Path>, allow_shrink: bool, now:
     }
 }
 
-fn next_event<R: std::io::Read>(lines: &mut Lines<R>) -> Outcome<Option<Event>> {
-    let parsed = match lines.next_line()? {
-        None => return Ok(None),
-        Some((_, line)) => Event::from_line(line),
-    };
-    parsed.map(Some).map_err(|reason| lines.failure(reason))
-}
-
 impl Tally {
-    fn store(&mut self, db: &mut Db, event: &Event, allow_shrink: bool, now: Now) -> Outcome {
-        match db.store_event(event, allow_shrink, now)? {
+    /// Stores events together. What the database cannot take is found by storing them one by one: it must not keep the
+    /// others back.
+    fn store(&mut self, db: &mut Db, batch: &[Arrival], allow_shrink: bool, now: Now) -> Outcome {
+        match db.store_events(batch, allow_shrink, now) {
+            Ok(stored) => batch.iter().zip(stored).for_each(|(arrival, stored)| self.count(arrival, stored)),
+            Err(failure) if failure.exit() == Exit::Data && batch.len() > 1 => {
+                return batch.chunks(1).try_for_each(|one| self.store(db, one, allow_shrink, now));
+            }
+            Err(failure) => return Err(failure),
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, arrival: &Arrival, stored: Stored) {
+        let event = arrival.event();
+        match stored {
             Stored::New => self.new += 1,
             Stored::Changed => self.changed += 1,
             Stored::Same => self.same += 1,
             Stored::Unavailable => self.unavailable += 1,
-            Stored::Refused(reason) => {
-                self.refused.push(format!("{}: {reason}", event.identity()));
-                return Ok(());
-            }
+            Stored::Refused(reason) => return self.refused.push(format!("{}: {reason}", event.identity())),
         }
         self.rounds += event.rounds.len() as u64;
-        Ok(())
     }
 
     fn report(&self) {

@@ -2,7 +2,7 @@ use manners::{Failure, Now, Outcome};
 use wire::{COLUMNS, Cell, Event, Identity, Listing};
 
 use crate::Db;
-use crate::connection::{Connection, collect, in_transaction};
+use crate::connection::{Connection, Insert, collect, in_transaction};
 
 /// How long an event that the archive does not have is left alone.
 const NEXT_TRY_HOURS: i64 = 24;
@@ -35,6 +35,26 @@ pub enum Stored {
     Refused(String),
 }
 
+/// An event on its way in, with the hash of its content.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    event: Event,
+    content_sha256: String,
+}
+
+impl From<Event> for Arrival {
+    fn from(event: Event) -> Arrival {
+        Arrival { content_sha256: event.content_sha256(), event }
+    }
+}
+
+impl Arrival {
+    /// The event that came.
+    pub fn event(&self) -> &Event {
+        &self.event
+    }
+}
+
 impl Db {
     /// Takes over a whole event list in one transaction.
     pub fn list_events(&mut self, listings: &[Listing], now: Now) -> Outcome<Listed> {
@@ -52,38 +72,30 @@ impl Db {
         })
     }
 
-    /// Stores one event's rounds in one transaction.
+    /// Stores events in one transaction: all of them, or none when it fails.
     ///
     /// Fewer than half of the rounds that are there are refused unless `allow_shrink`: a broken answer looks like that.
-    pub fn store_event(&mut self, event: &Event, allow_shrink: bool, now: Now) -> Outcome<Stored> {
+    pub fn store_events(
+        &mut self,
+        arrivals: &[Arrival],
+        allow_shrink: bool,
+        now: Now,
+    ) -> Outcome<Vec<Stored>> {
         let (events, rounds) = (&self.tables.events, &self.tables.rounds);
         in_transaction(self.connection.as_mut(), |connection| {
-            if let Some(reason) = &event.unavailable {
-                // An event that nobody listed is not waited for.
-                put_off(connection, events, &event.identity(), reason, now)?;
-                return Ok(Stored::Unavailable);
+            let mut stored = Vec::with_capacity(arrivals.len());
+            let mut replacing: Vec<&Event> = Vec::new();
+            for arrival in arrivals {
+                let what = store_event(connection, events, arrival, allow_shrink, now)?;
+                if matches!(what, Stored::New | Stored::Changed) {
+                    // An event that came twice: its later rounds are the ones that stay.
+                    replacing.retain(|earlier| earlier.identity() != arrival.event.identity());
+                    replacing.push(&arrival.event);
+                }
+                stored.push(what);
             }
-            make_sure_of(connection, events, event, now)?;
-            let known = known(connection, events, &event.identity())?;
-            let hash = event.content_sha256();
-            if known.content_sha256.as_deref() == Some(hash.as_str()) {
-                settle(connection, events, &event.identity())?;
-                return Ok(Stored::Same);
-            }
-            let (old, new) = (known.n_rounds, event.rounds.len() as i64);
-            if new * 2 < old && !allow_shrink {
-                return Ok(Stored::Refused(format!(
-                    "{new} rounds would replace {old} (--allow-shrink, if that is right)"
-                )));
-            }
-            replace_rounds(connection, rounds, event)?;
-            let sql = format!(
-                "UPDATE {events} SET n_rounds = ?, rounds_rev = rounds_rev + 1, content_sha256 = ?, stored_at = ?, \
-                 refetch = 0, unavailable = NULL, next_try_at = NULL WHERE {IS_EVENT}"
-            );
-            let values = [Cell::Int(new), Cell::from(hash), Cell::from(now.text())];
-            connection.run(&sql, &with_identity(&values, &event.identity()))?;
-            Ok(if known.rounds_rev == 0 { Stored::New } else { Stored::Changed })
+            replace_rounds(connection, rounds, &replacing)?;
+            Ok(stored)
         })
     }
 
@@ -141,6 +153,41 @@ impl Db {
             Ok(lost)
         })
     }
+}
+
+/// Everything about an event but its rounds themselves.
+fn store_event(
+    connection: &mut dyn Connection,
+    events: &str,
+    Arrival { event, content_sha256 }: &Arrival,
+    allow_shrink: bool,
+    now: Now,
+) -> Outcome<Stored> {
+    let identity = event.identity();
+    if let Some(reason) = &event.unavailable {
+        // An event that nobody listed is not waited for.
+        put_off(connection, events, &identity, reason, now)?;
+        return Ok(Stored::Unavailable);
+    }
+    make_sure_of(connection, events, event, now)?;
+    let known = known(connection, events, &identity)?;
+    if known.content_sha256.as_ref() == Some(content_sha256) {
+        settle(connection, events, &identity)?;
+        return Ok(Stored::Same);
+    }
+    let (old, new) = (known.n_rounds, event.rounds.len() as i64);
+    if new * 2 < old && !allow_shrink {
+        return Ok(Stored::Refused(format!(
+            "{new} rounds would replace {old} (--allow-shrink, if that is right)"
+        )));
+    }
+    let sql = format!(
+        "UPDATE {events} SET n_rounds = ?, rounds_rev = rounds_rev + 1, content_sha256 = ?, stored_at = ?, \
+         refetch = 0, unavailable = NULL, next_try_at = NULL WHERE {IS_EVENT}"
+    );
+    let values = [Cell::Int(new), Cell::from(content_sha256.as_str()), Cell::from(now.text())];
+    connection.run(&sql, &with_identity(&values, &identity))?;
+    Ok(if known.rounds_rev == 0 { Stored::New } else { Stored::Changed })
 }
 
 enum Change {
@@ -253,16 +300,15 @@ fn settle(connection: &mut dyn Connection, table: &str, event: &Identity) -> Out
     connection.run(&sql, &with_identity(&[], event)).map(drop)
 }
 
-fn replace_rounds(connection: &mut dyn Connection, table: &str, event: &Event) -> Outcome {
+fn replace_rounds(connection: &mut dyn Connection, table: &str, events: &[&Event]) -> Outcome {
     let sql = format!("DELETE FROM {table} WHERE tour = ? AND year = ? AND event_id = ?");
-    connection.run(&sql, &with_identity(&[], &event.identity()))?;
-    let names: Vec<String> = COLUMNS.iter().map(|(name, _)| connection.quote(name)).collect();
-    let places = vec!["?"; COLUMNS.len()].join(", ");
-    let sql = format!("INSERT INTO {table} ({}) VALUES ({places})", names.join(", "));
-    for round in &event.rounds {
-        connection.run(&sql, &round.0)?;
+    for event in events {
+        connection.run(&sql, &with_identity(&[], &event.identity()))?;
     }
-    Ok(())
+    let columns = COLUMNS.map(|(name, _)| name);
+    let rows: Vec<&[Cell]> =
+        events.iter().flat_map(|event| &event.rounds).map(|round| round.0.as_slice()).collect();
+    connection.insert_all(&Insert { table, columns: &columns, replace: false }, &rows)
 }
 
 fn with_identity(values: &[Cell], event: &Identity) -> Vec<Cell> {

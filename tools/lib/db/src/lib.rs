@@ -3,13 +3,14 @@
 mod connection;
 mod events;
 mod lease;
+mod mysql;
 mod open;
 mod questions;
 mod schema;
 mod sqlite;
 mod table;
 
-pub use events::{Listed, Stored};
+pub use events::{Arrival, Listed, Stored};
 pub use lease::Lease;
 pub use open::Access;
 pub use questions::DueEvent;

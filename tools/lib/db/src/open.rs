@@ -2,6 +2,8 @@ use std::path::Path;
 
 use manners::{Failure, Outcome};
 
+use crate::connection::Connection;
+use crate::mysql::MySql;
 use crate::schema::Tables;
 use crate::sqlite::Sqlite;
 use crate::{Db, schema};
@@ -16,21 +18,20 @@ pub enum Access {
 }
 
 impl Db {
-    /// Opens `sqlite:PATH`.
+    /// Opens `sqlite:PATH` or `mysql://user@host:port/database`.
     pub fn open(url: &str, access: Access, tables: Tables) -> Outcome<Db> {
         refuse_password(url)?;
-        let path = match url.split_once(':') {
-            Some(("sqlite", path)) if !path.is_empty() => path,
-            Some(("mysql", _)) => {
-                return Err(Failure::config("--db mysql:…: this build knows SQLite only (sqlite:PATH)"));
-            }
+        let connection: Box<dyn Connection> = match url.split_once(':') {
+            Some(("sqlite", path)) if !path.is_empty() => Box::new(Sqlite::open(Path::new(path), access)?),
+            Some(("mysql", _)) => Box::new(MySql::open(url, access)?),
             _ => {
                 let scheme = url.split(':').next().unwrap_or_default();
-                return Err(Failure::usage(format!("--db {scheme}…: not a database URL (use sqlite:PATH)")));
+                return Err(Failure::usage(format!(
+                    "--db {scheme}…: not a database URL (use sqlite:PATH or mysql://user@host/database)"
+                )));
             }
         };
-        let connection = Sqlite::open(Path::new(path), access)?;
-        let mut db = Db { connection: Box::new(connection), tables };
+        let mut db = Db { connection, tables };
         match access {
             Access::Write => schema::create(db.connection.as_mut(), &db.tables)?,
             Access::Read => {}
@@ -48,7 +49,8 @@ fn refuse_password(url: &str) -> Outcome {
         .is_some_and(|(user, _)| user.contains(':'));
     if has_password {
         return Err(Failure::usage(
-            "--db holds a password, which every user of this machine can read: leave it out",
+            "--db holds a password, which every user of this machine can read: put it into FAIRWAY_DB_PASSWORD, or \
+             into a file that FAIRWAY_DB_PASSWORD_FILE names",
         ));
     }
     Ok(())

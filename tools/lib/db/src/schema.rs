@@ -1,7 +1,7 @@
 use manners::{Failure, Outcome};
 use wire::{COLUMNS, Kind};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, list};
 
 /// The key of the rounds table.
 pub(crate) const ROUND_KEY: [&str; 5] = ["tour", "year", "event_id", "dg_id", "round_num"];
@@ -86,16 +86,33 @@ fn create_table(
         let sql = create_sql(connection, "CREATE TABLE IF NOT EXISTS", table, columns, key);
         return connection.run(&sql, &[]).map(drop);
     }
-    match columns.iter().find(|(name, _)| !present.iter().any(|there| there == name)) {
+    let altered = |how: String| {
+        Err(Failure::config(format!(
+            "table {table} {how}: it was made or altered by something else (rename it, or name another one in the \
+             recipe's [tables])"
+        )))
+    };
+    for (name, kind) in columns {
+        match present.iter().find(|(there, _)| there == name) {
+            None => return altered(format!("has no column {name:?}")),
+            Some((_, there)) if *there != Some(*kind) => {
+                let wanted = connection.column_type(*kind, key.contains(name));
+                return altered(format!("has a column {name:?} that is not {wanted}"));
+            }
+            Some(_) => {}
+        }
+    }
+    let there = connection.key_of(table)?;
+    if there != key {
+        return altered(format!("has the key ({}), not ({})", there.join(", "), key.join(", ")));
+    }
+    match connection.table_misfit(table)? {
+        Some(misfit) => altered(misfit),
         None => Ok(()),
-        Some((missing, _)) => Err(Failure::config(format!(
-            "table {table} has no column {missing:?}: it was made or altered by something else (rename it, or name \
-             another one in the recipe's [tables])"
-        ))),
     }
 }
 
-/// A statement that makes a table; key columns are NOT NULL.
+/// A statement that makes a table; key columns are NOT NULL. Without a key, rows may stand twice.
 pub(crate) fn create_sql(
     connection: &dyn Connection,
     create: &str,
@@ -109,7 +126,8 @@ pub(crate) fn create_sql(
         let not_null = if is_key { " NOT NULL" } else { "" };
         parts.push(format!("{} {}{not_null}", connection.quote(name), connection.column_type(*kind, is_key)));
     }
-    let key: Vec<String> = key.iter().map(|name| connection.quote(name)).collect();
-    parts.push(format!("PRIMARY KEY ({})", key.join(", ")));
-    format!("{create} {} ({})", connection.quote(table), parts.join(", "))
+    if !key.is_empty() {
+        parts.push(format!("PRIMARY KEY ({})", list(connection, key)));
+    }
+    format!("{create} {} ({}){}", connection.quote(table), parts.join(", "), connection.table_options())
 }

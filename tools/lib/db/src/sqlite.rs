@@ -7,7 +7,7 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{ErrorCode, OpenFlags, ToSql};
 use wire::{Cell, Kind};
 
-use crate::connection::{Connection, collect};
+use crate::connection::{Connection, Insert, collect, list};
 use crate::{Access, Lease};
 
 /// How long a writer waits for another one before it says "busy".
@@ -135,22 +135,35 @@ impl Connection for Sqlite {
         ""
     }
 
+    fn drop_temporary(&self) -> &'static str {
+        "DROP TABLE"
+    }
+
     fn quote(&self, name: &str) -> String {
         format!("\"{}\"", name.replace('"', "\"\""))
     }
 
-    fn upsert_all(&self, into: &str, from: &str, keys: &[String], others: &[String]) -> String {
-        let list =
-            |names: &[String]| names.iter().map(|name| self.quote(name)).collect::<Vec<_>>().join(", ");
-        let all = list(&[keys, others].concat());
+    fn insert_all(&mut self, insert: &Insert<'_>, rows: &[&[Cell]]) -> Outcome {
+        let places = vec!["?"; insert.columns.len()].join(", ");
+        let sql = format!("{} VALUES ({places})", insert.head(self));
+        let fail = |error: rusqlite::Error| explain(&self.path, &error);
+        let mut statement = self.connection.prepare_cached(&sql).map_err(fail)?;
+        for row in rows {
+            statement.execute(rusqlite::params_from_iter(row.iter().map(Bound))).map_err(fail)?;
+        }
+        Ok(())
+    }
+
+    fn upsert_all(&mut self, into: &str, from: &str, keys: &[String], others: &[String]) -> Outcome<u64> {
+        let all = list(self, &[keys, others].concat());
         let (into, from) = (self.quote(into), self.quote(from));
         // "WHERE true" keeps SQLite from reading ON CONFLICT as a join's ON.
         let copy = format!(
             "INSERT INTO {into} ({all}) SELECT {all} FROM {from} WHERE true ON CONFLICT ({})",
-            list(keys)
+            list(self, keys)
         );
         if others.is_empty() {
-            return format!("{copy} DO NOTHING");
+            return self.run(&format!("{copy} DO NOTHING"), &[]);
         }
         let quoted: Vec<String> = others.iter().map(|name| self.quote(name)).collect();
         let set =
@@ -160,12 +173,20 @@ impl Connection for Sqlite {
             .map(|name| format!("{into}.{name} IS NOT excluded.{name}"))
             .collect::<Vec<_>>()
             .join(" OR ");
-        format!("{copy} DO UPDATE SET {set} WHERE {differs}")
+        self.run(&format!("{copy} DO UPDATE SET {set} WHERE {differs}"), &[])
     }
 
-    fn columns_of(&mut self, table: &str) -> Outcome<Vec<String>> {
-        let rows = collect(self, "SELECT name FROM pragma_table_info(?) ORDER BY cid", &[Cell::from(table)])?;
-        Ok(rows.iter().filter_map(|row| row[0].text().map(str::to_owned)).collect())
+    fn columns_of(&mut self, table: &str) -> Outcome<Vec<(String, Option<Kind>)>> {
+        let sql = "SELECT name, type FROM pragma_table_info(?) ORDER BY cid";
+        let rows = collect(self, sql, &[Cell::from(table)])?;
+        let kind = |declared: &str| match declared {
+            "TEXT" => Some(Kind::Text),
+            "INTEGER" => Some(Kind::Int),
+            "REAL" => Some(Kind::Real),
+            _ => None,
+        };
+        let column = |row: &Vec<Cell>| Some((row[0].text()?.to_owned(), row[1].text().and_then(kind)));
+        Ok(rows.iter().filter_map(column).collect())
     }
 
     fn key_of(&mut self, table: &str) -> Outcome<Vec<String>> {

@@ -1,8 +1,8 @@
-use manners::{Exit, Failure, Outcome};
+use manners::{Failure, Outcome};
 use wire::{Cell, Kind};
 
 use crate::Db;
-use crate::connection::{Connection, collect};
+use crate::connection::{Connection, Insert, collect, in_transaction_of_this_session, list};
 use crate::schema::{check_name, create_sql};
 
 /// Where rows wait until all have come. The column that counts lines must not collide with a user's.
@@ -38,16 +38,18 @@ pub struct Loaded {
     pub written: u64,
 }
 
+/// Rows that wait for one statement.
+const ROWS_AT_ONCE: usize = 1_000;
+
 /// A load of rows into one table, upserted by key: all of them, at [`TableLoad::finish`], or none.
 pub struct TableLoad<'a> {
     connection: &'a mut dyn Connection,
     table: String,
     keys: Vec<String>,
     columns: Vec<TypedColumn>,
-    insert: String,
     duplicates: Duplicates,
-    loaded: Loaded,
-    open: bool,
+    waiting: Vec<Vec<Cell>>,
+    read: u64,
 }
 
 impl Db {
@@ -67,27 +69,28 @@ impl Db {
         }
         let connection = self.connection.as_mut();
         check_columns(connection, table, &columns, keys)?;
-        connection.begin()?;
         let typed: Vec<(&str, Kind)> = columns
             .iter()
             .map(|column| (column.name.as_str(), column.kind))
             .chain([(LINE, Kind::Int)])
             .collect();
-        let key_names: Vec<&str> = keys.iter().map(String::as_str).collect();
+        // Without a key, duplicates are found at the end, together; with one, a later row takes the place of an earlier.
+        let key_names: Vec<&str> = match duplicates {
+            Duplicates::Refuse => Vec::new(),
+            Duplicates::LastWins => keys.iter().map(String::as_str).collect(),
+        };
         let create = create_sql(connection, "CREATE TEMPORARY TABLE", STAGING, &typed, &key_names);
         connection.run(&create, &[])?;
-        let names: Vec<String> = typed.iter().map(|(name, _)| connection.quote(name)).collect();
-        let places = vec!["?"; names.len()].join(", ");
-        let insert = format!("INSERT INTO {STAGING} ({}) VALUES ({places})", names.join(", "));
+        // A plain transaction: while rows still come in, other writers are not kept waiting.
+        connection.run("BEGIN", &[])?;
         Ok(TableLoad {
             connection,
             table: table.to_owned(),
             keys: keys.to_vec(),
             columns,
-            insert,
             duplicates,
-            loaded: Loaded::default(),
-            open: true,
+            waiting: Vec::new(),
+            read: 0,
         })
     }
 }
@@ -95,86 +98,98 @@ impl Db {
 impl TableLoad<'_> {
     /// Adds one row, a cell for each column; `line` is its place in the input.
     pub fn add(&mut self, line: u64, mut cells: Vec<Cell>) -> Outcome {
-        self.loaded.read += 1;
-        let key: Vec<Cell> = self.key_positions().map(|at| cells[at].clone()).collect();
-        if let Some(at) = key.iter().position(|cell| *cell == Cell::Null) {
-            return Err(Failure::data(format!("line {line}: key column {:?} is empty", self.keys[at])));
+        self.read += 1;
+        for (at, key) in self.key_positions().zip(&self.keys) {
+            let misfit = match &cells[at] {
+                Cell::Null => Some("is empty"),
+                Cell::Text(text) => self.connection.key_misfit(text),
+                _ => None,
+            };
+            if let Some(misfit) = misfit {
+                return Err(Failure::data(format!("line {line}: key column {key:?} {misfit}")));
+            }
         }
         cells.push(Cell::Int(i64::try_from(line).unwrap_or(i64::MAX)));
-        match self.connection.run(&self.insert, &cells) {
-            Ok(_) => Ok(()),
-            // Only a constraint can mean "that key again"; a full disk takes the waiting rows with it.
-            Err(failure) if failure.exit() != Exit::Data => Err(failure),
-            Err(failure) => match self.earlier(&key)? {
-                None => Err(failure),
-                Some(_) if self.duplicates == Duplicates::LastWins => self.replace(&key, &cells),
-                Some(earlier) => {
-                    let mut text = String::new();
-                    key.iter().for_each(|cell| {
-                        text.push(' ');
-                        cell.push_text(&mut text);
-                    });
-                    Err(Failure::data(format!(
-                        "lines {earlier} and {line} have the same key ({} ={text}); nothing was loaded \
-                         (--last-wins keeps the later)",
-                        self.keys.join(", ")
-                    )))
-                }
-            },
-        }
+        self.waiting.push(cells);
+        if self.waiting.len() == ROWS_AT_ONCE { self.stage() } else { Ok(()) }
     }
 
     /// Makes the rows appear in the table.
     pub fn finish(mut self) -> Outcome<Loaded> {
+        self.stage()?;
+        self.connection.commit()?;
+        let staged = self.count_staged()?;
+        if self.duplicates == Duplicates::Refuse {
+            self.refuse_duplicates()?;
+        }
         let others: Vec<String> = self
             .columns
             .iter()
             .filter(|column| !self.keys.contains(&column.name))
             .map(|column| column.name.clone())
             .collect();
-        // Only now, so that a load that fails leaves no table behind (some servers cannot undo making one).
         let typed: Vec<(&str, Kind)> =
             self.columns.iter().map(|column| (column.name.as_str(), column.kind)).collect();
-        let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
-        let create = create_sql(self.connection, "CREATE TABLE IF NOT EXISTS", &self.table, &typed, &keys);
+        let key_names: Vec<&str> = self.keys.iter().map(String::as_str).collect();
+        let create =
+            create_sql(self.connection, "CREATE TABLE IF NOT EXISTS", &self.table, &typed, &key_names);
+        let (table, keys) = (&self.table, &self.keys);
+        // Only now, so that a load that is refused leaves no table behind (some servers cannot undo making one).
         self.connection.run(&create, &[])?;
-        let upsert = self.connection.upsert_all(&self.table, STAGING, &self.keys, &others);
-        self.loaded.written = self.connection.run(&upsert, &[])?;
-        self.connection.run(&format!("DROP TABLE {STAGING}"), &[])?;
-        self.connection.commit()?;
-        self.open = false;
-        Ok(self.loaded)
+        let written = in_transaction_of_this_session(self.connection, |connection| {
+            connection.upsert_all(table, STAGING, keys, &others)
+        })?;
+        Ok(Loaded { read: self.read, replaced: self.read - staged, written })
+    }
+
+    /// Moves the waiting rows to the temporary table.
+    fn stage(&mut self) -> Outcome {
+        let columns: Vec<&str> =
+            self.columns.iter().map(|column| column.name.as_str()).chain([LINE]).collect();
+        let replace = self.duplicates == Duplicates::LastWins;
+        let rows: Vec<&[Cell]> = self.waiting.iter().map(Vec::as_slice).collect();
+        self.connection.insert_all(&Insert { table: STAGING, columns: &columns, replace }, &rows)?;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    fn count_staged(&mut self) -> Outcome<u64> {
+        let rows = collect(self.connection, &format!("SELECT count(*) FROM {STAGING}"), &[])?;
+        Ok(rows[0][0].int().and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+    }
+
+    fn refuse_duplicates(&mut self) -> Outcome {
+        let keys = list(self.connection, &self.keys);
+        let sql = format!(
+            "SELECT min({LINE}), max({LINE}), {keys} FROM {STAGING} GROUP BY {keys} HAVING count(*) > 1 \
+             ORDER BY 1 LIMIT 1"
+        );
+        let Some(twice) = collect(self.connection, &sql, &[])?.into_iter().next() else { return Ok(()) };
+        let mut lines = [String::new(), String::new()];
+        let mut key = String::new();
+        lines.iter_mut().zip(&twice).for_each(|(text, line)| line.push_text(text));
+        for cell in &twice[2..] {
+            key.push(' ');
+            cell.push_text(&mut key);
+        }
+        Err(Failure::data(format!(
+            "lines {} and {} have the same key ({} ={key}); nothing was loaded (--last-wins keeps the later)",
+            lines[0],
+            lines[1],
+            self.keys.join(", ")
+        )))
     }
 
     fn key_positions(&self) -> impl Iterator<Item = usize> {
         self.keys.iter().filter_map(|key| self.columns.iter().position(|column| column.name == *key))
     }
-
-    fn is_key(&self) -> String {
-        let tests: Vec<String> =
-            self.keys.iter().map(|key| format!("{} = ?", self.connection.quote(key))).collect();
-        tests.join(" AND ")
-    }
-
-    fn earlier(&mut self, key: &[Cell]) -> Outcome<Option<i64>> {
-        let sql = format!("SELECT {LINE} FROM {STAGING} WHERE {}", self.is_key());
-        Ok(collect(self.connection, &sql, key)?.first().and_then(|row| row[0].int()))
-    }
-
-    fn replace(&mut self, key: &[Cell], cells: &[Cell]) -> Outcome {
-        self.loaded.replaced += 1;
-        let sql = format!("DELETE FROM {STAGING} WHERE {}", self.is_key());
-        self.connection.run(&sql, key)?;
-        self.connection.run(&self.insert, cells).map(drop)
-    }
 }
 
 impl Drop for TableLoad<'_> {
     fn drop(&mut self) {
-        if self.open {
-            // Whatever went wrong is being reported; a connection that is gone has undone its work by itself.
-            let _ = self.connection.rollback();
-        }
+        // Whatever went wrong is being reported; a connection that is gone has undone its work by itself.
+        let _ = self.connection.rollback();
+        let _ = self.connection.run(&format!("{} {STAGING}", self.connection.drop_temporary()), &[]);
     }
 }
 
@@ -203,7 +218,8 @@ fn check_columns(
     if present.is_empty() {
         return Ok(());
     }
-    if let Some(name) = names.iter().find(|name| !present.iter().any(|there| there == *name)) {
+    if let Some(name) = names.iter().find(|name| !present.iter().any(|(there, _)| there == *name)) {
+        let present: Vec<&str> = present.iter().map(|(there, _)| there.as_str()).collect();
         return Err(Failure::data(format!(
             "table {table} has no column {name:?} (it has {})",
             present.join(", ")

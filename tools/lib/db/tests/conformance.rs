@@ -1,23 +1,37 @@
 //! One suite for every SQL dialect. A dialect is a function that gives the URL of an empty database.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
-use db::{Access, Db, DueEvent, Duplicates, Loaded, Stored, Tables, TypedColumn};
+use std::sync::LazyLock;
+
+use db::{Access, Arrival, Db, DueEvent, Duplicates, Loaded, Stored, Tables, TypedColumn};
 use manners::{Exit, Now, Outcome};
+use servers::MariaDb;
 use tempfile::TempDir;
 use wire::{Cell, EVENT_V1, Event, Identity, Kind, LISTING_V1, Listing, Round};
 
 /// An empty database; it is gone after the test.
 struct Place {
     url: String,
-    _dir: TempDir,
+    _dir: Option<TempDir>,
 }
 
 fn sqlite() -> Place {
     let dir = tempfile::tempdir().unwrap();
-    Place { url: format!("sqlite:{}/x.db", dir.path().display()), _dir: dir }
+    Place { url: format!("sqlite:{}/x.db", dir.path().display()), _dir: Some(dir) }
 }
 
-const DIALECTS: &[fn() -> Place] = &[sqlite];
+/// A server that takes local infiles, as MariaDB does unless told otherwise.
+fn mariadb() -> Place {
+    Place { url: MariaDb::shared().new_database(), _dir: None }
+}
+
+/// One that does not, as MySQL 8.
+fn mariadb_without_infile() -> Place {
+    static SERVER: LazyLock<MariaDb> = LazyLock::new(|| MariaDb::with(&["--local-infile=0"]));
+    Place { url: SERVER.new_database(), _dir: None }
+}
+
+const DIALECTS: &[fn() -> Place] = &[sqlite, mariadb, mariadb_without_infile];
 
 /// Runs a test on every dialect.
 fn on_all(test: fn(&Place)) {
@@ -88,7 +102,12 @@ fn event(id: i64, players: i64, sg_total: f64) -> Event {
 }
 
 fn store(db: &mut Db, event: &Event) -> Stored {
-    db.store_event(event, false, at(DAY)).unwrap()
+    store_all(db, &[event], false).remove(0)
+}
+
+fn store_all(db: &mut Db, events: &[&Event], allow_shrink: bool) -> Vec<Stored> {
+    let arrivals: Vec<Arrival> = events.iter().map(|event| Arrival::from((*event).clone())).collect();
+    db.store_events(&arrivals, allow_shrink, at(DAY)).unwrap()
 }
 
 fn rounds(db: &mut Db, events: &[Identity]) -> Vec<Vec<Cell>> {
@@ -127,7 +146,7 @@ fn revisions_count_content_changes() {
     on_all(|place| {
         let mut db = place.open();
         let mut store = |players, shrink| {
-            let stored = db.store_event(&event(1, players, 1.0), shrink, at(DAY)).unwrap();
+            let stored = store_all(&mut db, &[&event(1, players, 1.0)], shrink).remove(0);
             (stored, db.unexported().unwrap()[0].rounds_rev, rounds(&mut db, &[]).len())
         };
         assert_eq!(store(10, false), (Stored::New, 1, 10));
@@ -136,6 +155,44 @@ fn revisions_count_content_changes() {
         let (refused, rev, rows) = store(2, false);
         assert!(matches!(refused, Stored::Refused(_)) && (rev, rows) == (2, 5));
         assert_eq!(store(2, true), (Stored::Changed, 3, 2));
+    });
+}
+
+#[test]
+fn events_that_come_together_are_told_apart() {
+    on_all(|place| {
+        let mut db = place.open();
+        let (one, two, corrected) = (event(1, 400, 1.0), event(2, 3, 1.0), event(1, 390, 2.0));
+        let stored = store_all(&mut db, &[&one, &two, &event(3, 0, 0.0), &one, &corrected], false);
+        assert_eq!(
+            stored,
+            [Stored::New, Stored::New, Stored::Unavailable, Stored::Same, Stored::Changed],
+            "an event that came again, then corrected"
+        );
+        assert_eq!(rounds(&mut db, &[identity(1)]).len(), 390, "the later rounds, and no ghosts");
+        assert_eq!(rounds(&mut db, &[]).len(), 393);
+        assert_eq!(db.unexported().unwrap()[0].rounds_rev, 2);
+    });
+}
+
+#[test]
+fn every_character_comes_back() {
+    on_all(|place| {
+        let mut db = place.open();
+        let mut odd = event(1, 1, 1.0);
+        for text in [
+            "\t\n\r\\\\N",
+            "\\N",
+            "NULL",
+            "'quoted' \"and\" `ticked`",
+            "\u{1}\u{7f}🏌️ é\u{301}",
+            "%_;--/*",
+            " ",
+        ] {
+            odd.rounds[0].set("player_name", Cell::from(text)).unwrap();
+            store(&mut db, &odd);
+            assert_eq!(rounds(&mut db, &[identity(1)]), [odd.rounds[0].0.clone()], "{text:?}");
+        }
     });
 }
 
@@ -261,7 +318,7 @@ fn a_lease_has_one_holder() {
     on_all(|place| {
         let (mut one, mut two) = (place.open(), place.open());
         let lease = one.lease("refresh").unwrap();
-        assert_eq!(two.lease("refresh").unwrap_err().exit(), Exit::Unavailable);
+        assert_eq!(two.lease("refresh").err().map(|failure| failure.exit()), Some(Exit::Unavailable));
         two.lease("train").unwrap();
         drop(lease);
         two.lease("refresh").unwrap();
@@ -277,5 +334,39 @@ fn a_table_that_somebody_altered_is_named() {
         let failure = Db::open(&place.url, Access::Write, tables).err().unwrap();
         assert_eq!(failure.exit(), Exit::Config);
         assert!(failure.to_string().contains("table things has no column \"tour\""), "{failure}");
+    });
+}
+
+#[test]
+fn a_reader_cannot_write() {
+    on_all(|place| {
+        let mut db = place.open();
+        store(&mut db, &event(1, 1, 1.0));
+        drop(db);
+        let mut db = Db::open(&place.url, Access::Read, Tables::default()).unwrap();
+        let before = rounds(&mut db, &[]);
+        for statement in
+            ["WITH x AS (SELECT 1) DELETE FROM player_round_stats_pga_with_sg_data", "SELECT 1; DROP TABLE x"]
+        {
+            assert!(db.sql(statement, &mut |_| Ok(())).is_err(), "{statement}");
+        }
+        assert!(db.list_events(&[listing(7, "no")], at(DAY)).is_err());
+        assert_eq!(rounds(&mut db, &[]), before);
+    });
+}
+
+#[test]
+fn many_rows_load_at_once() {
+    on_all(|place| {
+        let mut db = place.open();
+        let rows: Vec<(String, i64)> = (0..2_500).map(|n| (format!("key {n:05}"), n)).collect();
+        let rows: Vec<(&str, i64)> = rows.iter().map(|(key, n)| (key.as_str(), *n)).collect();
+        assert_eq!(load(&mut db, &rows, Duplicates::Refuse).unwrap().written, 2_500);
+        let again: Vec<(&str, i64)> = rows.iter().chain(&rows).map(|(key, n)| (*key, n / 2)).collect();
+        let loaded = load(&mut db, &again, Duplicates::LastWins).unwrap();
+        // Number 0 keeps its half.
+        assert_eq!((loaded.read, loaded.replaced, loaded.written), (5_000, 2_500, 2_499));
+        let failure = load(&mut db, &again, Duplicates::Refuse).unwrap_err().to_string();
+        assert!(failure.contains("lines 2 and 2502 have the same key"), "{failure}");
     });
 }
