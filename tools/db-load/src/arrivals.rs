@@ -41,7 +41,9 @@ impl Arrivals {
         let mut batch = Vec::new();
         while batch.len() < TOGETHER && self.ended.is_none() {
             let next = if batch.is_empty() {
-                self.incoming.recv().unwrap_or_else(|_| Err(Failure::unavailable("the input's reader broke off")))
+                self.incoming
+                    .recv()
+                    .unwrap_or_else(|_| Err(Failure::unavailable("the input's reader broke off")))
             } else {
                 match self.incoming.try_recv() {
                     Ok(next) => next,

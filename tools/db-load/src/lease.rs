@@ -29,7 +29,9 @@ pub(crate) fn lease(db: &mut Db, name: &str, command: &[OsString]) -> Outcome {
     let child = child.map_err(|error| Failure::usage(format!("{shown}: {error}")))?;
     let status = wait(child, &mut lease).place(&shown)?;
     let Some(status) = status else {
-        return Err(Failure::unavailable(format!("the lease was lost to another {name}: {shown} was stopped")));
+        return Err(Failure::unavailable(format!(
+            "the lease was lost to another {name}: {shown} was stopped"
+        )));
     };
     drop(lease);
     match status.code() {
