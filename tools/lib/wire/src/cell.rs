@@ -21,7 +21,7 @@ impl Cell {
     pub fn push_text(&self, text: &mut String) {
         match self {
             Cell::Null => {}
-            Cell::Int(value) => text.push_str(&value.to_string()),
+            Cell::Int(value) => text.push_str(itoa::Buffer::new().format(*value)),
             Cell::Real(value) => rows::number::push(text, *value),
             Cell::Text(value) => text.push_str(value),
         }

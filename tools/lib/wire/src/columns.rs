@@ -1,6 +1,6 @@
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::cell::Cell;
@@ -59,6 +59,31 @@ pub const COLUMNS: [(&str, Kind); 35] = [
     ("bogies", Int),
     ("doubles_or_worse", Int),
 ];
+
+/// Places of the columns that say whose round it is, known before the program runs.
+pub(crate) const TOUR: usize = place("tour");
+pub(crate) const YEAR: usize = place("year");
+pub(crate) const EVENT_ID: usize = place("event_id");
+pub(crate) const DG_ID: usize = place("dg_id");
+pub(crate) const ROUND_NUM: usize = place("round_num");
+
+/// Where a column stands. A name that is no column does not compile.
+const fn place(column: &str) -> usize {
+    let mut at = 0;
+    while !same(COLUMNS[at].0.as_bytes(), column.as_bytes()) {
+        at += 1;
+    }
+    at
+}
+
+/// `==` of names, which constants may not use yet.
+const fn same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
 
 /// One player's one round: a cell for each of [`COLUMNS`].
 #[derive(Clone, Debug, PartialEq)]
@@ -130,23 +155,46 @@ impl<'de> Visitor<'de> for RoundVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Round, A::Error> {
         let mut round = Round::empty();
         let mut seen = [false; COLUMNS.len()];
-        // Our own writer keeps the columns' order, so the next name is nearly always the expected one.
-        let mut next = 0;
-        while let Some(name) = map.next_key::<std::borrow::Cow<'de, str>>()? {
-            let at = match COLUMNS.get(next) {
-                Some((expected, _)) if *expected == name => next,
-                _ => Round::position(&name)
-                    .ok_or_else(|| de::Error::custom(format_args!("{name:?} is no column of a round")))?,
-            };
+        let mut due = 0;
+        while let Some(at) = map.next_key_seed(Name { due })? {
             if std::mem::replace(&mut seen[at], true) {
-                return Err(de::Error::custom(format_args!("{name:?} stands twice in a round")));
+                return Err(de::Error::custom(format_args!("{:?} stands twice in a round", COLUMNS[at].0)));
             }
             round.0[at] = fit(at, map.next_value()?).map_err(de::Error::custom)?;
-            next = at + 1;
+            due = at + 1;
         }
         match seen.iter().position(|seen| !seen) {
             None => Ok(round),
             Some(at) => Err(de::Error::custom(format_args!("a round lacks {:?}", COLUMNS[at].0))),
+        }
+    }
+}
+
+/// Reads a column's name as its place. Our own writer keeps the columns' order, so it is nearly always the one that is due.
+struct Name {
+    due: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = usize;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<usize, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name {
+    type Value = usize;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a column")
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<usize, E> {
+        match COLUMNS.get(self.due) {
+            Some((due, _)) if *due == name => Ok(self.due),
+            _ => Round::position(name)
+                .ok_or_else(|| E::custom(format_args!("{name:?} is no column of a round"))),
         }
     }
 }

@@ -53,6 +53,9 @@ fn what_is_wrong_is_said() {
     short.rounds.pop();
     assert_eq!(said(&short), "pga/2025/14: n_rounds says 2, but 1 follow");
     assert_eq!(said(&event(vec![round(1, 1), round(1, 1)])), "pga/2025/14: player 1 has round 1 twice");
+    let apart = event(vec![round(2, 1), round(1, 1), round(2, 1)]);
+    assert_eq!(said(&apart), "pga/2025/14: player 2 has round 1 twice");
+    assert!(Event::from_line(b"{\"v\":\"\xff\"}").unwrap_err().contains("not a wire record"));
     assert!(said(&event(vec![])).contains("either rounds or a reason"));
     let mut other = round(1, 1);
     other.set("year", Cell::Int(2024)).unwrap();
@@ -60,6 +63,18 @@ fn what_is_wrong_is_said() {
     let version = Event { v: "fairway.event/2".to_owned(), ..event(vec![round(1, 1)]) };
     assert!(said(&version).contains("fairway.event/1"));
     assert!(Event::from_line(b"[]").unwrap_err().contains("not a wire record"));
+}
+
+#[test]
+fn rounds_may_name_their_columns_in_any_order_but_all_of_them() {
+    let whole = serde_json::to_string(&round(1, 1)).unwrap();
+    let others = whole.replacen("\"tour\":\"pga\",", "", 1);
+    let last = format!("{},\"tour\":\"pga\"}}", others.strip_suffix('}').unwrap());
+    assert_eq!(serde_json::from_str::<Round>(&last).unwrap(), round(1, 1));
+    let said = |text: &str| serde_json::from_str::<Round>(text).unwrap_err().to_string();
+    assert!(said(&others).contains("lacks \"tour\""));
+    assert!(said(&whole.replacen("\"year\"", "\"tour\"", 1)).contains("\"tour\" stands twice"));
+    assert!(said(&whole.replacen("\"year\"", "\"yaer\"", 1)).contains("\"yaer\" is no column"));
 }
 
 #[test]
@@ -93,5 +108,29 @@ fn identities_are_plain() {
         "a,b/2025/1",
     ] {
         assert!(bad.parse::<Identity>().is_err(), "{bad}");
+    }
+}
+
+/// The hash stands in databases: another value would make every stored event look changed.
+#[test]
+fn the_hash_of_an_event_never_changes() {
+    let hashes: Vec<String> = include_str!("../test_data/events.jsonl")
+        .lines()
+        .map(|line| Event::from_line(line.as_bytes()).unwrap().content_sha256())
+        .collect();
+    let pinned = [
+        "00ee0a84119b950f38a9f1b81abbd2c0ae874bba28efe6923a5435d9f79222e9",
+        "92c1bc6bde2e2bacf03892df0281e8c1bd53df03e32f1da8b729caa11253d1e7",
+        "7e3facc54e5c4dda6d36fd02338310c873b5d680b18c7cfb8c81fd6b4286fecc",
+    ];
+    assert_eq!(hashes, pinned);
+}
+
+/// What was written is written again, byte for byte.
+#[test]
+fn a_line_comes_back_byte_for_byte() {
+    for line in include_str!("../test_data/events.jsonl").lines() {
+        let event = Event::from_line(line.as_bytes()).unwrap();
+        assert_eq!(serde_json::to_string(&event).unwrap(), line);
     }
 }
