@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tempfile::TempDir;
+
 use crate::guarded::{Guarded, free_port};
 
 /// How long a server may take until it answers.
@@ -17,6 +19,7 @@ pub struct MariaDb {
     folder: PathBuf,
     port: u16,
     options: Vec<String>,
+    certificates: Option<TempDir>,
 }
 
 impl MariaDb {
@@ -29,9 +32,11 @@ impl MariaDb {
     /// A server of the test's own, with options such as `--local-infile=0`.
     pub fn with(options: &[&str]) -> MariaDb {
         let folder = tempfile::Builder::new().prefix("fairway-mariadb-").tempdir().unwrap().keep();
+        std::fs::create_dir(folder.join("tmp")).unwrap();
         let made = Command::new("mysql_install_db")
             .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
             .arg(format!("--datadir={}", folder.join("data").display()))
+            .arg(format!("--tmpdir={}", folder.join("tmp").display()))
             .args(as_root())
             .output();
         let made = made.unwrap_or_else(|error| {
@@ -39,7 +44,7 @@ impl MariaDb {
         });
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let options = options.iter().map(|option| (*option).to_owned()).collect();
-        let mut server = MariaDb { server: None, folder, port: free_port(), options };
+        let mut server = MariaDb { server: None, folder, port: free_port(), options, certificates: None };
         server.start();
         server
     }
@@ -52,6 +57,8 @@ impl MariaDb {
             format!("--datadir={folder}/data"),
             format!("--socket={folder}/sock"),
             format!("--pid-file={folder}/pid"),
+            // A server that starts removes every temporary table it finds there, other servers' too.
+            format!("--tmpdir={folder}/tmp"),
             format!("--port={}", self.port),
             "--bind-address=127.0.0.1".to_owned(),
             // Tests commit often; what a power cut would do to a test's server is nobody's business.
@@ -71,6 +78,11 @@ impl MariaDb {
             thread::sleep(Duration::from_millis(50));
         }
         self.server = Some(server);
+    }
+
+    /// Other options for its next start.
+    pub fn set_options(&mut self, options: &[&str]) {
+        self.options = options.iter().map(|option| (*option).to_owned()).collect();
     }
 
     /// Ends it as a crash would.
@@ -109,6 +121,26 @@ impl MariaDb {
     /// A database by name, as `--db` takes it.
     pub fn url(&self, database: &str) -> String {
         format!("mysql://root@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// A server that takes TLS only, with a certificate for `host` by an authority of its own.
+    pub fn with_tls(host: &str) -> MariaDb {
+        let folder = tempfile::Builder::new().prefix("fairway-tls-").tempdir().unwrap();
+        crate::certificate::make(folder.path(), host);
+        let file = |name: &str| folder.path().join(name).display().to_string();
+        let mut server = MariaDb::with(&[
+            "--require-secure-transport=ON",
+            &format!("--ssl-ca={}", file("ca.pem")),
+            &format!("--ssl-cert={}", file("server.pem")),
+            &format!("--ssl-key={}", file("server.key")),
+        ]);
+        server.certificates = Some(folder);
+        server
+    }
+
+    /// The authority that signed a server's certificate.
+    pub fn authority(&self) -> PathBuf {
+        self.certificates.as_ref().unwrap().path().join("ca.pem")
     }
 
     /// The URL of a new empty database.

@@ -22,6 +22,8 @@ const SILENT_MS: u32 = 30_000;
 #[derive(Clone, Debug)]
 pub(super) struct Address {
     pub(super) name: String,
+    /// Whether TLS is asked for.
+    pub(super) encrypted: bool,
     pub(super) options: OptsBuilder,
 }
 
@@ -39,6 +41,7 @@ impl Address {
         let port = url.port().unwrap_or(3306);
         let user = decoded(url.username());
         let asked = Asked::of(&url)?;
+        let tls = asked.tls(is_loopback(&url));
         let options = OptsBuilder::new()
             .ip_or_hostname(Some(host))
             .tcp_port(port)
@@ -50,10 +53,10 @@ impl Address {
             .tcp_connect_timeout(Some(CONNECT))
             .tcp_keepalive_time_ms(Some(SILENT_MS))
             .tcp_user_timeout_ms(Some(SILENT_MS))
-            .ssl_opts(asked.tls(is_loopback(&url)))
+            .ssl_opts(tls.clone())
             .init(session(access));
-        // A trailing dot or an encoded name must not make it another place in messages.
-        Ok(Address { name: format!("mysql://{host}:{port}/{database}"), options })
+        let name = format!("mysql://{host}:{port}/{database}");
+        Ok(Address { name, encrypted: tls.is_some(), options })
     }
 }
 

@@ -20,9 +20,8 @@ use address::Address;
 use trouble::Trouble;
 use waiting::Waiting;
 
-/// How the type of a column is called in `information_schema`.
-const TYPES: [(&str, Kind); 4] =
-    [("bigint", Kind::Int), ("double", Kind::Real), ("longtext", Kind::Text), ("varchar", Kind::Text)];
+/// Characters of a text in a key: three of them, four bytes each, fit the longest key that InnoDB takes.
+const KEY_CHARACTERS: i64 = 255;
 
 /// A session on a server, made anew when it is lost between transactions.
 pub(crate) struct MySql {
@@ -73,7 +72,7 @@ impl MySql {
 
     fn fail(&mut self, error: &Error) -> Failure {
         self.trouble = trouble::of(error);
-        trouble::failure(&self.address.name, error)
+        trouble::failure(&self.address, error)
     }
 
     fn execute(&mut self, sql: &str, parameters: &[Cell]) -> Result<u64, Error> {
@@ -120,10 +119,8 @@ fn connect(address: &Address, waiting: &mut Waiting) -> Outcome<Conn> {
             Ok(session) => return Ok(session),
             Err(error) => error,
         };
-        let failure = trouble::failure(&address.name, &error);
-        if trouble::of(&error) != Trouble::Away
-            || !waiting.rest_and_say(&trouble::short(&address.name, &error))
-        {
+        let failure = trouble::failure(address, &error);
+        if trouble::of(&error) != Trouble::Away || !waiting.rest_and_say(&trouble::short(address, &error)) {
             return Err(failure);
         }
     }
@@ -174,7 +171,6 @@ impl Connection for MySql {
         parameters: &[Cell],
         row: &mut dyn FnMut(&[Cell]) -> Outcome,
     ) -> Outcome<Vec<String>> {
-        let name = &self.address.name;
         // Prepared even without parameters: doubles come in binary, and it can be one statement only.
         let answer = self.session.exec_iter(sql, values::parameters(parameters));
         let outcome = answer.and_then(|mut answer| {
@@ -194,7 +190,7 @@ impl Connection for MySql {
             Ok(names) => names,
             Err(error) => {
                 self.trouble = trouble::of(&error);
-                Err(trouble::failure(name, &error))
+                Err(trouble::failure(&self.address, &error))
             }
         }
     }
@@ -288,15 +284,20 @@ impl Connection for MySql {
     }
 
     fn columns_of(&mut self, table: &str) -> Outcome<Vec<(String, Option<Kind>)>> {
-        let sql = "SELECT column_name, data_type, collation_name FROM information_schema.columns \
+        let sql = "SELECT column_name, data_type, collation_name, character_maximum_length FROM information_schema.columns \
                    WHERE table_schema = database() AND table_name = ? ORDER BY ordinal_position";
         let rows = collect(self, sql, &[Cell::from(table)])?;
-        let column = |row: &Vec<Cell>| {
-            let (_, kind) = *TYPES.iter().find(|(name, _)| row[1].text() == Some(name))?;
-            let exact = kind != Kind::Text || row[2].text() == Some("utf8mb4_bin");
-            exact.then_some(kind)
+        let kind = |row: &Vec<Cell>| match row[1].text()? {
+            "bigint" => Some(Kind::Int),
+            "double" => Some(Kind::Real),
+            "longtext" | "varchar"
+                if row[2].text() == Some("utf8mb4_bin") && row[3].int() >= Some(KEY_CHARACTERS) =>
+            {
+                Some(Kind::Text)
+            }
+            _ => None,
         };
-        Ok(rows.iter().filter_map(|row| Some((row[0].text()?.to_owned(), column(row)))).collect())
+        Ok(rows.iter().filter_map(|row| Some((row[0].text()?.to_owned(), kind(row)))).collect())
     }
 
     fn key_of(&mut self, table: &str) -> Outcome<Vec<String>> {

@@ -5,6 +5,8 @@ use std::io;
 use ::mysql::{DriverError, Error};
 use manners::{Exit, Failure};
 
+use super::address::Address;
+
 /// Whether running a transaction again can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
@@ -48,12 +50,14 @@ mod code {
     pub(super) const CONNECTION_KILLED: u16 = 1927;
     pub(super) const SECURE_TRANSPORT_REQUIRED: u16 = 3159;
     pub(super) const CLIENT_LOCAL_FILES_DISABLED: u16 = 3948;
+    pub(super) const LOAD_INFILE_CAPABILITY_DISABLED: u16 = 4166;
 }
 
 /// Errors that say: this server (or a proxy in front of it) takes no local infile.
 pub(super) fn refuses_infile(error: &Error) -> bool {
-    matches!(error, Error::MySqlError(error)
-        if [code::NOT_ALLOWED_COMMAND, code::CLIENT_LOCAL_FILES_DISABLED].contains(&error.code))
+    let refusals =
+        [code::NOT_ALLOWED_COMMAND, code::CLIENT_LOCAL_FILES_DISABLED, code::LOAD_INFILE_CAPABILITY_DISABLED];
+    matches!(error, Error::MySqlError(error) if refusals.contains(&error.code))
 }
 
 pub(super) fn of(error: &Error) -> Trouble {
@@ -70,13 +74,12 @@ pub(super) fn of(error: &Error) -> Trouble {
             | code::CONNECTION_KILLED => Trouble::Away,
             _ => Trouble::Lasting,
         },
+        _ if tls(error).is_some() => Trouble::Lasting,
         Error::IoError(error) => match error.kind() {
             // The name of the host, a certificate file.
             io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput => {
                 Trouble::Lasting
             }
-            // A handshake that failed comes as an I/O error that carries TLS's own.
-            _ if tls(error).is_some() => Trouble::Lasting,
             _ => Trouble::Away,
         },
         Error::CodecError(_) => Trouble::Away,
@@ -88,24 +91,32 @@ pub(super) fn of(error: &Error) -> Trouble {
     }
 }
 
-/// What to tell the user; `place` is the server.
-pub(super) fn failure(place: &str, error: &Error) -> Failure {
+/// What to tell the user.
+pub(super) fn failure(address: &Address, error: &Error) -> Failure {
     let (exit, remedy) = match error {
+        Error::MySqlError(server) if server.code == code::ACCESS_DENIED && !address.encrypted => {
+            // What MariaDB says where TLS is required.
+            (
+                Exit::Denied,
+                " (the user is in --db, the password in FAIRWAY_DB_PASSWORD or FAIRWAY_DB_PASSWORD_FILE; does \
+                             the server want TLS? add ?ssl-mode=verify-identity&ssl-ca=FILE to --db)",
+            )
+        }
         Error::MySqlError(server) => meaning(server.code, &server.message),
-        Error::IoError(error) if tls(error).is_some() => (Exit::Config, NOT_TRUSTED),
         Error::TlsError(_) => (Exit::Config, NOT_TRUSTED),
+        _ if tls(error).is_some() => (Exit::Config, NOT_TRUSTED),
         Error::DriverError(DriverError::TlsNotSupported) => {
             (Exit::Config, " (the server has no TLS; ssl-mode=disabled, if that is right)")
         }
         _ if of(error) == Trouble::Away => (Exit::Unavailable, " (run it again when the server is back)"),
         _ => (Exit::Config, ""),
     };
-    Failure::new(exit, format!("{place}: {}{remedy}", words(error)))
+    Failure::new(exit, format!("{}: {}{remedy}", address.name, words(error)))
 }
 
 /// The same in few words, while there is still hope.
-pub(super) fn short(place: &str, error: &Error) -> String {
-    format!("{place}: {}", words(error))
+pub(super) fn short(address: &Address, error: &Error) -> String {
+    format!("{}: {}", address.name, words(error))
 }
 
 const NOT_TRUSTED: &str = " (ssl-ca=FILE names the authority that signed the server's certificate; its name must be the \
@@ -158,13 +169,23 @@ fn meaning(code: u16, message: &str) -> (Exit, &'static str) {
 
 /// The error in one line, without the driver's wrapping.
 fn words(error: &Error) -> String {
-    match error {
-        Error::MySqlError(error) => format!("{} (server error {})", error.message, error.code),
-        Error::IoError(error) => error.to_string(),
-        other => other.to_string(),
+    match (error, io_error(error)) {
+        (Error::MySqlError(error), _) => format!("{} (server error {})", error.message, error.code),
+        (_, Some(error)) => error.to_string(),
+        (other, None) => other.to_string(),
     }
 }
 
-fn tls(error: &io::Error) -> Option<&rustls::Error> {
-    error.get_ref()?.downcast_ref()
+/// The error of a handshake that failed: it comes inside an I/O error.
+fn tls(error: &Error) -> Option<&rustls::Error> {
+    io_error(error)?.get_ref()?.downcast_ref()
+}
+
+/// What went wrong on the way, which may be inside what is wrong with a packet.
+fn io_error(error: &Error) -> Option<&io::Error> {
+    match error {
+        Error::IoError(error) => Some(error),
+        Error::CodecError(error) => std::error::Error::source(error)?.downcast_ref(),
+        _ => None,
+    }
 }

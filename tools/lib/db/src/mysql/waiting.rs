@@ -46,7 +46,7 @@ impl Waiting {
     pub(super) fn rest_and_say(&mut self, why: &str) -> bool {
         if !self.said && Instant::now() < self.until {
             self.said = true;
-            let seconds = self.until.saturating_duration_since(Instant::now()).as_secs();
+            let seconds = self.until.saturating_duration_since(Instant::now()).as_secs_f64().ceil();
             say!("{why}; trying for {seconds} s ({MAX_WAIT})");
         }
         self.rest()
