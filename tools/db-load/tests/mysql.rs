@@ -160,7 +160,7 @@ fn a_server_without_a_free_connection_is_waited_for() {
     session.file(
         "fill",
         format!(
-            "for i in $(seq 14); do mariadb {client} -e 'SELECT sleep(3)' > /dev/null 2>&1 & done\n\
+            "for i in $(seq 14); do mariadb {client} -e 'SELECT sleep(4)' > /dev/null 2>&1 & done; sleep 0.3\n\
              for i in $(seq 100); do [[ $(mariadb {client} -e 'SELECT 1' 2>&1) == *'Too many'* ]] && break; sleep 0.02; done\n"
         ),
     );
