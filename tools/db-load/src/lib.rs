@@ -28,7 +28,7 @@ pub struct Args {
 
 #[derive(ClapArgs)]
 struct Place {
-    /// The database, like sqlite:golf.db; it is made when it is not there.
+    /// The database: sqlite:golf.db (made when it is not there) or mysql://user@host/golf.
     #[arg(long, value_name = "URL", env = "FAIRWAY_DB", hide_env_values = true)]
     db: String,
     /// Take the tables' names (and, for `rows`, the columns' types) from this recipe (TOML).

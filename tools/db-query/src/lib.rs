@@ -24,7 +24,7 @@ pub struct Args {
 
 #[derive(ClapArgs)]
 struct Place {
-    /// The database, like sqlite:golf.db.
+    /// The database: sqlite:golf.db or mysql://user@host/golf.
     #[arg(long, value_name = "URL", env = "FAIRWAY_DB", hide_env_values = true)]
     db: String,
     /// Take the tables' names from this recipe (TOML).

@@ -1,7 +1,8 @@
 //! `db-query` through its real binary; what it shows of loads is tested with `db-load`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
-use pipelines::Session;
+use pipelines::{Replay, Session};
+use servers::MariaDb;
 
 #[test]
 fn a_database_that_is_not_there_is_said_and_not_made() {
@@ -59,4 +60,39 @@ fn the_database_is_closed_before_the_first_byte_is_sent() {
     let lines: Vec<&str> = open.lines().map(str::trim).collect();
     assert_eq!(lines[0], "0", "files of the database are open: {open}");
     assert!(lines[1].parse::<u32>().unwrap() > 150_000, "{open}");
+}
+
+#[test]
+fn a_server_answers_as_the_file_does() {
+    let replay = Replay::start();
+    let mut session = Session::golf(&replay);
+    let server = MariaDb::shared();
+    let url = server.new_database();
+    let fill = "dg-fetch events --tour pga --full-stats | db-load events; \
+                dg-fetch rounds --event pga/2025/14 --event pga/2025/54 --event pga/2025/478 | db-load rounds";
+    let questions = "db-query unfetched; db-query recent --weeks 15; db-query unexported; db-query rounds; \
+                     db-query rounds --event pga/2025/54; \
+                     db-query sql 'SELECT count(*) AS n, max(sg_total) AS best FROM player_round_stats_pga_with_sg_data'";
+    session.ok(fill);
+    let of_file = session.ok(questions);
+    session.set("FAIRWAY_DB", &url);
+    session.ok(fill);
+    assert_eq!(session.ok(questions), of_file);
+    // The server's own types, as text that reads back.
+    let odd = "SELECT CAST(0.1 AS DECIMAL(9,3)) AS d, CAST('2025-06-15 10:00:00.25' AS DATETIME(3)) AS t, \
+               CAST('2025-06-15' AS DATE) AS day, CAST('-30:00:01' AS TIME) AS span, \
+               CAST(0.1 AS FLOAT) AS f, 18446744073709551615 AS big, NULL AS nothing";
+    assert_eq!(
+        session.ok(&format!("db-query sql \"{odd}\"")),
+        "d,t,day,span,f,big,nothing\n0.100,2025-06-15 10:00:00.250000,2025-06-15,-30:00:01,0.1,18446744073709551615,\n"
+    );
+    session.run("db-query sql 'SELECT nonsense'").expect(2).says("nonsense");
+    session.run("db-query sql 'SELECT 1; DELETE FROM pga_with_sg_cat_eventslist'").expect(2);
+    session.run("db-query sql 'WITH a AS (SELECT 1) DELETE FROM pga_with_sg_cat_eventslist'").expect(2);
+    assert_eq!(session.ok("db-query rounds | wc -l").trim(), "821");
+    session.set("FAIRWAY_DB_MAX_WAIT", "0");
+    session.set("FAIRWAY_DB", "mysql://root@127.0.0.1:1/golf");
+    session.run("db-query unfetched").expect(69).says("mysql://127.0.0.1:1/golf");
+    session.set("FAIRWAY_DB", "mysql://root@no-such-host.invalid/golf?ssl-mode=disabled");
+    session.run("db-query unfetched").expect(69).says("no-such-host.invalid");
 }
