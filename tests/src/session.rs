@@ -5,6 +5,8 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+use servers::{MariaDb, Seaweed};
+
 use crate::Replay;
 
 /// A folder with the built programs on `PATH`.
@@ -73,6 +75,17 @@ impl Session {
         session.set("FAIRWAY_RECIPE", repo().join("scripts/golf/recipe.toml"));
         session.set("DATAGOLF_BASE_URL", replay.url());
         session.set("DATAGOLF_API_KEY", crate::replay::KEY);
+        session
+    }
+
+    /// The same on servers, as in production: an empty database, and an empty bucket with a prefix.
+    pub fn production(replay: &Replay, database: &MariaDb, objects: &Seaweed) -> Session {
+        let mut session = Session::golf(replay);
+        session.set("FAIRWAY_DB", database.new_database());
+        session.set("FAIRWAY_BUCKET", format!("s3://{}/golf", objects.new_bucket()));
+        for (name, value) in Seaweed::env(&objects.endpoint()) {
+            session.set(name, value);
+        }
         session
     }
 

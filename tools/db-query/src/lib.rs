@@ -123,18 +123,28 @@ fn unexported(events: &[DueEvent]) -> Outcome {
     answer.send()
 }
 
-fn rounds(mut db: Db, events: &[Identity]) -> Outcome {
-    let mut answer = Answer::new()?;
-    answer.header(&COLUMNS.map(|(name, _)| name))?;
-    db.rounds(events, &mut |row| answer.row(row))?;
-    // Closed before the first byte: a reader that holds the database while the pipe is full would block the writer.
-    drop(db);
+fn rounds(db: Db, events: &[Identity]) -> Outcome {
+    let (answer, ()) = ask(db, |db, answer| {
+        answer.header(&COLUMNS.map(|(name, _)| name))?;
+        db.rounds(events, &mut |row| answer.row(row))
+    })?;
     answer.send()
 }
 
-fn sql(mut db: Db, statement: &str) -> Outcome {
-    let mut answer = Answer::new()?;
-    let columns = db.sql(statement, &mut |row| answer.row(row))?;
-    drop(db);
+fn sql(db: Db, statement: &str) -> Outcome {
+    let (answer, columns) = ask(db, |db, answer| db.sql(statement, &mut |row| answer.row(row)))?;
     answer.send_with_header(&columns)
+}
+
+/// Collects a whole answer, from its beginning again if the server went away meanwhile. The database is closed before the
+/// first byte goes out: a reader that holds it while the pipe is full would block the writer.
+fn ask<T>(mut db: Db, question: impl Fn(&mut Db, &mut Answer) -> Outcome<T>) -> Outcome<(Answer, T)> {
+    loop {
+        let mut answer = Answer::new()?;
+        match question(&mut db, &mut answer) {
+            Ok(value) => return Ok((answer, value)),
+            Err(_) if db.may_ask_again() => {}
+            Err(failure) => return Err(failure),
+        }
+    }
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 use pipelines::{Replay, Session};
-use servers::MariaDb;
+use servers::{Cut, Cutter, MariaDb};
 
 #[test]
 fn a_database_that_is_not_there_is_said_and_not_made() {
@@ -90,6 +90,18 @@ fn a_server_answers_as_the_file_does() {
     session.run("db-query sql 'SELECT 1; DELETE FROM pga_with_sg_cat_eventslist'").expect(2);
     session.run("db-query sql 'WITH a AS (SELECT 1) DELETE FROM pga_with_sg_cat_eventslist'").expect(2);
     assert_eq!(session.ok("db-query rounds | wc -l").trim(), "821");
+    // A connection that is lost on the way: the question is asked again, and nothing of the first answer was sent.
+    for question in ["db-query rounds", "db-query unfetched", "db-query sql 'SELECT 1 AS ORDER_BY'"] {
+        for cut in [Cut::Before, Cut::After] {
+            session.set("FAIRWAY_DB", &url);
+            let expected = session.ok(question);
+            let cutter = Cutter::new(server.port(), "ORDER", 1, cut);
+            session.set("FAIRWAY_DB", url.replace(&server.port().to_string(), &cutter.port().to_string()));
+            let ran = session.run(question);
+            ran.expect(0).says("the connection was lost");
+            assert_eq!(ran.stdout, expected, "{question} {cut:?}");
+        }
+    }
     session.set("FAIRWAY_DB_MAX_WAIT", "0");
     session.set("FAIRWAY_DB", "mysql://root@127.0.0.1:1/golf");
     session.run("db-query unfetched").expect(69).says("mysql://127.0.0.1:1/golf");

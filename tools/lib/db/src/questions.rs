@@ -44,7 +44,12 @@ impl Db {
              ORDER BY calendar_year DESC, tour, event_id",
             self.tables.events
         );
-        let rows = collect(self.connection.as_mut(), &sql, parameters)?;
+        let rows = loop {
+            match collect(self.connection.as_mut(), &sql, parameters) {
+                Err(_) if self.may_ask_again() => {}
+                answer => break answer?,
+            }
+        };
         rows.iter()
             .map(|row| {
                 Ok(DueEvent {
@@ -73,6 +78,12 @@ impl Db {
             ask_rounds(connection, table, "WHERE tour = ? AND year = ? AND event_id = ?", &parameters, row)?;
         }
         Ok(())
+    }
+
+    /// After a failure of [`Db::rounds`] or [`Db::sql`]: whether the same question can be asked again, now, from its
+    /// beginning. Waits for a server that is away.
+    pub fn may_ask_again(&mut self) -> bool {
+        self.connection.again(true)
     }
 
     /// The answer to any question in the database's own SQL. Returns the column names.

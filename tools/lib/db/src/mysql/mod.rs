@@ -171,6 +171,7 @@ impl Connection for MySql {
         parameters: &[Cell],
         row: &mut dyn FnMut(&[Cell]) -> Outcome,
     ) -> Outcome<Vec<String>> {
+        self.trouble = Trouble::Lasting;
         // Prepared even without parameters: doubles come in binary, and it can be one statement only.
         let answer = self.session.exec_iter(sql, values::parameters(parameters));
         let outcome = answer.and_then(|mut answer| {

@@ -1,0 +1,160 @@
+//! The golf pipeline on servers, MariaDB and S3: the same bytes as on a file and a folder, and what servers do to it.
+#![cfg(feature = "s3")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pipelines::{Replay, Session, repo};
+use servers::{MariaDb, Seaweed};
+
+fn script(name: &str) -> String {
+    repo().join("scripts/golf").join(name).display().to_string()
+}
+
+/// Everything that must be the same: tables without times, every byte of every object, who is approved.
+fn state(session: &Session) -> String {
+    let events = "SELECT tour, calendar_year, event_id, event_name, event_completed, sg_categories, traditional_stats, \
+                  refetch, n_rounds, rounds_rev, content_sha256, exported_rev, object_key, object_sha256, unavailable \
+                  FROM pga_with_sg_cat_eventslist ORDER BY tour, calendar_year, event_id";
+    [
+        session.ok(&format!("db-query sql '{events}'")),
+        session.ok("db-query rounds | sha256sum"),
+        session.ok("bucket ls --sha256"),
+        session.ok("registry show"),
+        session.ok("registry ls"),
+    ]
+    .join("\n")
+}
+
+/// A running `predictd` of a session, and its URL.
+struct Served {
+    child: Child,
+    url: String,
+}
+
+impl Served {
+    fn start(session: &Session) -> Served {
+        let line = format!("exec {} --listen 127.0.0.1:0 --poll 0.2", script("serve"));
+        let mut child = session.command(&line).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(|line| line.unwrap());
+        let line = said.find(|line| line.contains(" on http")).expect("predictd did not start");
+        let url = line.split(" on ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+        // Nobody reads the rest, and nobody may be blocked by that.
+        thread::spawn(move || said.for_each(drop));
+        Served { child, url }
+    }
+
+    fn ask(&self, session: &Session) -> String {
+        let body = "{\"sg_total\":2.1,\"driving_dist\":291.4,\"driving_acc\":0.64,\"gir\":0.72,\"scrambling\":0.6,\
+                    \"prox_rgh\":41.2,\"prox_fw\":29.8,\"great_shots\":4,\"poor_shots\":2}";
+        session.ok(&format!("curl -sS --json '{body}' {}/predict", self.url))
+    }
+
+    /// Asks until the answer is another one.
+    fn ask_until_not(&self, session: &Session, old: &str) -> String {
+        let started = Instant::now();
+        loop {
+            let answer = self.ask(session);
+            if answer != old {
+                return answer;
+            }
+            assert!(started.elapsed() < Duration::from_secs(20), "still {answer}");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn the_same_tables_csvs_models_and_answers_as_on_a_file_and_a_folder() {
+    let (early, late) = (Replay::start(), Replay::later());
+    let mut embedded = Session::golf(&early);
+    let mut production = Session::production(&early, MariaDb::shared(), Seaweed::shared());
+    let both = |sessions: [&Session; 2], line: &str, code: i32| {
+        let said = sessions.map(|session| session.run(line).expect(code).stderr.clone());
+        (said, sessions.map(state))
+    };
+    for line in [script("refresh"), script("train")] {
+        let (said, states) = both([&embedded, &production], &line, 0);
+        assert_eq!(said[0], said[1], "{line}");
+        assert_eq!(states[0], states[1], "{line}");
+    }
+    let served = [Served::start(&embedded), Served::start(&production)];
+    let first = served[0].ask(&embedded);
+    assert_eq!(served[1].ask(&production), first);
+
+    // A corrected event: another CSV, another model, and both servers follow.
+    for session in [&mut embedded, &mut production] {
+        session.set("DATAGOLF_BASE_URL", late.url());
+        session.set("FAIRWAY_NOW", "2026-01-08T12:00:00Z");
+    }
+    for line in [script("refresh"), script("train")] {
+        let (said, states) = both([&embedded, &production], &line, 0);
+        assert_eq!(said[0], said[1], "{line}");
+        assert_eq!(states[0], states[1], "{line}");
+    }
+    let second = served[0].ask_until_not(&embedded, &first);
+    assert_eq!(served[1].ask_until_not(&production, &first), second);
+
+    // Back, held, released; and nothing left to do after that.
+    for (line, code) in [
+        ("registry rollback --reason 'worse on the course'".to_owned(), 0),
+        (script("train"), 1),
+        ("registry release".to_owned(), 0),
+    ] {
+        let (said, states) = both([&embedded, &production], &line, code);
+        assert_eq!(states[0], states[1], "{line}: {said:?}");
+        assert_eq!(served[0].ask_until_not(&embedded, &second), first);
+        assert_eq!(served[1].ask_until_not(&production, &second), first);
+    }
+    let asked = late.asked().len();
+    let (_, states) =
+        both([&embedded, &production], &format!("{} && {}", script("refresh"), script("train")), 0);
+    assert_eq!(states[0], states[1]);
+    assert_eq!(late.asked().len(), asked + 2 * 2, "a list and the recent event each: {:?}", late.asked());
+}
+
+#[test]
+fn two_at_once_and_the_second_says_later() {
+    let replay = Replay::faulty(&["1:hang:3000"]);
+    let session = Session::production(&replay, MariaDb::shared(), Seaweed::shared());
+    let refresh = script("refresh");
+    let ran = session.run(&format!(
+        "{refresh} 2> first.txt & sleep 1; {refresh}; code=$?; wait %1; echo \"second $code first $?\""
+    ));
+    ran.expect(0).says("another refresh is at work");
+    assert_eq!(ran.stdout.trim(), "second 69 first 0");
+}
+
+#[test]
+fn servers_that_go_away_and_come_back_are_waited_for() {
+    let (mut database, mut objects) = (MariaDb::with(&[]), Seaweed::new());
+    let replay = Replay::start();
+    let undisturbed = Session::golf(&replay);
+    let run = format!("{} && {}", script("refresh"), script("train"));
+    undisturbed.run(&run).expect(0);
+    let session = Session::production(&replay, &database, &objects);
+    let child = session.command(&run).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    // While rounds are stored, while CSVs are written, and somewhere later.
+    for moment in [400, 1_500, 1_500] {
+        thread::sleep(Duration::from_millis(moment));
+        database.kill();
+        objects.stop();
+        thread::sleep(Duration::from_millis(500));
+        objects.start();
+        database.start();
+    }
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(state(&session), state(&undisturbed), "{said}");
+}
