@@ -2,8 +2,12 @@
 // A harness: what cannot be set up is a test that fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "only tests use it")]
 
+mod fault;
 mod guarded;
 mod mariadb;
+mod seaweed;
 
+pub use fault::{Fault, Trouble};
 pub use guarded::{Guarded, free_port};
 pub use mariadb::MariaDb;
+pub use seaweed::Seaweed;
