@@ -61,7 +61,8 @@ impl Seaweed {
         option(format!("-dir={folder}/data"));
         option("-master.telemetry=false".to_owned());
         option("-master.volumeSizeLimitMB=64".to_owned());
-        option("-volume.max=20".to_owned());
+        // Each bucket takes seven.
+        option("-volume.max=2000".to_owned());
         option("-filer".to_owned());
         option("-s3".to_owned());
         option(format!("-s3.port={}", self.port));

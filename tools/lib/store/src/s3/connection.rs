@@ -11,7 +11,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    Builder, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
+    Builder, Credentials, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
     StalledStreamProtectionConfig,
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -36,6 +36,9 @@ const MAX_WAIT_SECONDS: u64 = 90;
 
 /// Whether keys stand in the URL's path (`true`) or the bucket's name in its host name.
 const PATH_STYLE: &str = "FAIRWAY_S3_PATH_STYLE";
+
+/// Never reached: time runs out before.
+const MOST_ATTEMPTS: u32 = 1_000;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
@@ -129,14 +132,16 @@ async fn configure(
     let grace = Duration::from_secs(20).min(max_wait);
     let mut config = Builder::from(&sdk)
         .region(region)
-        // Attempts end with `Patience`; two pauses that grow to five seconds, as jitter has it, are the SDK's.
+        // Pauses that grow to five seconds; it is `Patience` that ends them.
         .retry_config(
             RetryConfig::standard()
-                .with_max_attempts(u32::MAX)
+                .with_max_attempts(MOST_ATTEMPTS)
                 .with_initial_backoff(Duration::from_millis(200))
                 .with_max_backoff(Duration::from_secs(5)),
         )
         .retry_partition(RetryPartition::custom("fairway").token_bucket(TokenBucket::unlimited()).build())
+        // Otherwise it is reckoned from the attempts, and hours.
+        .identity_cache(IdentityCache::lazy().load_timeout(SILENCE_LIMIT).build())
         .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_LIMIT).build())
         .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(grace).build())
         .force_path_style(path_style.unwrap_or(custom.is_some()));
