@@ -142,8 +142,8 @@ impl Seaweed {
             && matches!(self.request("PUT", "/ready-or-not"), 200 | 409)
     }
 
-    /// A signed request by curl; its status.
-    fn request(&self, method: &str, path: &str) -> u16 {
+    /// A signed request by curl, for what the store would not do; its status.
+    pub fn request(&self, method: &str, path: &str) -> u16 {
         let (access, secret) = Seaweed::KEYS;
         let output = Command::new("curl")
             .args(["-sS", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "20", "-X", method])
