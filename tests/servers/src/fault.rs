@@ -228,7 +228,8 @@ impl Head {
 
     fn summary(&self) -> String {
         let first = self.text.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1");
-        let key = self.text.split("Credential=").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or("-");
+        let key =
+            self.text.split("Credential=").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or("-");
         format!("{first}\t{key}")
     }
 }

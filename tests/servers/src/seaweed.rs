@@ -12,10 +12,14 @@ use crate::guarded::{Guarded, free_port};
 /// How long a server may take until it answers.
 const READY: Duration = Duration::from_secs(60);
 
-/// Who may do what: the first two may do everything, so that credentials can be replaced by others.
+/// Who may do what. Two may do all that a store does, so that credentials can be replaced by others. They may not make buckets:
+/// for who may, this server makes the missing bucket of an object that is put.
 const IDENTITIES: &str = r#"{"identities": [
-  {"name": "first", "credentials": [{"accessKey": "AKIAFIRST", "secretKey": "SECRETFIRST"}], "actions": ["Admin"]},
-  {"name": "second", "credentials": [{"accessKey": "AKIASECOND", "secretKey": "SECRETSECOND"}], "actions": ["Admin"]},
+  {"name": "maker", "credentials": [{"accessKey": "AKIAMAKER", "secretKey": "SECRETMAKER"}], "actions": ["Admin"]},
+  {"name": "first", "credentials": [{"accessKey": "AKIAFIRST", "secretKey": "SECRETFIRST"}],
+   "actions": ["Read", "Write", "List"]},
+  {"name": "second", "credentials": [{"accessKey": "AKIASECOND", "secretKey": "SECRETSECOND"}],
+   "actions": ["Read", "Write", "List"]},
   {"name": "reader", "credentials": [{"accessKey": "AKIAREADER", "secretKey": "SECRETREADER"}], "actions": ["Read", "List"]}
 ]}"#;
 
@@ -28,7 +32,7 @@ pub struct Seaweed {
 }
 
 impl Seaweed {
-    /// Access key and secret key that may do everything.
+    /// Access key and secret key that may do all that a store does.
     pub const KEYS: (&str, &str) = ("AKIAFIRST", "SECRETFIRST");
     /// Others that may, too.
     pub const OTHER_KEYS: (&str, &str) = ("AKIASECOND", "SECRETSECOND");
@@ -144,10 +148,9 @@ impl Seaweed {
 
     /// A signed request by curl, for what the store would not do; its status.
     pub fn request(&self, method: &str, path: &str) -> u16 {
-        let (access, secret) = Seaweed::KEYS;
         let output = Command::new("curl")
             .args(["-sS", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "20", "-X", method])
-            .args(["--aws-sigv4", "aws:amz:us-east-1:s3", "--user", &format!("{access}:{secret}")])
+            .args(["--aws-sigv4", "aws:amz:us-east-1:s3", "--user", "AKIAMAKER:SECRETMAKER"])
             .arg(format!("{}{path}", self.endpoint()))
             .output()
             .unwrap_or_else(|error| panic!("curl: {error}"));

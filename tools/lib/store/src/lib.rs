@@ -83,7 +83,8 @@ impl Store {
     /// Opens `s3://name/prefix` with settings that differ from the environment's.
     #[cfg(feature = "s3")]
     pub fn open_s3(url: &str, settings: &S3Settings) -> Outcome<Store> {
-        let place = url.strip_prefix("s3://").ok_or_else(|| Failure::usage("a bucket of S3 is s3://name/prefix"))?;
+        let place =
+            url.strip_prefix("s3://").ok_or_else(|| Failure::usage("a bucket of S3 is s3://name/prefix"))?;
         s3::Bucket::open(place, Some(settings)).map(|bucket| Store(Backend::S3(bucket)))
     }
 

@@ -69,7 +69,9 @@ impl Asked {
     /// Waits until S3 has answered.
     pub(crate) fn opened(self) -> Outcome<Option<Body>> {
         match self.parts.recv() {
-            Ok(Part::Opened { etag }) => Ok(Some(Body { asked: self, etag, rest: Bytes::new(), ended: false })),
+            Ok(Part::Opened { etag }) => {
+                Ok(Some(Body { asked: self, etag, rest: Bytes::new(), ended: false }))
+            }
             Ok(Part::Absent) => Ok(None),
             Ok(Part::Failed(failure)) => Err(failure),
             Ok(Part::Bytes(_) | Part::End) | Err(_) => Err(gone()),
@@ -143,13 +145,17 @@ async fn fetch(bucket: &Bucket, key: &str, line: &Line) -> Outcome<Part> {
             return Ok(Part::End);
         }
         if had >= whole {
-            return Err(Failure::unavailable(format!("{place}: what arrived is not the object: {reason} (try again)")));
+            return Err(Failure::unavailable(format!(
+                "{place}: what arrived is not the object: {reason} (try again)"
+            )));
         }
         if had > before {
             trouble.is_over();
         }
         trouble.wait(bucket.connection.max_wait, &place, had, whole, &reason).await?;
-        let changed = || Failure::unavailable(format!("{place}: it was changed while it was being read (run this again)"));
+        let changed = || {
+            Failure::unavailable(format!("{place}: it was changed while it was being read (run this again)"))
+        };
         let answer = bucket.ask(key, Some((had, &etag))).await?.ok_or_else(changed)?;
         if !answer.content_range().is_some_and(|range| range.starts_with(&format!("bytes {had}-"))) {
             return Err(Failure::unavailable(format!(
@@ -179,7 +185,9 @@ async fn pass_on(body: &mut ByteStream, had: &mut u64, line: &Line) -> Option<St
 fn whole_length(place: &str, answer: &GetObjectOutput) -> Outcome<u64> {
     let said = answer.content_length().and_then(|length| u64::try_from(length).ok());
     said.ok_or_else(|| {
-        Failure::unavailable(format!("{place}: S3 does not say how long it is, so that a cut could not be told from its end"))
+        Failure::unavailable(format!(
+            "{place}: S3 does not say how long it is, so that a cut could not be told from its end"
+        ))
     })
 }
 

@@ -80,7 +80,8 @@ impl Bucket {
 
     /// One request for an object, or for the rest of the very same one.
     pub(crate) async fn ask(&self, key: &str, rest: Option<(u64, &str)>) -> Outcome<Option<GetObjectOutput>> {
-        let mut request = self.connection.client.get_object().bucket(&self.address.name).key(self.address.full(key));
+        let mut request =
+            self.connection.client.get_object().bucket(&self.address.name).key(self.address.full(key));
         if let Some((offset, etag)) = rest {
             request = request.range(format!("bytes={offset}-")).if_match(etag);
         }
@@ -106,7 +107,8 @@ impl Bucket {
         let mut there = Vec::new();
         let own = match self.reader(key).opened()? {
             Some(mut body) => {
-                body.read_to_end(&mut there).map_err(|error| manners::Failure::io(self.place(key), &error))?;
+                body.read_to_end(&mut there)
+                    .map_err(|error| manners::Failure::io(self.place(key), &error))?;
                 there == bytes
             }
             None => false,
@@ -119,8 +121,13 @@ impl Bucket {
         self.connection.errands.wait(async move {
             let place = bucket.place(&key);
             let body = content.stream(&place).await?;
-            let request =
-                bucket.connection.client.put_object().bucket(&bucket.address.name).key(bucket.address.full(&key)).body(body);
+            let request = bucket
+                .connection
+                .client
+                .put_object()
+                .bucket(&bucket.address.name)
+                .key(bucket.address.full(&key))
+                .body(body);
             let is_conditional = !matches!(expected, Expected::Anything);
             let request = match expected {
                 Expected::Anything => request,
@@ -131,7 +138,9 @@ impl Bucket {
             match request.customize().config_override(limits).send().await {
                 Ok(_) => Ok(Written::Done),
                 // 404: the object that was to be replaced is gone.
-                Err(error) if is_conditional && (status(&error) == 412 || is_absent(&error)) => Ok(Written::Lost),
+                Err(error) if is_conditional && (status(&error) == 412 || is_absent(&error)) => {
+                    Ok(Written::Lost)
+                }
                 Err(error) => Err(failure(&place, &error)),
             }
         })

@@ -11,8 +11,8 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    Builder, Credentials, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
-    StalledStreamProtectionConfig,
+    Builder, Credentials, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    SharedHttpClient, StalledStreamProtectionConfig,
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use manners::{Failure, Outcome};
@@ -72,7 +72,9 @@ impl Connection {
     pub(crate) fn new(settings: &S3Settings) -> Outcome<Connection> {
         let max_wait = match settings.max_wait {
             Some(max_wait) => max_wait,
-            None => Duration::from_secs(variable(MAX_WAIT, "a number of seconds")?.unwrap_or(MAX_WAIT_SECONDS)),
+            None => {
+                Duration::from_secs(variable(MAX_WAIT, "a number of seconds")?.unwrap_or(MAX_WAIT_SECONDS))
+            }
         };
         let path_style = variable(PATH_STYLE, "true or false")?;
         let errands = Errands::start()?;
@@ -82,7 +84,7 @@ impl Connection {
             client: Client::from_conf(config),
             errands,
             max_wait,
-            silence_limit: SILENCE_LIMIT.min(max_wait),
+            silence_limit: SILENCE_LIMIT.min(max_wait.max(CONNECT_LIMIT)),
         })
     }
 }
@@ -105,11 +107,12 @@ async fn configure(
 ) -> Outcome<aws_sdk_s3::Config> {
     let http: SharedHttpClient =
         aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let regions =
-        RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(ProfileFileRegionProvider::new());
+    let regions = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+        .or_else(ProfileFileRegionProvider::new());
     let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
     if let Some((access_key, secret_key)) = &settings.keys {
-        loader = loader.credentials_provider(Credentials::new(access_key, secret_key, None, None, "settings"));
+        loader =
+            loader.credentials_provider(Credentials::new(access_key, secret_key, None, None, "settings"));
     }
     let region = regions.region().await;
     let sdk = loader.region(region.clone()).load().await;
@@ -125,11 +128,13 @@ async fn configure(
         // Such servers take any region, but it is part of the signature.
         (None, Some(_)) => Region::from_static("us-east-1"),
         (None, None) => ImdsRegionProvider::builder().build().region().await.ok_or_else(|| {
-            Failure::config("s3://…: no region is set (export AWS_REGION=us-east-1, or name it in the profile)")
+            Failure::config(
+                "s3://…: no region is set (export AWS_REGION=us-east-1, or name it in the profile)",
+            )
         })?,
     };
 
-    let grace = Duration::from_secs(20).min(max_wait);
+    let grace = Duration::from_secs(20).min(max_wait.max(CONNECT_LIMIT));
     let mut config = Builder::from(&sdk)
         .region(region)
         // Pauses that grow to five seconds; it is `Patience` that ends them.

@@ -28,14 +28,19 @@ impl Content {
         if (start.len() as u64) < in_memory {
             return Ok(Content::Memory(start.into()));
         }
-        let aside = |error| Failure::io(format!("{place}: aside in {}", std::env::temp_dir().display()), &error);
+        let aside =
+            |error| Failure::io(format!("{place}: aside in {}", std::env::temp_dir().display()), &error);
         let mut file = NamedTempFile::with_prefix("fairway-").map_err(aside)?;
         file.write_all(&start).map_err(aside)?;
-        let rest = io::copy(&mut stream.take((most + 1).saturating_sub(in_memory)), &mut file).map_err(aside)?;
+        let rest =
+            io::copy(&mut stream.take((most + 1).saturating_sub(in_memory)), &mut file).map_err(aside)?;
         file.flush().map_err(aside)?;
         let length = in_memory + rest;
         if length > most {
-            return Err(Failure::data(format!("{place}: S3 takes at most {} GiB in one piece (split it)", most >> 30)));
+            return Err(Failure::data(format!(
+                "{place}: S3 takes at most {} GiB in one piece (split it)",
+                most >> 30
+            )));
         }
         Ok(Content::File(file, length))
     }
@@ -51,7 +56,8 @@ impl Content {
         match self {
             Content::Memory(bytes) => Ok(ByteStream::from(bytes.clone())),
             Content::File(file, length) => {
-                let stream = ByteStream::read_from().path(file.path()).length(Length::Exact(*length)).build().await;
+                let stream =
+                    ByteStream::read_from().path(file.path()).length(Length::Exact(*length)).build().await;
                 stream.map_err(|error| Failure::io(place, &io::Error::other(error)))
             }
         }

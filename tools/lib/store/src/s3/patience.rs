@@ -23,18 +23,28 @@ impl<E> Patience<E> {
     }
 }
 
-impl<E: ProvideErrorMetadata + fmt::Debug + Send + Sync + std::error::Error + 'static> ClassifyRetry for Patience<E> {
+impl<E: ProvideErrorMetadata + fmt::Debug + Send + Sync + std::error::Error + 'static> ClassifyRetry
+    for Patience<E>
+{
     fn classify_retry(&self, ctx: &InterceptorContext) -> RetryAction {
         self.classify_retry_v2(ctx, &RetryAction::NoActionIndicated)
     }
 
     fn classify_retry_v2(&self, ctx: &InterceptorContext, previous: &RetryAction) -> RetryAction {
-        let mine = if is_conflict::<E>(ctx) { RetryAction::transient_error() } else { RetryAction::NoActionIndicated };
+        let mine = if is_conflict::<E>(ctx) {
+            RetryAction::transient_error()
+        } else {
+            RetryAction::NoActionIndicated
+        };
         if !previous.should_retry() && !mine.should_retry() {
             return mine;
         }
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        if since.get_or_insert_with(Instant::now).elapsed() < self.limit { mine } else { RetryAction::RetryForbidden }
+        if since.get_or_insert_with(Instant::now).elapsed() < self.limit {
+            mine
+        } else {
+            RetryAction::RetryForbidden
+        }
     }
 
     fn name(&self) -> &'static str {
@@ -53,7 +63,9 @@ impl<E> fmt::Debug for Patience<E> {
 }
 
 /// Two conditional writes at the same moment: S3 decides neither of them and asks for another try.
-fn is_conflict<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static>(ctx: &InterceptorContext) -> bool {
+fn is_conflict<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static>(
+    ctx: &InterceptorContext,
+) -> bool {
     let Some(Err(error)) = ctx.output_or_error() else { return false };
     error
         .as_operation_error()

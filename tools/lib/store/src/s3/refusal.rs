@@ -19,9 +19,10 @@ where
     }
     let (exit, words) = match error {
         SdkError::ServiceError(answer) => answered(answer.err(), answer.raw()),
-        SdkError::ResponseError(answer) => {
-            (Exit::Unavailable, format!("S3's answer ({}) was cut or is no answer of S3's ({AGAIN})", answer.raw().status()))
-        }
+        SdkError::ResponseError(answer) => (
+            Exit::Unavailable,
+            format!("S3's answer ({}) was cut or is no answer of S3's ({AGAIN})", answer.raw().status()),
+        ),
         SdkError::TimeoutError(_) => (Exit::Unavailable, format!("S3 does not answer ({AGAIN})")),
         SdkError::DispatchFailure(_) => {
             let reason = innermost(error);
@@ -49,34 +50,50 @@ fn answered<E: ProvideErrorMetadata>(error: &E, response: &HttpResponse) -> (Exi
     let code = error.code().filter(|code| code.len() < 60 && code.chars().all(|c| c.is_ascii_alphanumeric()));
     let named = code.map_or_else(|| format!("status {status}"), |code| format!("{code}, status {status}"));
     match (code.unwrap_or_default(), status) {
-        ("RequestTimeTooSkewed", _) => (Exit::Config, format!("this machine's clock is {} ({named}; set it right)", skew(response))),
+        ("RequestTimeTooSkewed", _) => {
+            (Exit::Config, format!("this machine's clock is {} ({named}; set it right)", skew(response)))
+        }
         ("NoSuchBucket", _) => (
             Exit::Config,
-            format!("there is no such bucket ({named}; check its name, the region and the endpoint; it is never made by writing to it)"),
+            format!(
+                "there is no such bucket ({named}; check its name, the region and the endpoint; it is never made by writing to it)"
+            ),
         ),
         ("ExpiredToken" | "TokenRefreshRequired" | "RequestExpired", _) => {
             (Exit::Denied, format!("the credentials have expired ({named}; renew them)"))
         }
         ("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "InvalidClientTokenId", _) => (
             Exit::Denied,
-            format!("the credentials were refused ({named}; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or the profile)"),
+            format!(
+                "the credentials were refused ({named}; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or the profile)"
+            ),
         ),
-        ("AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException", _) | (_, 301 | 307) => {
+        ("AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException", _)
+        | (_, 301 | 307) => {
             (Exit::Config, format!("the bucket is in another region ({named}; set AWS_REGION to its region)"))
         }
         (_, 401 | 403) => (
             Exit::Denied,
-            format!("access was refused ({named}; these credentials may not do this: s3:GetObject, PutObject, DeleteObject and ListBucket are what is needed)"),
+            format!(
+                "access was refused ({named}; these credentials may not do this: s3:GetObject, PutObject, DeleteObject and ListBucket are what is needed)"
+            ),
         ),
-        ("EntityTooLarge", _) | (_, 413) => (Exit::Data, format!("S3 does not take an object of this size ({named})")),
-        (_, 409 | 429 | 500..) => (Exit::Unavailable, format!("S3 says \"later\" or has trouble ({named}; {AGAIN})")),
+        ("EntityTooLarge", _) | (_, 413) => {
+            (Exit::Data, format!("S3 does not take an object of this size ({named})"))
+        }
+        (_, 409 | 429 | 500..) => {
+            (Exit::Unavailable, format!("S3 says \"later\" or has trouble ({named}; {AGAIN})"))
+        }
         _ => (Exit::Config, format!("S3 refused the request ({named})")),
     }
 }
 
 /// By how much the clock is wrong, as far as the answer's date tells.
 fn skew(response: &HttpResponse) -> String {
-    let date = response.headers().get("date").and_then(|date| DateTime::from_str(date, DateTimeFormat::HttpDate).ok());
+    let date = response
+        .headers()
+        .get("date")
+        .and_then(|date| DateTime::from_str(date, DateTimeFormat::HttpDate).ok());
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.as_secs());
     let Some(date) = date else { return "wrong".to_owned() };
     match date.secs() - i64::try_from(now).unwrap_or_default() {
@@ -94,9 +111,10 @@ fn no_credentials(place: &str, error: &CredentialsError) -> Failure {
             "no credentials were found (looked in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the profile AWS_PROFILE of \
              ~/.aws/config and ~/.aws/credentials, a web identity, and the container's or instance's role)",
         ),
-        CredentialsError::InvalidConfiguration(_) => {
-            (Exit::Config, "the credentials' configuration cannot be used (check the profile in ~/.aws/config)")
-        }
+        CredentialsError::InvalidConfiguration(_) => (
+            Exit::Config,
+            "the credentials' configuration cannot be used (check the profile in ~/.aws/config)",
+        ),
         CredentialsError::ProviderTimedOut(_) => {
             (Exit::Unavailable, "the source of the credentials does not answer (try again later)")
         }
