@@ -6,21 +6,11 @@ use std::process::Command;
 use pipelines::repo;
 
 /// Every crate that a package's programs link, by name.
-fn linked(package: &str) -> Vec<String> {
+fn linked(package: &str, options: &[&str]) -> Vec<String> {
     let output = Command::new(env!("CARGO"))
-        .args([
-            "tree",
-            "--offline",
-            "--locked",
-            "--edges",
-            "normal",
-            "--prefix",
-            "none",
-            "--format",
-            "{p}",
-            "-p",
-            package,
-        ])
+        .args(["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p}"])
+        .args(["-p", package])
+        .args(options)
         .current_dir(repo())
         .output()
         .unwrap();
@@ -30,7 +20,12 @@ fn linked(package: &str) -> Vec<String> {
 }
 
 fn links(package: &str, crates: &[&str]) -> Vec<String> {
-    linked(package)
+    links_with(package, &[], crates)
+}
+
+/// The crates of these names, or of names that start so, which a package links when it is built with options.
+fn links_with(package: &str, options: &[&str], crates: &[&str]) -> Vec<String> {
+    linked(package, options)
         .into_iter()
         .filter(|name| {
             crates.iter().any(|banned| name == banned || (banned.ends_with('-') && name.starts_with(banned)))
@@ -64,6 +59,27 @@ fn one_door_to_each_outside() {
     }
     for tool in ["dg-fetch", "bucket", "registry", "predictd"] {
         assert_eq!(links(tool, &SQL), [""; 0], "{tool}: only db knows SQL");
+    }
+}
+
+#[test]
+fn only_the_users_of_buckets_link_s3_and_only_when_asked() {
+    let with_s3 = ["--features", "s3"];
+    let users = ["store", "bucket", "registry", "predictd"];
+    for user in users {
+        assert_eq!(links(user, &["aws-"]), [""; 0], "{user}");
+        assert!(!links_with(user, &with_s3, &["aws-sdk-s3"]).is_empty(), "{user}");
+    }
+    // Who else has the feature, or a dependency that has it on.
+    let manifests = files("Cargo.toml");
+    for path in manifests.iter().filter(|path| path.starts_with("tools/") || path.starts_with("fixtures/")) {
+        let name = path.trim_end_matches("/Cargo.toml").rsplit('/').next().unwrap();
+        let text = read(path);
+        assert_eq!(text.contains("s3 = ["), users.contains(&name), "{path}");
+        assert_eq!(text.contains("aws-"), name == "store", "{path}: only store knows S3");
+    }
+    for tool in ["clean", "fit", "predict", "score", "dg-fetch", "db-load", "db-query"] {
+        assert_eq!(links(tool, &["aws-"]), [""; 0], "{tool}");
     }
 }
 

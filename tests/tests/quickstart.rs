@@ -16,6 +16,10 @@ fn session() -> Session {
     }
     session.set("CARGO_TARGET_DIR", bin_dir().parent().unwrap());
     session.set("FAIRWAY_HOME", session.path("fairway home"));
+    if cfg!(feature = "s3") {
+        // It builds into the folder that other tests take their programs from.
+        session.set("FAIRWAY_FEATURES", "s3");
+    }
     session
 }
 

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 /// Starts the server, says its process id, waits for its own standard input to close (which the death of the test does,
-/// too), then ends the server and removes its folder.
+/// too), then ends the server and removes its folder. Signals to all of a session's processes must not end it before that.
 const GUARD: &str = r#"
 folder=$1; shift
+trap : TERM INT HUP
 "$@" < /dev/null > "$folder/log" 2>&1 &
 echo $!
 read -r _

@@ -4,9 +4,13 @@
 
 mod certificate;
 mod cutter;
+mod fault;
 mod guarded;
 mod mariadb;
+mod seaweed;
 
 pub use cutter::{Cut, Cutter};
+pub use fault::{Fault, Trouble};
 pub use guarded::{Guarded, free_port};
 pub use mariadb::MariaDb;
+pub use seaweed::Seaweed;

@@ -23,9 +23,9 @@ pub(crate) fn cat(store: &Store, prefix: &str, manifest: Option<&Path>) -> Outco
     let mut joined = rows::writer(Hashed::new(manners::stdout()?));
     let mut header: Option<Header> = None;
     let mut objects = Vec::with_capacity(entries.len());
-    for entry in &entries {
-        let reader = store
-            .reader(&entry.key)?
+    let readers = store.readers(entries.iter().map(|entry| entry.key.as_str()));
+    for (entry, reader) in entries.iter().zip(readers) {
+        let reader = reader?
             .ok_or_else(|| Failure::unavailable(format!("{}: removed while it was being read", entry.key)))?;
         let mut input = Hashed::new(reader);
         let rows = append(&entry.key, &mut input, &mut header, &mut joined)?;

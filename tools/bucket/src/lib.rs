@@ -1,14 +1,14 @@
-//! `bucket`: objects in and out of a folder (or, later, S3). Its README says what it promises.
+//! `bucket`: objects in and out of a folder or S3. Its README says what it promises.
 
 mod cat;
 
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use manners::{Failure, IoContext, Outcome, plural, say};
 use outfile::OutFile;
-use store::Store;
+use store::{Reader, Store};
 
 /// Puts objects into a bucket and gets them out, whole or not at all.
 ///
@@ -23,7 +23,7 @@ pub struct Args {
 
 #[derive(ClapArgs)]
 struct Place {
-    /// A folder (path or file:///…).
+    /// A folder (path or file:///…), or s3://name/prefix.
     #[arg(long, value_name = "URL", env = "FAIRWAY_BUCKET", hide_env_values = true)]
     bucket: String,
 }
@@ -142,11 +142,12 @@ fn ls(store: &Store, prefix: &str, sha256: bool) -> Outcome {
     let failed = |error| rows::csv_failure("stdout", error);
     let header: &[&str] = if sha256 { &["key", "size_bytes", "sha256"] } else { &["key", "size_bytes"] };
     out.write_record(header).map_err(failed)?;
+    let mut readers = store.readers(entries.iter().filter(|_| sha256).map(|entry| entry.key.as_str()));
     for entry in &entries {
         let mut record = vec![entry.key.clone(), entry.size_bytes.to_string()];
-        if sha256 {
+        if let Some(reader) = readers.next() {
             // Gone since the listing: it is not listed.
-            let Some(mut reader) = store.reader(&entry.key)? else { continue };
+            let Some(mut reader) = reader? else { continue };
             record.push(fingerprint::of_stream(&mut reader).place(&entry.key)?);
         }
         out.write_record(&record).map_err(failed)?;
@@ -156,7 +157,7 @@ fn ls(store: &Store, prefix: &str, sha256: bool) -> Outcome {
     Ok(())
 }
 
-fn open(store: &Store, key: &str) -> Outcome<Box<dyn Read>> {
+fn open(store: &Store, key: &str) -> Outcome<Reader> {
     store
         .reader(key)?
         .ok_or_else(|| Failure::data(format!("{key}: there is no such object (bucket ls lists them)")))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use artifact::Model;
-use manners::{IoContext, Outcome, say};
+use manners::{Exit, IoContext, Outcome, say};
 use pointer::{Named, Pointer};
 use store::Store;
 use tokio::signal::unix::Signal;
@@ -64,6 +64,10 @@ impl Supply {
                 let mut watched = Watched::Bucket { url, loaded: None };
                 let served = match watched.look(true) {
                     Ok(found) => Served::default().after(found),
+                    // As a missing folder: a person has to change something first.
+                    Err(failure) if matches!(failure.exit(), Exit::Config | Exit::Denied) => {
+                        return Err(failure);
+                    }
                     Err(failure) => Served { loaded: None, trouble: Some(failure.to_string()) },
                 };
                 (watched, served)

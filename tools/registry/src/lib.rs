@@ -27,7 +27,7 @@ pub struct Args {
 
 #[derive(ClapArgs)]
 struct Place {
-    /// A folder (path or file:///…).
+    /// A folder (path or file:///…), or s3://name/prefix.
     #[arg(long, value_name = "URL", env = "FAIRWAY_BUCKET", hide_env_values = true)]
     bucket: String,
 }

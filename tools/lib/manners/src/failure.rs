@@ -53,9 +53,14 @@ impl Failure {
     }
 
     /// An I/O error at `place` (exit 74). A closed pipe on stdout is the reader's choice: exit 0, silent.
+    ///
+    /// A failure inside the error, as streams from elsewhere have them, says itself where and why: it stays what it is.
     pub fn io(place: impl fmt::Display, error: &io::Error) -> Self {
         if is_closed_pipe(error) {
             return Self { exit: Exit::Done, message: String::new() };
+        }
+        if let Some(failure) = error.get_ref().and_then(|inner| inner.downcast_ref::<Failure>()) {
+            return Self { exit: failure.exit, message: failure.message.clone() };
         }
         Self::new(Exit::Io, format!("{place}: {error}"))
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use manners::{Failure, IoContext, Outcome};
 use tempfile::NamedTempFile;
 
-use crate::{Entry, Version, Written, key};
+use crate::{Entry, Reader, Version, Written, key};
 
 /// Holds the lock and the files under way; no key can name it.
 const HIDDEN: &str = ".fairway";
@@ -40,7 +40,7 @@ impl Folder {
         self.root.join(key).display().to_string()
     }
 
-    pub(crate) fn reader(&self, key: &str) -> Outcome<Option<Box<dyn Read>>> {
+    pub(crate) fn reader(&self, key: &str) -> Outcome<Option<Reader>> {
         match File::open(self.root.join(key)) {
             Ok(file) if file.metadata().place(self.place(key))?.is_file() => Ok(Some(Box::new(file))),
             Ok(_) => Ok(None),
@@ -76,13 +76,8 @@ impl Folder {
 
     pub(crate) fn list(&self, prefix: &str) -> Outcome<Vec<Entry>> {
         let mut entries = Vec::new();
-        // Only the folder that the prefix names can hold such keys.
         let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
-        if !folder.is_empty() {
-            key::check(folder)?;
-        }
         self.walk(folder, prefix, &mut entries).place(self.place(prefix))?;
-        entries.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(entries)
     }
 

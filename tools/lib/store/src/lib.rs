@@ -2,17 +2,28 @@
 
 mod folder;
 mod key;
+#[cfg(feature = "s3")]
+mod s3;
 
 use std::io::Read;
 use std::path::Path;
 
-use manners::{Failure, Outcome};
+use manners::{Failure, IoContext, Outcome};
 
 use folder::Folder;
+#[cfg(feature = "s3")]
+pub use s3::S3Settings;
 
 /// An open bucket.
 #[derive(Debug)]
-pub struct Store(Folder);
+pub struct Store(Backend);
+
+#[derive(Debug)]
+enum Backend {
+    Folder(Folder),
+    #[cfg(feature = "s3")]
+    S3(s3::Bucket),
+}
 
 /// An object's content and which content it is.
 #[derive(Debug)]
@@ -23,7 +34,8 @@ pub struct Object {
     pub version: Version,
 }
 
-/// Identifies one content of one object.
+/// Identifies one content of one object. Only the bucket that gave it knows what it means: a folder's is a digest, S3's is
+/// an ETag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version(String);
 
@@ -45,68 +57,144 @@ pub enum Written {
     Lost,
 }
 
+/// An object's content as a stream. Its errors are [`Failure`]s in an `io::Error`, which [`Failure::io`] takes out again.
+pub type Reader = Box<dyn Read + Send>;
+
 impl Store {
-    /// Opens the folder at a path or `file://` URL. It must exist.
+    /// Opens the folder at a path or `file://` URL, which must exist, or `s3://name/prefix`, of which nothing is asked yet.
     pub fn open(url: &str) -> Outcome<Store> {
         if url.is_empty() {
-            return Err(Failure::usage("the bucket has no name: give a folder"));
+            return Err(Failure::usage("the bucket has no name: give a folder or s3://name/prefix"));
         }
         let path = match url.split_once("://") {
             None => url,
             Some(("file", path)) if path.starts_with('/') => path,
+            Some(("s3", place)) => return open_s3(place),
             // URLs are not repeated: they may hold credentials.
-            Some(("s3", _)) => return Err(Failure::config("s3://…: this build knows folders only")),
             Some((scheme, _)) => {
                 return Err(Failure::usage(format!(
-                    "{scheme}://…: a bucket is a folder, by path or as file:///…"
+                    "{scheme}://…: a bucket is a folder, by path or as file:///…, or s3://name/prefix"
                 )));
             }
         };
-        Folder::open(Path::new(path)).map(Store)
+        Folder::open(Path::new(path)).map(|folder| Store(Backend::Folder(folder)))
+    }
+
+    /// Opens `s3://name/prefix` with settings that differ from the environment's.
+    #[cfg(feature = "s3")]
+    pub fn open_s3(url: &str, settings: &S3Settings) -> Outcome<Store> {
+        let place =
+            url.strip_prefix("s3://").ok_or_else(|| Failure::usage("a bucket of S3 is s3://name/prefix"))?;
+        s3::Bucket::open(place, Some(settings)).map(|bucket| Store(Backend::S3(bucket)))
     }
 
     /// An object's content, if there is one.
     pub fn get(&self, key: &str) -> Outcome<Option<Object>> {
-        let Some(mut reader) = self.reader(key)? else { return Ok(None) };
+        key::check(key)?;
         let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes).map_err(|error| Failure::io(self.0.place(key), &error))?;
-        let version = Version(fingerprint::of(&bytes));
-        Ok(Some(Object { bytes, version }))
+        let version = match &self.0 {
+            Backend::Folder(folder) => {
+                let Some(mut reader) = folder.reader(key)? else { return Ok(None) };
+                reader.read_to_end(&mut bytes).place(folder.place(key))?;
+                fingerprint::of(&bytes)
+            }
+            #[cfg(feature = "s3")]
+            Backend::S3(bucket) => {
+                let Some(mut body) = bucket.reader(key).opened()? else { return Ok(None) };
+                body.read_to_end(&mut bytes).place(bucket.place(key))?;
+                body.etag().to_owned()
+            }
+        };
+        Ok(Some(Object { bytes, version: Version(version) }))
     }
 
     /// An object's content as a stream, if there is one. Memory stays small however large it is.
-    pub fn reader(&self, key: &str) -> Outcome<Option<Box<dyn Read>>> {
+    pub fn reader(&self, key: &str) -> Outcome<Option<Reader>> {
         key::check(key)?;
-        self.0.reader(key)
+        match &self.0 {
+            Backend::Folder(folder) => folder.reader(key),
+            #[cfg(feature = "s3")]
+            Backend::S3(bucket) => Ok(bucket.reader(key).opened()?.map(|body| Box::new(body) as Reader)),
+        }
+    }
+
+    /// The contents of many objects, one after the other in the order of `keys`. S3 is asked for the next ones meanwhile, so
+    /// that many small objects do not cost a round trip each; memory stays small.
+    pub fn readers<'a>(
+        &'a self,
+        keys: impl IntoIterator<Item = &'a str> + 'a,
+    ) -> Box<dyn Iterator<Item = Outcome<Option<Reader>>> + 'a> {
+        match &self.0 {
+            Backend::Folder(_) => Box::new(keys.into_iter().map(|key| self.reader(key))),
+            #[cfg(feature = "s3")]
+            Backend::S3(bucket) => Box::new(bucket.readers(keys.into_iter())),
+        }
     }
 
     /// Writes an object, whatever was there.
     pub fn put(&self, key: &str, content: &mut dyn Read) -> Outcome {
         key::check(key)?;
-        self.0.put(key, content)
+        match &self.0 {
+            Backend::Folder(folder) => folder.put(key, content),
+            #[cfg(feature = "s3")]
+            Backend::S3(bucket) => bucket.put(key, content),
+        }
     }
 
     /// Writes an object only if there is none. Finding the same content there counts as done: a retry whose first
     /// reply was lost meets its own work.
     pub fn put_if_absent(&self, key: &str, bytes: &[u8]) -> Outcome<Written> {
-        key::check(key)?;
-        self.0.put_if(key, bytes, None)
+        self.put_if(key, bytes, None)
     }
 
     /// Writes an object only if its content is still `version`. Finding the new content there counts as done.
     pub fn put_if_unchanged(&self, key: &str, version: &Version, bytes: &[u8]) -> Outcome<Written> {
+        self.put_if(key, bytes, Some(version))
+    }
+
+    fn put_if(&self, key: &str, bytes: &[u8], expected: Option<&Version>) -> Outcome<Written> {
         key::check(key)?;
-        self.0.put_if(key, bytes, Some(version))
+        match &self.0 {
+            Backend::Folder(folder) => folder.put_if(key, bytes, expected),
+            #[cfg(feature = "s3")]
+            Backend::S3(bucket) => bucket.put_if(key, bytes, expected.map(|version| version.0.as_str())),
+        }
     }
 
     /// The objects whose keys start with `prefix`, in byte order of their keys.
     pub fn list(&self, prefix: &str) -> Outcome<Vec<Entry>> {
-        self.0.list(prefix)
+        // Only the folder that the prefix names can hold such keys.
+        if let Some((folder, _)) = prefix.rsplit_once('/') {
+            key::check(folder)?;
+        }
+        let mut entries = match &self.0 {
+            Backend::Folder(folder) => folder.list(prefix)?,
+            #[cfg(feature = "s3")]
+            Backend::S3(bucket) => bucket.list(prefix)?,
+        };
+        entries.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(entries)
     }
 
     /// Removes an object; none there is fine.
     pub fn delete(&self, key: &str) -> Outcome {
         key::check(key)?;
-        self.0.delete(key)
+        match &self.0 {
+            Backend::Folder(folder) => folder.delete(key),
+            #[cfg(feature = "s3")]
+            Backend::S3(bucket) => bucket.delete(key),
+        }
     }
+}
+
+#[cfg(feature = "s3")]
+fn open_s3(place: &str) -> Outcome<Store> {
+    s3::Bucket::open(place, None).map(|bucket| Store(Backend::S3(bucket)))
+}
+
+#[cfg(not(feature = "s3"))]
+fn open_s3(_: &str) -> Outcome<Store> {
+    Err(Failure::config(
+        "s3://…: this build knows folders only (build one that knows S3: cargo build --release --bins --features s3)",
+    ))
 }
