@@ -7,6 +7,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 /// too), then ends the server and removes its folder. Signals to all of a session's processes must not end it before that.
 const GUARD: &str = r#"
 folder=$1; shift
+# Where Debian keeps servers.
+PATH=$PATH:/usr/sbin
 trap : TERM INT HUP
 "$@" < /dev/null > "$folder/log" 2>&1 &
 echo $!
