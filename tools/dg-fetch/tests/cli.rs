@@ -143,6 +143,9 @@ fn what_may_pass_is_tried_again() {
         session.run("dg-fetch rounds --event pga/2025/14").expect(0).says("again in").says("1 event with");
         assert_eq!(replay.asked().len(), 2, "{fault}");
     }
+    let (replay, session) = with_faults(&["1:notjson@event_id=all"]);
+    session.run(&format!("dg-fetch rounds {FOUR}")).expect(0).says("not JSON").says("4 events with");
+    assert_eq!(replay.asked().len(), 2, "the season again, not its events");
     let (_replay, session) = with_faults(&["1:hang:3000"]);
     session
         .run("dg-fetch rounds --event pga/2025/14 --timeout 1s")
