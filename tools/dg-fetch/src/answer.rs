@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use wire::{Cell, EVENT_V1, Event, Identity, Round};
+
+use crate::players::{Player, Scores};
 
 /// One event of an answer.
 pub(crate) enum Found {
@@ -20,23 +21,31 @@ pub(crate) enum Found {
 pub(crate) type Season<'a> = BTreeMap<i64, &'a RawValue>;
 
 /// Splits an answer to `event_id=all`: an object keyed by event id, a list, or a single event.
-pub(crate) fn season(body: &[u8]) -> Result<Season<'_>, String> {
+pub(crate) fn season<'a>(body: &'a [u8]) -> Result<Season<'a>, String> {
     let not_json = |error: serde_json::Error| format!("the answer is not what it should be: {error}");
     let text = std::str::from_utf8(body).map_err(|_| "the answer is not UTF-8".to_owned())?;
-    let mut values: Vec<&RawValue> = Vec::new();
-    if text.trim_start().starts_with('[') {
-        values = serde_json::from_str(text).map_err(not_json)?;
-    } else {
-        let object: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).map_err(not_json)?;
-        if object.contains_key("scores") {
-            values.push(serde_json::from_str(text).map_err(not_json)?);
-        } else {
-            values.extend(object.into_values());
-        }
-    }
     // What is no event (a message beside the events) is left out: whoever misses it asks for it alone.
-    let id = |value: &RawValue| serde_json::from_str::<OnlyId>(value.get()).ok().map(|only| only.event_id);
-    Ok(values.into_iter().filter_map(|value| Some((id(value)?, value))).collect())
+    if text.trim_start().starts_with('[') {
+        let list: Vec<&RawValue> = serde_json::from_str(text).map_err(not_json)?;
+        return Ok(list.into_iter().filter_map(|value| Some((id_of(value)?, value))).collect());
+    }
+    let object: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).map_err(not_json)?;
+    if object.contains_key("scores") {
+        let single: &RawValue = serde_json::from_str(text).map_err(not_json)?;
+        return Ok(id_of(single).map(|id| (id, single)).into_iter().collect());
+    }
+    // The key is believed here, and whoever reads the event checks its id: looking for it in the text would be one more
+    // way through everything.
+    let by_key = |(key, value): (Cow<'_, str>, &'a RawValue)| {
+        let id = key.parse().ok().or_else(|| id_of(value))?;
+        value.get().starts_with('{').then_some((id, value))
+    };
+    Ok(object.into_iter().filter_map(by_key).collect())
+}
+
+/// The id inside an event whose place does not tell it.
+fn id_of(event: &RawValue) -> Option<i64> {
+    serde_json::from_str::<OnlyId>(event.get()).ok().map(|only| only.event_id)
 }
 
 /// Reads one event and checks that it is the one that was asked for. `Err` says what is wrong with the answer.
@@ -77,37 +86,54 @@ pub(crate) fn event(text: &str, wanted: &Identity) -> Result<Found, String> {
         n_rounds: 0,
         rounds: Vec::new(),
     };
-    event.rounds = rounds(&event, players)?;
+    event.rounds = rounds(&event, players);
     event.n_rounds = event.rounds.len();
     event.check()?;
     Ok(Found::Event(Box::new(event)))
 }
 
+const DG_ID: usize = Round::place("dg_id");
+const ROUND_NUM: usize = Round::place("round_num");
+
+/// Places of what an answer says once for an event or for a player.
+const COMMON: [usize; 10] = [
+    Round::place("tour"),
+    Round::place("year"),
+    Round::place("season"),
+    Round::place("event_completed"),
+    Round::place("event_name"),
+    Round::place("event_id"),
+    Round::place("player_name"),
+    DG_ID,
+    Round::place("fin_text"),
+    ROUND_NUM,
+];
+
 /// Flattens players into rounds, in the order of the key.
-fn rounds(event: &Event, players: Vec<Player>) -> Result<Vec<Round>, String> {
+fn rounds(event: &Event, players: Vec<Player>) -> Vec<Round> {
     let mut rounds = Vec::new();
     for player in players {
         for (number, mut round) in player.rounds {
             let common = [
-                ("tour", Cell::from(event.tour.as_str())),
-                ("year", Cell::Int(event.calendar_year)),
-                ("season", Cell::from(event.season)),
-                ("event_completed", Cell::from(event.event_completed.as_str())),
-                ("event_name", Cell::from(event.event_name.as_str())),
-                ("event_id", Cell::Int(event.event_id)),
-                ("player_name", Cell::from(player.name.clone())),
-                ("dg_id", Cell::Int(player.dg_id)),
-                ("fin_text", Cell::from(player.fin_text.clone())),
-                ("round_num", Cell::Int(number)),
+                Cell::from(event.tour.as_str()),
+                Cell::Int(event.calendar_year),
+                Cell::from(event.season),
+                Cell::from(event.event_completed.as_str()),
+                Cell::from(event.event_name.as_str()),
+                Cell::Int(event.event_id),
+                Cell::from(player.name.clone()),
+                Cell::Int(player.dg_id),
+                Cell::from(player.fin_text.clone()),
+                Cell::Int(number),
             ];
-            for (column, cell) in common {
-                round.set(column, cell)?;
+            for (at, cell) in COMMON.into_iter().zip(common) {
+                round.0[at] = cell;
             }
             rounds.push(round);
         }
     }
-    rounds.sort_by_key(|round| (round.cell("dg_id").int(), round.cell("round_num").int()));
-    Ok(rounds)
+    rounds.sort_by_key(|Round(cells)| (cells[DG_ID].int(), cells[ROUND_NUM].int()));
+    rounds
 }
 
 #[derive(serde::Deserialize)]
@@ -138,131 +164,8 @@ struct RawEvent<'a> {
     scores: Scores,
 }
 
-/// A list of players; or words, where there is no data.
-enum Scores {
-    Players(Vec<Player>),
-    Words(String),
-}
-
-impl Default for Scores {
-    fn default() -> Scores {
-        Scores::Players(Vec::new())
-    }
-}
-
-struct Player {
-    dg_id: i64,
-    name: Option<String>,
-    fin_text: Option<String>,
-    rounds: Vec<(i64, Round)>,
-}
-
-impl<'de> Deserialize<'de> for Scores {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Scores, D::Error> {
-        struct ScoresVisitor;
-
-        impl<'de> Visitor<'de> for ScoresVisitor {
-            type Value = Scores;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of players, or words")
-            }
-
-            fn visit_str<E: de::Error>(self, words: &str) -> Result<Scores, E> {
-                Ok(Scores::Words(words.to_owned()))
-            }
-
-            fn visit_unit<E: de::Error>(self) -> Result<Scores, E> {
-                Ok(Scores::default())
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Scores, A::Error> {
-                let mut players = Vec::with_capacity(list.size_hint().unwrap_or(160));
-                while let Some(player) = list.next_element()? {
-                    players.push(player);
-                }
-                Ok(Scores::Players(players))
-            }
-        }
-
-        deserializer.deserialize_any(ScoresVisitor)
-    }
-}
-
-impl<'de> Deserialize<'de> for Player {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Player, D::Error> {
-        struct PlayerVisitor;
-
-        impl<'de> Visitor<'de> for PlayerVisitor {
-            type Value = Player;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a player with rounds")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Player, A::Error> {
-                let mut dg_id = None;
-                let mut player =
-                    Player { dg_id: 0, name: None, fin_text: None, rounds: Vec::with_capacity(4) };
-                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-                    match &*key {
-                        "dg_id" => dg_id = Some(map.next_value::<WholeNumber>()?.0),
-                        "player_name" => player.name = map.next_value()?,
-                        "fin_text" => player.fin_text = map.next_value()?,
-                        key => match key.strip_prefix("round_").and_then(|number| number.parse().ok()) {
-                            Some(number) => {
-                                if let Some(ApiRound(round)) = map.next_value()? {
-                                    player.rounds.push((number, round));
-                                }
-                            }
-                            // What DataGolf adds one day is no reason to stop.
-                            None => drop(map.next_value::<IgnoredAny>()?),
-                        },
-                    }
-                }
-                player.dg_id = dg_id.ok_or_else(|| de::Error::missing_field("dg_id"))?;
-                Ok(player)
-            }
-        }
-
-        deserializer.deserialize_map(PlayerVisitor)
-    }
-}
-
-/// A round under DataGolf's names: `score` is our `round_score`, absent keys stay null.
-struct ApiRound(Round);
-
-impl<'de> Deserialize<'de> for ApiRound {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ApiRound, D::Error> {
-        struct RoundVisitor;
-
-        impl<'de> Visitor<'de> for RoundVisitor {
-            type Value = ApiRound;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a round")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ApiRound, A::Error> {
-                let mut round = Round::empty();
-                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-                    let column = if key == "score" { "round_score" } else { &*key };
-                    if Round::position(column).is_some() {
-                        round.set(column, map.next_value()?).map_err(de::Error::custom)?;
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                }
-                Ok(ApiRound(round))
-            }
-        }
-
-        deserializer.deserialize_map(RoundVisitor)
-    }
-}
-
 /// An integer that may come as text: `event_id` does in one endpoint and not in the other.
-struct WholeNumber(i64);
+pub(crate) struct WholeNumber(pub(crate) i64);
 
 impl<'de> Deserialize<'de> for WholeNumber {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<WholeNumber, D::Error> {
@@ -287,4 +190,49 @@ fn maybe_whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
 /// Whether a date is like 2025-06-15 and exists.
 pub(crate) fn is_iso_date(text: &str) -> bool {
     text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_season_comes_in_several_shapes() {
+        let ids = |text: &str| season(text.as_bytes()).map(|season| season.into_keys().collect::<Vec<_>>());
+        let event = r#"{"event_name": "Open", "scores": [], "event_id": "14"}"#;
+        assert_eq!(ids(&format!(r#"{{"14": {event}, "message": "ok", "3": "no data"}}"#)), Ok(vec![14]));
+        assert_eq!(ids(&format!(r#"{{"first": {event}}}"#)), Ok(vec![14]));
+        assert_eq!(ids(&format!("[{event}, {{}}]")), Ok(vec![14]));
+        assert_eq!(ids(event), Ok(vec![14]));
+        assert!(ids("\"no data\"").is_err() && ids("").is_err());
+        assert!(ids(&format!(r#"{{"14": {event}"#)).is_err(), "cut");
+    }
+
+    #[test]
+    fn an_event_under_the_wrong_key_is_not_believed() {
+        let season =
+            season(br#"{"3": {"event_id": 14, "year": 2025, "scores": [{"dg_id": 1, "round_1": {}}]}}"#);
+        let wanted = Identity::new("pga", 2025, 3).unwrap();
+        let reason = event(season.unwrap()[&3].get(), &wanted).err();
+        assert_eq!(reason.as_deref(), Some("the answer is about ?/Some(2025)/Some(14)"));
+    }
+
+    #[test]
+    fn names_may_come_in_any_order_and_unknown_ones_are_passed_over() {
+        let text = r#"{"event_id": 3, "year": 2025, "event_completed": "2025-06-15", "scores": [{"round_2":
+            {"teetime": "7:30am", "new": [1], "gir": 1, "score": 70, "birdies": 4.0}, "round_x": 1, "dg_id": "7"}]}"#;
+        let Ok(Found::Event(event)) = event(text, &Identity::new("pga", 2025, 3).unwrap()) else {
+            panic!("it is an event");
+        };
+        let text = |column: &str| {
+            let mut text = String::new();
+            event.rounds[0].cell(column).push_text(&mut text);
+            text
+        };
+        let columns = ["tour", "dg_id", "round_num", "round_score", "birdies", "gir", "teetime", "sg_putt"];
+        assert_eq!(columns.map(text), ["pga", "7", "2", "70", "4", "1", "7:30am", ""]);
+        for (name, at) in crate::players::STATS {
+            assert_eq!(wire::COLUMNS[at].0.trim_start_matches("round_"), name);
+        }
+    }
 }

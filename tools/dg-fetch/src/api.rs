@@ -1,6 +1,7 @@
+use std::io::Read;
 use std::net::IpAddr;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use manners::{Failure, Outcome, say};
@@ -31,6 +32,9 @@ const LONGEST_SUSPENSION: Duration = Duration::from_secs(24 * 60 * 60);
 /// Bodies of refusals are short; more of one is not worth reading.
 const REFUSAL_BYTES: usize = 600;
 
+/// An answer is received in pieces of this size.
+const PIECE_BYTES: usize = 64 * 1024;
+
 /// The DataGolf API: one key, one pace.
 #[derive(Debug)]
 pub(crate) struct Api {
@@ -38,15 +42,16 @@ pub(crate) struct Api {
     base_url: String,
     key: Key,
     pace: Pace,
+    timeout: Duration,
     max_wait: Duration,
     retry_delay: Duration,
 }
 
 /// What a call came to, when it is not a failure of the whole run.
 #[derive(Debug)]
-pub(crate) enum Answer {
-    /// The body of a 200.
-    Body(Vec<u8>),
+pub(crate) enum Answer<T> {
+    /// What was read from the body of a 200.
+    Body(T),
     /// The archive does not have it, in its own words (400).
     NotInArchive(String),
     /// The server failed at every attempt, the last time like this.
@@ -55,9 +60,13 @@ pub(crate) enum Answer {
     OutOfTime,
 }
 
+/// A body that is no answer: a page of a proxy, or half an answer.
+#[derive(Debug)]
+pub(crate) struct NotJson;
+
 /// What one attempt came to.
-enum Attempt {
-    Answered(Answer),
+enum Attempt<T> {
+    Answered(Answer<T>),
     /// Worth another attempt, for this reason.
     Later(String),
     /// The key is suspended for this long.
@@ -88,18 +97,23 @@ impl Api {
             base_url,
             key,
             pace,
+            timeout: unsigned(calls.timeout),
             max_wait: unsigned(calls.max_wait),
             retry_delay: unsigned(calls.retry_delay),
         })
     }
 
     /// Calls an endpoint. Waits for the pace, waits out a suspension that fits, retries what may pass.
-    pub(crate) fn call(
+    ///
+    /// `read` makes of a body what the caller needs, so that a long one is gone through once; a body that is not JSON is
+    /// asked for again.
+    pub(crate) fn call<T>(
         &self,
         endpoint: &str,
         parameters: &[(&str, &str)],
         deadline: &Deadline,
-    ) -> Outcome<Answer> {
+        mut read: impl FnMut(Vec<u8>) -> Result<T, NotJson>,
+    ) -> Outcome<Answer<T>> {
         let place = place(endpoint, parameters);
         let mut delays = ExponentialBuilder::default()
             .with_min_delay(self.retry_delay)
@@ -112,7 +126,7 @@ impl Api {
             if !self.wait_for_turn(&place, deadline)? {
                 return Ok(Answer::OutOfTime);
             }
-            match self.attempt(&place, endpoint, parameters)? {
+            match self.attempt(&place, endpoint, parameters, &mut read)? {
                 Attempt::Answered(answer) => return Ok(answer),
                 Attempt::Suspended(duration) => {
                     // Remembered for every run of this key; the next turn waits for its end.
@@ -175,7 +189,13 @@ impl Api {
         }
     }
 
-    fn attempt(&self, place: &str, endpoint: &str, parameters: &[(&str, &str)]) -> Outcome<Attempt> {
+    fn attempt<T>(
+        &self,
+        place: &str,
+        endpoint: &str,
+        parameters: &[(&str, &str)],
+        read: &mut impl FnMut(Vec<u8>) -> Result<T, NotJson>,
+    ) -> Outcome<Attempt<T>> {
         let mut url = reqwest::Url::parse(&format!("{}/{endpoint}", self.base_url))
             .map_err(|error| Failure::usage(format!("--base-url: {error}")))?;
         url.query_pairs_mut()
@@ -189,10 +209,12 @@ impl Api {
         let status = response.status();
         let retry_after = retry_after(&response);
         if status == StatusCode::OK {
-            return Ok(match response.bytes() {
-                Ok(body) if is_json_or_nothing(&body) => Attempt::Answered(Answer::Body(body.into())),
-                Ok(_) => Attempt::Later("the answer is not JSON, or was cut".to_owned()),
-                Err(error) => Attempt::Later(format!("the answer was cut: {}", self.explain(error))),
+            return Ok(match self.body(response) {
+                Ok(body) => match read(body) {
+                    Ok(value) => Attempt::Answered(Answer::Body(value)),
+                    Err(NotJson) => Attempt::Later("the answer is not JSON, or was cut".to_owned()),
+                },
+                Err(reason) => Attempt::Later(format!("the answer was cut: {reason}")),
             });
         }
         let words = self.words(response);
@@ -211,6 +233,27 @@ impl Api {
             StatusCode::REQUEST_TIMEOUT => Ok(Attempt::Later(format!("{status}"))),
             _ if status.is_server_error() => Ok(Attempt::Later(format!("{status}: {words}"))),
             _ => Err(Failure::unavailable(format!("{place}: unexpected answer {status}: {words}"))),
+        }
+    }
+
+    /// The whole body, in one buffer: the client's own way has the pieces beside their sum, twice the memory.
+    fn body(&self, mut response: Response) -> Result<Vec<u8>, String> {
+        let started = Instant::now();
+        let mut body = Vec::new();
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            match response.read(&mut piece) {
+                Ok(0) => return Ok(body),
+                Ok(n) => body.extend_from_slice(&piece[..n]),
+                Err(error) => {
+                    let words = |error: std::io::Error| self.key.redact(&error.to_string());
+                    return Err(error.downcast().map_or_else(words, |error| self.explain(error)));
+                }
+            }
+            // The client's own timeout is for each read, which a server that drips never meets.
+            if started.elapsed() > self.timeout {
+                return Err(format!("not whole after {} s (--timeout)", self.timeout.as_secs_f64()));
+            }
         }
     }
 
@@ -246,9 +289,11 @@ fn place(endpoint: &str, parameters: &[(&str, &str)]) -> String {
     parameters.iter().fold(name.to_owned(), |place, (key, value)| format!("{place} {key}={value}"))
 }
 
-/// A page of a proxy, or half an answer, is no answer; a body of one newline is DataGolf's way to say "nothing".
-fn is_json_or_nothing(body: &[u8]) -> bool {
-    body.trim_ascii().is_empty() || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
+/// The body as it is, if it is an answer: half of one is none, nor is a page of a proxy. A body of one newline is
+/// DataGolf's way to say "nothing".
+pub(crate) fn json_or_nothing<B: AsRef<[u8]>>(body: B) -> Result<B, NotJson> {
+    let is_json = || serde_json::from_slice::<serde::de::IgnoredAny>(body.as_ref()).is_ok();
+    if body.as_ref().trim_ascii().is_empty() || is_json() { Ok(body) } else { Err(NotJson) }
 }
 
 fn retry_after(response: &Response) -> Option<Duration> {

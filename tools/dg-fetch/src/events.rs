@@ -5,7 +5,7 @@ use wire::{Identity, LISTING_V1, Listing};
 
 use crate::Format;
 use crate::answer::{is_iso_date, whole_number};
-use crate::api::{Answer, Api};
+use crate::api::{Answer, Api, json_or_nothing};
 use crate::deadline::Deadline;
 use crate::output::Output;
 use crate::source::Source;
@@ -32,7 +32,9 @@ struct Listed {
 /// Fetches the event list and writes the events of the source.
 pub(crate) fn events(api: &Api, source: &Source, format: Format) -> Outcome {
     let parameters: Vec<(&str, &str)> = source.tour.iter().map(|tour| ("tour", tour.as_str())).collect();
-    let body = match api.call("historical-raw-data/event-list", &parameters, &Deadline::none())? {
+    let answer =
+        api.call("historical-raw-data/event-list", &parameters, &Deadline::none(), json_or_nothing)?;
+    let body = match answer {
         Answer::Body(body) => body,
         Answer::NotInArchive(words) => return Err(Failure::data(format!("event-list: refused: {words}"))),
         Answer::Failing(reason) => return Err(Failure::unavailable(format!("{reason}; try later"))),

@@ -1,7 +1,7 @@
 //! `dg-fetch`: events and rounds from the DataGolf API. Its README says what it promises.
 //!
-//! Read in this order: `events.rs` and `rounds.rs` (what is fetched), `answer.rs` (what answers mean), `api.rs` (calls,
-//! retries, refusals), `pace.rs` (the budget of calls), `key.rs` (the secret).
+//! Read in this order: `events.rs` and `rounds.rs` (what is fetched), `answer.rs` and `players.rs` (what answers mean),
+//! `api.rs` (calls, retries, refusals), `pace.rs` (the budget of calls), `key.rs` (the secret).
 
 mod answer;
 mod api;
@@ -10,6 +10,7 @@ mod events;
 mod key;
 mod output;
 mod pace;
+mod players;
 mod rounds;
 mod source;
 

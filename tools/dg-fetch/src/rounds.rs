@@ -6,8 +6,8 @@ use rows::{Ending, Table};
 use wire::{EVENT_V1, Event, Identity};
 
 use crate::Format;
-use crate::answer::{self, Found};
-use crate::api::{Answer, Api};
+use crate::answer::{self, Found, Season};
+use crate::api::{Answer, Api, NotJson, json_or_nothing};
 use crate::deadline::Deadline;
 use crate::output::Output;
 
@@ -143,35 +143,54 @@ impl Fetch<'_> {
         let year = calendar_year.to_string();
         self.progress.doing(place.clone());
         let parameters = [("tour", tour.as_str()), ("event_id", "all"), ("year", &year)];
-        let body = match self.call(&parameters)? {
-            Answer::Body(body) => body,
-            Answer::OutOfTime => return Ok(Err(wanted)),
+        self.calls += 1;
+        let (api, deadline) = (self.api, self.deadline);
+        // Passed on before the call returns: its events are parts of the body, which is not copied.
+        let answer =
+            api.call(ENDPOINT, &parameters, deadline, |body| self.pass_on(&place, &body, &wanted))?;
+        match answer {
+            Answer::Body(alone) => Ok(Ok(alone?)),
+            Answer::OutOfTime => Ok(Err(wanted)),
             Answer::NotInArchive(reason) | Answer::Failing(reason) => {
                 say!("{place}: {reason}; asking for its events one by one");
-                return Ok(Ok(wanted));
+                Ok(Ok(wanted))
             }
-        };
-        let season = match answer::season(&body) {
+        }
+    }
+
+    /// Writes those events of a season's answer that are wanted; returns the others, which must be asked for alone.
+    fn pass_on(
+        &mut self,
+        place: &str,
+        body: &[u8],
+        wanted: &[Wanted],
+    ) -> Result<Outcome<Vec<Wanted>>, NotJson> {
+        let season = match answer::season(body) {
             Ok(season) => season,
             Err(reason) => {
+                json_or_nothing(body)?;
                 let reason = self.api.redact(&reason);
                 say!("{place}: {reason}; asking for its events one by one");
-                return Ok(Ok(wanted));
+                return Ok(Ok(wanted.to_vec()));
             }
         };
+        Ok(self.write_wanted(&season, wanted))
+    }
+
+    fn write_wanted(&mut self, season: &Season<'_>, wanted: &[Wanted]) -> Outcome<Vec<Wanted>> {
         let mut alone = Vec::new();
         for event in wanted {
             let found = season.get(&event.event.event_id).map(|text| answer::event(text.get(), &event.event));
             match found {
-                Some(Ok(found)) => self.write(&event, found)?,
+                Some(Ok(found)) => self.write(event, found)?,
                 Some(Err(reason)) => {
                     say!("{}: {}; asking for it alone", event.event, self.api.redact(&reason));
-                    alone.push(event);
+                    alone.push(event.clone());
                 }
-                None => alone.push(event),
+                None => alone.push(event.clone()),
             }
         }
-        Ok(Ok(alone))
+        Ok(alone)
     }
 
     /// One call for one event; false when the deadline came first.
@@ -179,7 +198,9 @@ impl Fetch<'_> {
         let event = &wanted.event;
         self.progress.doing(event.to_string());
         let (year, id) = (event.calendar_year.to_string(), event.event_id.to_string());
-        match self.call(&[("tour", &event.tour), ("event_id", &id), ("year", &year)])? {
+        let parameters = [("tour", event.tour.as_str()), ("event_id", &id), ("year", &year)];
+        self.calls += 1;
+        match self.api.call(ENDPOINT, &parameters, self.deadline, json_or_nothing)? {
             Answer::OutOfTime => return Ok(false),
             Answer::Failing(reason) => {
                 // The others may be fine, unless it is the service that is down.
@@ -202,11 +223,6 @@ impl Fetch<'_> {
         }
         self.failing_in_a_row = 0;
         Ok(true)
-    }
-
-    fn call(&mut self, parameters: &[(&str, &str)]) -> Outcome<Answer> {
-        self.calls += 1;
-        self.api.call(ENDPOINT, parameters, self.deadline)
     }
 
     fn write(&mut self, wanted: &Wanted, found: Found) -> Outcome {

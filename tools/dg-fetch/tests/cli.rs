@@ -1,6 +1,11 @@
 //! `dg-fetch` through its real binary, against a loopback server that answers like DataGolf.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
+use std::io::Write;
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+
 use pipelines::{Replay, Session};
 
 const SECRET: &str = "SECRET-key";
@@ -138,6 +143,9 @@ fn what_may_pass_is_tried_again() {
         session.run("dg-fetch rounds --event pga/2025/14").expect(0).says("again in").says("1 event with");
         assert_eq!(replay.asked().len(), 2, "{fault}");
     }
+    let (replay, session) = with_faults(&["1:notjson@event_id=all"]);
+    session.run(&format!("dg-fetch rounds {FOUR}")).expect(0).says("not JSON").says("4 events with");
+    assert_eq!(replay.asked().len(), 2, "the season again, not its events");
     let (_replay, session) = with_faults(&["1:hang:3000"]);
     session
         .run("dg-fetch rounds --event pga/2025/14 --timeout 1s")
@@ -279,6 +287,29 @@ fn the_input_is_checked_before_anything_is_asked() {
     }
     session.run("dg-fetch rounds --event pga/2025").expect(2).says("like pga/2025/14");
     assert_eq!(replay.asked().len(), 0);
+}
+
+/// Sends the start of an answer, then a byte now and then, as long as somebody listens.
+fn dripping() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            client.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n[").unwrap();
+            while client.write_all(b" ").is_ok() {
+                thread::sleep(Duration::from_millis(50));
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn an_answer_that_drips_is_given_up() {
+    let (_replay, mut session) = with_faults(&[]);
+    session.set("DATAGOLF_BASE_URL", dripping());
+    session.run("timeout 60 dg-fetch events --timeout 300ms").expect(69).says("not whole after 0.3 s");
 }
 
 /// A certificate authority of the test's own, a certificate for localhost, and a server that answers one listed event.

@@ -3,11 +3,12 @@
 use manners::{Failure, Outcome};
 use smartcore::linalg::basic::arrays::Array;
 use smartcore::linalg::basic::matrix::DenseMatrix;
+use smartcore::linalg::traits::cholesky::CholeskyDecomposable;
 use smartcore::linear::linear_regression::{
     LinearRegression, LinearRegressionParameters, LinearRegressionSolverName,
 };
-use smartcore::linear::ridge_regression::{RidgeRegression, RidgeRegressionParameters};
 
+use crate::scale::Scale;
 use crate::training::Part;
 
 /// Each pass fits what the passes before left over, which wins back digits that an ill-conditioned matrix costs
@@ -24,18 +25,10 @@ pub(crate) struct Fitted {
     pub(crate) coefficients: Vec<f64>,
 }
 
-/// Columns with mean 0 and standard deviation 1, and what they were before.
-struct Standardised {
-    /// Column-major.
-    values: Vec<f64>,
-    rows: usize,
-    means: Vec<f64>,
-    deviations: Vec<f64>,
-}
-
 /// Ordinary least squares by QR.
 pub(crate) fn linear(part: &Part, names: &[String]) -> Outcome<Fitted> {
-    let scaled = Standardised::new(part, names)?;
+    let scale = Scale::of(part, names)?;
+    let scaled = Standardised::new(part, &scale);
     scaled.check_rank(names)?;
     let matrix = scaled.matrix()?;
     let target_mean = mean(part.target.iter().copied(), part.rows());
@@ -51,53 +44,51 @@ pub(crate) fn linear(part: &Part, names: &[String]) -> Outcome<Fitted> {
         shift += fitted.intercept();
         scaled.residuals(&part.target, target_mean, shift, &coefficients, &mut left);
     }
-    Ok(scaled.unscaled(target_mean + shift, coefficients))
+    Ok(unscaled(&scale, target_mean + shift, coefficients))
 }
 
 /// Ridge by Cholesky: minimises the squared residuals plus `alpha` times the squared coefficients of the standardised
 /// features. The intercept is not penalised.
 pub(crate) fn ridge(part: &Part, names: &[String], alpha: f64) -> Outcome<Fitted> {
-    let scaled = Standardised::new(part, names)?;
+    let scale = Scale::of(part, names)?;
     let target_mean = mean(part.target.iter().copied(), part.rows());
-    let centred: Vec<f64> = part.target.iter().map(|y| y - target_mean).collect();
-    let parameters = RidgeRegressionParameters::default().with_alpha(alpha).with_normalize(false);
-    let fitted =
-        RidgeRegression::fit(&scaled.matrix()?, &centred, parameters).map_err(|error| refused(&error))?;
-    let coefficients = fitted.coefficients().iterator(0).copied().collect();
-    Ok(scaled.unscaled(target_mean, coefficients))
+    let width = names.len();
+    // Z'Z and Z'y, row by row: the standardised matrix Z itself is never needed.
+    let mut squares = vec![0.0; width * width];
+    let mut products = vec![0.0; width];
+    let mut standard = vec![0.0; width];
+    for (row, y) in part.features.chunks_exact(width).zip(&part.target) {
+        scale.standardise(row, &mut standard);
+        for ((one, sums), product) in standard.iter().zip(squares.chunks_exact_mut(width)).zip(&mut products)
+        {
+            sums.iter_mut().zip(&standard).for_each(|(sum, other)| *sum += one * other);
+            *product += one * (y - target_mean);
+        }
+    }
+    squares.iter_mut().step_by(width + 1).for_each(|square| *square += alpha);
+    let squares = DenseMatrix::new(width, width, squares, false).map_err(|error| refused(&error))?;
+    let products = DenseMatrix::new(width, 1, products, false).map_err(|error| refused(&error))?;
+    let solved = squares.cholesky_solve_mut(products).map_err(|error| refused(&error))?;
+    Ok(unscaled(&scale, target_mean, solved.iterator(0).copied().collect()))
+}
+
+/// The standardised columns.
+struct Standardised {
+    /// Column-major.
+    values: Vec<f64>,
+    rows: usize,
+    width: usize,
 }
 
 impl Standardised {
-    fn new(part: &Part, names: &[String]) -> Outcome<Standardised> {
-        let (rows, width) = (part.rows(), names.len());
-        if rows < width + 2 {
-            return Err(Failure::data(format!(
-                "{rows} training rows are too few for {width} features: at least {} are needed",
-                width + 2
-            )));
+    fn new(part: &Part, scale: &Scale) -> Standardised {
+        let (rows, width) = (part.rows(), scale.means.len());
+        let mut values = Vec::with_capacity(rows * width);
+        for (at, (middle, deviation)) in scale.means.iter().zip(&scale.deviations).enumerate() {
+            let column = part.features.iter().skip(at).step_by(width);
+            values.extend(column.map(|x| (x - middle) / deviation));
         }
-        let mut scaled = Standardised {
-            values: Vec::with_capacity(rows * width),
-            rows,
-            means: Vec::with_capacity(width),
-            deviations: Vec::with_capacity(width),
-        };
-        for (at, name) in names.iter().enumerate() {
-            let column = part.features.iter().skip(at).step_by(width).copied();
-            let middle = mean(column.clone(), rows);
-            let deviation = mean(column.clone().map(|x| (x - middle) * (x - middle)), rows).sqrt();
-            // Relative: the spread of a constant column is rounding.
-            if deviation <= middle.abs() * 1e-14 {
-                return Err(Failure::data(format!(
-                    "feature {name:?} has the same value, {middle}, in every training row: it says nothing; take it \
-                     out of [features]"
-                )));
-            }
-            scaled.values.extend(column.map(|x| (x - middle) / deviation));
-            scaled.means.push(middle);
-            scaled.deviations.push(deviation);
-        }
-        Ok(scaled)
+        Standardised { values, rows, width }
     }
 
     /// Every column must hold something that the columns before it do not: otherwise the coefficients are noise.
@@ -124,8 +115,7 @@ impl Standardised {
     }
 
     fn matrix(&self) -> Outcome<DenseMatrix<f64>> {
-        DenseMatrix::new(self.rows, self.means.len(), self.values.clone(), true)
-            .map_err(|error| refused(&error))
+        DenseMatrix::new(self.rows, self.width, self.values.clone(), true).map_err(|error| refused(&error))
     }
 
     /// What the fit so far does not explain.
@@ -143,15 +133,13 @@ impl Standardised {
             *left = explained.fold(y - target_mean - shift, |left, explained| left - explained);
         }
     }
+}
 
-    /// Coefficients for the features as they come.
-    fn unscaled(&self, at_means: f64, scaled: Vec<f64>) -> Fitted {
-        let coefficients: Vec<f64> =
-            scaled.iter().zip(&self.deviations).map(|(c, deviation)| c / deviation).collect();
-        let intercept =
-            coefficients.iter().zip(&self.means).fold(at_means, |sum, (c, middle)| sum - c * middle);
-        Fitted { intercept, coefficients }
-    }
+/// Coefficients for the features as they come.
+fn unscaled(scale: &Scale, at_means: f64, standard: Vec<f64>) -> Fitted {
+    let coefficients: Vec<f64> = standard.iter().zip(&scale.deviations).map(|(c, d)| c / d).collect();
+    let intercept = coefficients.iter().zip(&scale.means).fold(at_means, |sum, (c, middle)| sum - c * middle);
+    Fitted { intercept, coefficients }
 }
 
 fn mean(values: impl Iterator<Item = f64>, rows: usize) -> f64 {

@@ -5,6 +5,9 @@
 mod key;
 mod least_squares;
 mod model;
+mod row_keys;
+mod scale;
+mod sides;
 mod training;
 
 use std::io::Write;

@@ -83,18 +83,24 @@ fn target(recipe: &Recipe) -> TargetCard {
 
 fn features(recipe: &Recipe, trained: &Part) -> Vec<Feature> {
     let width = recipe.features.columns.len();
-    let card = |(at, name): (usize, &String)| {
+    let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); width];
+    for row in trained.features.chunks_exact(width) {
+        for ((min, max), x) in ranges.iter_mut().zip(row) {
+            *min = min.min(*x);
+            *max = max.max(*x);
+        }
+    }
+    let card = |(name, (min, max)): (&String, (f64, f64))| {
         let column = recipe.columns.get(name);
-        let values = trained.features.iter().skip(at).step_by(width).copied();
         Feature {
             name: name.clone(),
             unit: column.and_then(|column| column.unit.clone()),
             description: column.and_then(|column| column.description.clone()),
-            min: values.clone().fold(f64::INFINITY, f64::min),
-            max: values.fold(f64::NEG_INFINITY, f64::max),
+            min,
+            max,
         }
     };
-    recipe.features.columns.iter().enumerate().map(card).collect()
+    recipe.features.columns.iter().zip(ranges).map(card).collect()
 }
 
 /// The baseline's metrics; the model's own are filled in when it can predict.
@@ -112,17 +118,20 @@ fn measure(training: &Training) -> Outcome<Measured> {
 /// Bins between the deciles of the training rows; equal deciles share a bin.
 fn histogram(feature: usize, width: usize, trained: &Part) -> Histogram {
     let mut values: Vec<f64> = trained.features.iter().skip(feature).step_by(width).copied().collect();
-    values.sort_by(f64::total_cmp);
+    values.sort_unstable_by(f64::total_cmp);
     let mut edges: Vec<f64> = (0..=BINS).map(|i| values[i * (values.len() - 1) / BINS]).collect();
     edges.dedup();
     if let [only] = edges[..] {
         edges.push(only);
     }
-    let mut counts = vec![0; edges.len() - 1];
-    let last = counts.len() - 1;
-    for value in values {
-        counts[edges.partition_point(|edge| *edge <= value).saturating_sub(1).min(last)] += 1;
-    }
+    // The values are sorted, so what lies below an edge is a place among them. The last bin has its upper edge too.
+    let last = edges.len() - 2;
+    let below = |at: usize| match at {
+        0 => 0,
+        at if at > last => values.len(),
+        at => values.partition_point(|value| *value < edges[at]),
+    };
+    let counts = (0..=last).map(|bin| (below(bin + 1) - below(bin)) as u64).collect();
     Histogram { feature, edges, counts }
 }
 

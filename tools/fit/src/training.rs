@@ -1,10 +1,12 @@
-use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
 
 use manifest::Manifest;
 use manners::{Failure, Outcome};
 use recipe::Recipe;
 use rows::{Row, Table, number};
+
+use crate::row_keys::RowKeys;
+use crate::sides::Sides;
 
 /// The rows of one fit, split by the recipe's rule.
 #[derive(Debug, Default)]
@@ -56,38 +58,33 @@ impl Training {
         let name = table.name().to_owned();
         let progress = manners::progress(manifest.map(|manifest| manifest.rows), "rows");
         let mut training = Training::default();
-        let mut groups = BTreeSet::new();
-        let mut keys: HashMap<Vec<u8>, u64> = HashMap::new();
+        let mut sides = Sides::new(&recipe.split);
+        let mut keys = RowKeys::default();
         let mut row_number = 0;
         while let Some(row) = table.next_row()? {
-            let here = place(&name, row.line, row_number, manifest);
-            if let Some(first) = keys.insert(columns.key(&row), row_number) {
+            let here = || place(&name, row.line, row_number, manifest);
+            if let Some(first) = keys.add(columns.row_key.iter().map(|&at| row.cell(at))) {
                 // The header is line 1; a row of our own tools is one line.
                 let there = place(&name, first + 2, first, manifest);
                 return Err(Failure::data(format!(
-                    "{here} and {there} have the same row key ({}): an event was exported twice, or rows were \
-                     joined twice",
+                    "{} and {there} have the same row key ({}): an event was exported twice, or rows were joined twice",
+                    here(),
                     recipe.keys.row.join(", ")
                 )));
             }
-            let split = columns.split.iter().map(|&at| row.cell(at));
-            let part = if recipe.split.holds_out(split.clone()) {
-                groups.insert(split.collect::<Vec<_>>().join(&0x1F));
-                &mut training.held_out
-            } else {
-                &mut training.trained
-            };
-            columns.read(&row, part).map_err(|reason| Failure::data(format!("{here}, {reason}")))?;
+            let held_out = sides.holds_out(columns.split.iter().map(|&at| row.cell(at)));
+            let part = if held_out { &mut training.held_out } else { &mut training.trained };
+            columns.read(&row, part).map_err(|reason| Failure::data(format!("{}, {reason}", here())))?;
             if let Some(at) = columns.time {
-                let time = String::from_utf8_lossy(row.cell(at));
-                if training.newest.as_deref().is_none_or(|newest| *newest < *time) {
-                    training.newest = Some(time.into_owned());
+                let newest = training.newest.as_deref().map(str::as_bytes);
+                if newest.is_none_or(|newest| newest < row.cell(at)) {
+                    training.newest = Some(String::from_utf8_lossy(row.cell(at)).into_owned());
                 }
             }
             row_number += 1;
             progress.advance(1);
         }
-        training.groups_held_out = groups.len() as u64;
+        training.groups_held_out = sides.groups_held_out();
         Ok(training)
     }
 }
@@ -104,10 +101,6 @@ impl<'a> Columns<'a> {
             split: positions(&recipe.split.by)?,
             time: recipe.keys.time.as_ref().map(|name| table.require(name)).transpose()?,
         })
-    }
-
-    fn key(&self, row: &Row<'_>) -> Vec<u8> {
-        self.row_key.iter().map(|&at| row.cell(at)).collect::<Vec<_>>().join(&0x1F)
     }
 
     fn read(&self, row: &Row<'_>, part: &mut Part) -> Result<(), String> {

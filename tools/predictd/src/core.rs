@@ -57,13 +57,13 @@ impl Response {
     }
 
     /// Every header that the transport does not make itself; names in small letters.
-    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, Cow<'static, str>)> {
         let always = [
-            ("content-type", self.content_type),
-            ("x-content-type-options", "nosniff"),
-            ("cache-control", "no-store"),
+            ("content-type", Cow::Borrowed(self.content_type)),
+            ("x-content-type-options", Cow::Borrowed("nosniff")),
+            ("cache-control", Cow::Borrowed("no-store")),
         ];
-        always.into_iter().chain(self.extra.iter().map(|(name, value)| (*name, value.as_ref())))
+        always.into_iter().chain(self.extra.clone())
     }
 }
 

@@ -1,5 +1,6 @@
 //! HTTP/1.1 around `core`: everything that knows sockets, and nothing else does.
 
+use std::borrow::Cow;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -7,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::State;
+use axum::handler::Handler;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::server::conn::http1;
@@ -52,7 +53,7 @@ enum Phase {
 
 struct Front {
     http: http1::Builder,
-    router: Router,
+    desk: Arc<Desk>,
     limits: Limits,
     phase: watch::Sender<Phase>,
     slots: Arc<Semaphore>,
@@ -79,7 +80,7 @@ pub(crate) async fn serve(
     http.timer(TokioTimer::new()).header_read_timeout(limits.request_time).max_buf_size(BUFFER_BYTES);
     let front = Arc::new(Front {
         http,
-        router: Router::new().fallback(answer).with_state(Arc::new(desk)),
+        desk: Arc::new(desk),
         limits,
         phase,
         slots: Arc::new(Semaphore::new(limits.connections as usize)),
@@ -137,9 +138,10 @@ impl Front {
         let mut phase = self.phase.subscribe();
         let heard = Arc::new(AtomicBool::new(false));
         let line = Line { stream, heard: heard.clone(), stalled: None, patience: self.limits.request_time };
-        let router = TowerToHyperService::new(self.router.clone());
+        // One handler answers every path, so there is nothing to route: `core` knows the paths.
+        let desk = TowerToHyperService::new(answer.with_state(self.desk.clone()));
         let service = service_fn(|request| {
-            let (answer, heard) = (router.call(request), heard.clone());
+            let (answer, heard) = (desk.call(request), heard.clone());
             async move {
                 let answer = answer.await;
                 heard.store(false, Ordering::Relaxed);
@@ -219,13 +221,21 @@ impl Desk {
 }
 
 fn into_http(answer: core::Response) -> axum::response::Response {
-    let headers: Vec<_> = answer
-        .headers()
-        .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?)))
-        .collect();
-    let mut response = axum::response::Response::new(Body::from(answer.body));
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().extend(headers);
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = axum::response::Response::new(Body::empty());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for (name, value) in answer.headers() {
+        // What stands in a header is known before the program runs, nearly always: then nothing is copied.
+        let value = match value {
+            Cow::Borrowed(value) => Ok(HeaderValue::from_static(value)),
+            Cow::Owned(value) => HeaderValue::from_str(&value),
+        };
+        if let Ok(value) = value {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    *response.body_mut() = Body::from(answer.body);
     response
 }
 

@@ -60,30 +60,12 @@ pub const COLUMNS: [(&str, Kind); 35] = [
     ("doubles_or_worse", Int),
 ];
 
-/// Places of the columns that say whose round it is, known before the program runs.
-pub(crate) const TOUR: usize = place("tour");
-pub(crate) const YEAR: usize = place("year");
-pub(crate) const EVENT_ID: usize = place("event_id");
-pub(crate) const DG_ID: usize = place("dg_id");
-pub(crate) const ROUND_NUM: usize = place("round_num");
-
-/// Where a column stands. A name that is no column does not compile.
-const fn place(column: &str) -> usize {
-    let mut at = 0;
-    while !same(COLUMNS[at].0.as_bytes(), column.as_bytes()) {
-        at += 1;
-    }
-    at
-}
-
-/// `==` of names, which constants may not use yet.
-const fn same(one: &[u8], other: &[u8]) -> bool {
-    let mut at = 0;
-    while at < one.len() && at < other.len() && one[at] == other[at] {
-        at += 1;
-    }
-    at == one.len() && at == other.len()
-}
+/// Places of the columns that say whose round it is.
+pub(crate) const TOUR: usize = Round::place("tour");
+pub(crate) const YEAR: usize = Round::place("year");
+pub(crate) const EVENT_ID: usize = Round::place("event_id");
+pub(crate) const DG_ID: usize = Round::place("dg_id");
+pub(crate) const ROUND_NUM: usize = Round::place("round_num");
 
 /// One player's one round: a cell for each of [`COLUMNS`].
 #[derive(Clone, Debug, PartialEq)]
@@ -100,6 +82,15 @@ impl Round {
         COLUMNS.iter().position(|(name, _)| *name == column)
     }
 
+    /// [`Round::position`] for constants: a name that is no column does not compile.
+    pub const fn place(column: &str) -> usize {
+        let mut at = 0;
+        while !same(COLUMNS[at].0.as_bytes(), column.as_bytes()) {
+            at += 1;
+        }
+        at
+    }
+
     /// The cell of a column; null for a name that is no column.
     pub fn cell(&self, column: &str) -> &Cell {
         Round::position(column).map_or(&Cell::Null, |at| &self.0[at])
@@ -108,9 +99,23 @@ impl Round {
     /// Sets the cell of a column, which must be of its kind: whole doubles become integers and the reverse.
     pub fn set(&mut self, column: &str, value: Cell) -> Result<(), String> {
         let at = Round::position(column).ok_or_else(|| format!("{column:?} is no column of a round"))?;
+        self.set_at(at, value)
+    }
+
+    /// [`Round::set`] by place, for whoever knows it.
+    pub fn set_at(&mut self, at: usize, value: Cell) -> Result<(), String> {
         self.0[at] = fit(at, value)?;
         Ok(())
     }
+}
+
+/// `==` of names, which constants may not use yet.
+const fn same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
 }
 
 /// The value as column `at` holds it, or why it cannot.

@@ -1,0 +1,54 @@
+use manners::{Failure, Outcome};
+
+use crate::training::Part;
+
+/// Mean and population standard deviation of each feature.
+#[derive(Debug)]
+pub(crate) struct Scale {
+    pub(crate) means: Vec<f64>,
+    pub(crate) deviations: Vec<f64>,
+}
+
+impl Scale {
+    /// Measures the features; a constant one, and fewer rows than a fit needs, are failures (65).
+    pub(crate) fn of(part: &Part, names: &[String]) -> Outcome<Scale> {
+        let (rows, width) = (part.rows(), names.len());
+        if rows < width + 2 {
+            return Err(Failure::data(format!(
+                "{rows} training rows are too few for {width} features: at least {} are needed",
+                width + 2
+            )));
+        }
+        let means = column_means(part, width, |_, x| x);
+        let variances = column_means(part, width, |at, x| (x - means[at]) * (x - means[at]));
+        let deviations: Vec<f64> = variances.into_iter().map(f64::sqrt).collect();
+        for ((name, middle), deviation) in names.iter().zip(&means).zip(&deviations) {
+            // Relative: the spread of a constant column is rounding.
+            if *deviation <= middle.abs() * 1e-14 {
+                return Err(Failure::data(format!(
+                    "feature {name:?} has the same value, {middle}, in every training row: it says nothing; take it \
+                     out of [features]"
+                )));
+            }
+        }
+        Ok(Scale { means, deviations })
+    }
+
+    /// A row with mean 0 and standard deviation 1 in every column.
+    pub(crate) fn standardise(&self, row: &[f64], standard: &mut [f64]) {
+        for (at, (x, standard)) in row.iter().zip(standard).enumerate() {
+            *standard = (x - self.means[at]) / self.deviations[at];
+        }
+    }
+}
+
+/// The mean of `value(column, cell)` of each column: one way through the rows for all columns.
+fn column_means(part: &Part, width: usize, value: impl Fn(usize, f64) -> f64) -> Vec<f64> {
+    let mut sums = vec![0.0; width];
+    for row in part.features.chunks_exact(width) {
+        for (at, (sum, x)) in sums.iter_mut().zip(row).enumerate() {
+            *sum += value(at, *x);
+        }
+    }
+    sums.into_iter().map(|sum| sum / part.rows() as f64).collect()
+}
