@@ -38,10 +38,20 @@ impl Rejects {
 
     /// Keeps a row. Its cells come last, so that a ragged row keeps all of them.
     pub fn keep(&mut self, row: &Row<'_>, reason: &str) -> Outcome {
+        self.keep_cells(row.line, reason, row.cells())
+    }
+
+    /// The same of a row whose cells were copied.
+    pub fn keep_cells<'a>(
+        &mut self,
+        line: u64,
+        reason: &str,
+        cells: impl Iterator<Item = &'a [u8]>,
+    ) -> Outcome {
         self.kept += 1;
-        let line = row.line.to_string();
-        let written =
-            self.csv.write_record([line.as_bytes(), reason.as_bytes()].into_iter().chain(row.cells()));
+        let written = (self.csv.write_field(line.to_string()))
+            .and_then(|()| self.csv.write_field(reason))
+            .and_then(|()| self.csv.write_record(cells));
         written.map_err(|error| rows::csv_failure(&self.place, error))
     }
 
