@@ -6,32 +6,59 @@ pub fn parse(cell: &[u8]) -> Option<f64> {
     parse_short(cell).or_else(|| parse_any(cell))
 }
 
-/// [`parse`] of what nearly every cell is: at most 15 digits, with a point or without.
+/// [`parse`] of what nearly every cell is: eight bytes at most, digits with a point between them or without.
 ///
-/// Such digits and the power of ten are doubles without rounding, so their quotient is the double nearest to the number.
+/// All bytes are looked at together, in one register. The digits and the power of ten are doubles without rounding, so
+/// their quotient is the double nearest to the number.
 #[inline]
 fn parse_short(cell: &[u8]) -> Option<f64> {
-    let (is_negative, digits) = match cell {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
+    let mut length = cell.len();
+    // The first byte is the lowest. Bytes that are read twice are the same.
+    let mut bytes = match (cell.first_chunk::<4>(), cell.last_chunk::<4>()) {
+        (Some(first), Some(last)) if length <= 8 => {
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << (8 * (length - 4))
+        }
+        (None, _) => cell.iter().rev().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte)),
+        _ => return None,
     };
-    if digits.len() > 16 || !digits.last()?.is_ascii_digit() || !digits[0].is_ascii_digit() {
+    let is_negative = bytes & 0xFF == u64::from(b'-');
+    if is_negative {
+        bytes >>= 8;
+        length -= 1;
+    }
+    let differs = bytes ^ in_each_byte(b'.');
+    let equal = differs.wrapping_sub(in_each_byte(1)) & !differs & in_each_byte(0x80);
+    let mut decimals = 0;
+    if equal != 0 {
+        let point = equal.trailing_zeros() as usize / 8;
+        decimals = length - 1 - point;
+        if point == 0 || decimals == 0 {
+            return None;
+        }
+        let before = bytes & ((1 << (8 * point)) - 1);
+        bytes = before | (bytes >> 8) & !((1 << (8 * point)) - 1);
+        length -= 1;
+    }
+    if length == 0 {
         return None;
     }
-    let (mut mantissa, mut point) = (0u64, digits.len() - 1);
-    for (i, byte) in digits.iter().enumerate() {
-        match byte.wrapping_sub(b'0') {
-            digit @ 0..=9 => mantissa = 10 * mantissa + u64::from(digit),
-            _ if *byte == b'.' && point == digits.len() - 1 => point = i,
-            _ => return None,
-        }
+    // The last digit becomes the highest byte, and what is missing before the first zeros.
+    let digits = (bytes ^ in_each_byte(b'0')) << (8 * (8 - length));
+    if (digits.wrapping_add(in_each_byte(0x76)) | digits) & in_each_byte(0x80) != 0 {
+        return None;
     }
-    let value = mantissa as f64 / POWERS_OF_TEN.get(digits.len() - 1 - point)?;
-    (mantissa < 1 << 53).then_some(if is_negative { -value } else { value })
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let (odd, even) = (pairs & 0xFF_0000_00FF, (pairs >> 16) & 0xFF_0000_00FF);
+    let sums = odd.wrapping_mul(100 + (1_000_000 << 32)).wrapping_add(even.wrapping_mul(1 + (10_000 << 32)));
+    let value = (sums >> 32) as u32 as f64 / POWERS_OF_TEN[decimals];
+    Some(if is_negative { -value } else { value })
 }
 
-const POWERS_OF_TEN: [f64; 16] =
-    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+const fn in_each_byte(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+const POWERS_OF_TEN: [f64; 8] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7];
 
 fn parse_any(cell: &[u8]) -> Option<f64> {
     // Rust's own parser is exact and also takes "inf", "infinity" and "nan": those start with a letter.
@@ -76,6 +103,25 @@ mod tests {
     }
 
     #[test]
+    fn every_byte_at_every_place_of_a_short_number() {
+        for whole in ["1", "12", "123", "-12", "1234", "12.45", "-1.345", "12345678", "-.5", "5.", "1234.678"]
+        {
+            for at in 0..whole.len() {
+                for byte in 0..=255 {
+                    let mut cell = whole.as_bytes().to_vec();
+                    cell[at] = byte;
+                    let expected = parse_any(&cell).map(f64::to_bits);
+                    assert_eq!(parse(&cell).map(f64::to_bits), expected, "{}", cell.escape_ascii());
+                }
+            }
+        }
+        for n in 0..200_000 {
+            let text = text(f64::from(n) / 1000.0);
+            assert_eq!(parse_short(text.as_bytes()), text.parse().ok(), "{text}");
+        }
+    }
+
+    #[test]
     fn whole_numbers_are_short() {
         assert_eq!(text(3.0), "3");
         assert_eq!(text(-0.25), "-0.25");
@@ -84,9 +130,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn short_and_any_agree(text in "[-+]?[0-9]{0,9}[.]?[0-9]{0,9}([.e-][0-9])?") {
+        fn short_and_any_agree(text in "[-+]?[0-9]{0,5}[.]?[0-9]{0,5}[0-9.e+-]?") {
             if let Some(short) = parse_short(text.as_bytes()) {
                 prop_assert_eq!(parse_any(text.as_bytes()).map(f64::to_bits), Some(short.to_bits()), "{}", text);
+            }
+        }
+
+        #[test]
+        fn what_is_no_number_is_none_when_short(bytes in prop::collection::vec(any::<u8>(), 0..9)) {
+            if let Some(short) = parse_short(&bytes) {
+                prop_assert_eq!(parse_any(&bytes).map(f64::to_bits), Some(short.to_bits()), "{:?}", bytes);
             }
         }
 
