@@ -14,7 +14,7 @@ const HEADER: &[u8] = b"header\n";
 /// Hands out `bytes` in reads of these sizes, over and over.
 struct Dribble<'a> {
     bytes: &'a [u8],
-    sizes: std::iter::Cycle<std::vec::IntoIter<usize>>,
+    sizes: std::iter::Cycle<std::slice::Iter<'a, usize>>,
 }
 
 impl Read for Dribble<'_> {
@@ -24,8 +24,8 @@ impl Read for Dribble<'_> {
     }
 }
 
-fn dribble<'a>(bytes: &'a [u8], sizes: &[usize]) -> Dribble<'a> {
-    Dribble { bytes, sizes: sizes.to_vec().into_iter().cycle() }
+fn dribble<'a>(bytes: &'a [u8], sizes: &'a [usize]) -> Dribble<'a> {
+    Dribble { bytes, sizes: sizes.iter().cycle() }
 }
 
 fn by_csv(bytes: &[u8]) -> Vec<Found> {
