@@ -43,8 +43,7 @@ pub(crate) fn in_order<T: Send + 'static, D: Send + 'static>(
     let dealer = spawn("reader", move || {
         for desk in desks.iter().cycle() {
             let Some(job) = next().transpose() else { break };
-            let is_last = job.is_err();
-            if desk.send(job).is_err() || is_last {
+            if desk.send(job).is_err() {
                 break;
             }
         }

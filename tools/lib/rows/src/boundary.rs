@@ -5,8 +5,8 @@ use memchr::{memchr, memrchr};
 
 /// The end of the last whole row of `bytes`, which begin with a row; `None` if not one is whole.
 ///
-/// Almost always only the quotes are looked at. Where they stand as RFC 4180 wants them, all of them are known to open
-/// or to close a cell; otherwise the `csv` crate's reader decides, for it defines what a row is here.
+/// Almost always only the quotes are looked at. A quote at the beginning of a cell opens it; where one stands anywhere
+/// else outside, the `csv` crate's reader decides, for it defines what a row is here.
 pub(crate) fn last_row_end(bytes: &[u8]) -> Option<usize> {
     let mut end = None;
     let mut outside = 0;
@@ -20,11 +20,8 @@ pub(crate) fn last_row_end(bytes: &[u8]) -> Option<usize> {
             return last_row_end_by_reading(bytes);
         }
         let Some(closing) = closing_quote(bytes, opening + 1) else { break };
-        match bytes.get(closing + 1) {
-            Some(b',' | b'\n' | b'\r') => outside = closing + 1,
-            Some(_) => return last_row_end_by_reading(bytes),
-            None => break,
-        }
+        // Whatever comes next: text after the closing quote belongs to the cell, up to the next comma or line end.
+        outside = closing + 1;
     }
     // Rows may also end in a lone carriage return.
     if end.is_none() && memchr(b'\r', bytes).is_some() { last_row_end_by_reading(bytes) } else { end }

@@ -32,9 +32,6 @@ fn parse_short(cell: &[u8]) -> Option<f64> {
     if equal != 0 {
         let point = equal.trailing_zeros() as usize / 8;
         decimals = length - 1 - point;
-        if point == 0 || decimals == 0 {
-            return None;
-        }
         let before = bytes & ((1 << (8 * point)) - 1);
         bytes = before | (bytes >> 8) & !((1 << (8 * point)) - 1);
         length -= 1;

@@ -19,7 +19,7 @@ struct Dribble<'a> {
 
 impl Read for Dribble<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let size = self.sizes.next().unwrap().min(buffer.len());
+        let size = (*self.sizes.next().unwrap()).min(buffer.len());
         self.bytes.read(&mut buffer[..size])
     }
 }
@@ -150,6 +150,14 @@ fn every_place_of_a_quoted_cell_in_a_chunk() {
                 check(format!("{text}\n{quoted}{rest}").as_bytes(), &[7]);
             }
         }
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_text_after_the_header() {
+    for row in ["\u{feff}a,b\n", "\u{feff}a\"b,c\n", "\u{feff}\"a\",c\n", "a,\u{feff}\n"] {
+        check(row.as_bytes(), &[1_000_000]);
+        check(format!("1,2\n{row}{row}").as_bytes(), &[3, 100]);
     }
 }
 
