@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use manners::{Failure, IoContext, Outcome};
 use recipe::Recipe;
-use rejects::Rejects;
+use rejects::{Batch, Rejects};
 use rows::{Block, Row, Table, Text, Walk};
 
 use crate::cells::Found;
@@ -14,15 +14,10 @@ use crate::relay::in_order;
 /// What became of one block of rows.
 struct Cleaned {
     kept: Text,
-    rejected: Vec<Rejected>,
+    rejected: Batch,
+    /// Why the rest of the block was not looked at.
+    refused: Option<String>,
     tally: Tally,
-}
-
-/// A row that cannot be used.
-struct Rejected {
-    line: u64,
-    reason: String,
-    cells: Vec<Vec<u8>>,
 }
 
 /// What becomes of a row.
@@ -60,10 +55,11 @@ pub fn clean<R: Read + Send + 'static, W: Write>(
     in_order(next_block, clean, |cleaned| {
         write(&mut out, &cleaned.kept)?;
         tally.add(&cleaned.tally);
-        cleaned.rejected.iter().try_for_each(|row| match rejects.as_mut() {
-            Some(rejects) => rejects.keep_cells(row.line, &row.reason, row.cells.iter().map(Vec::as_slice)),
-            None => Err(refused(&name, &row.reason)),
-        })
+        match (cleaned.refused, rejects.as_mut()) {
+            (Some(reason), _) => Err(refused(&name, &reason)),
+            (None, Some(rejects)) => rejects.keep_all(&cleaned.rejected),
+            (None, None) => Ok(()),
+        }
     })?;
     Ok(plan.counts(tally))
 }
@@ -71,7 +67,7 @@ pub fn clean<R: Read + Send + 'static, W: Write>(
 /// The loop over the rows of a block. Where nothing may be rejected it ends with the first row that cannot be used.
 fn clean_block(plan: &Plan, block: Block) -> Cleaned {
     let mut kept = Text::with_room_for(block.size_bytes());
-    let (mut rejected, mut tally) = (Vec::new(), plan.tally());
+    let (mut rejected, mut refused, mut tally) = (Batch::default(), None, plan.tally());
     let mut found = Vec::with_capacity(plan.checked.len());
     let mut rows = Walk::over(block);
     while let Some(row) = rows.next_row() {
@@ -91,17 +87,17 @@ fn clean_block(plan: &Plan, block: Block) -> Cleaned {
                 tally.written += 1;
             }
             Verdict::Drop(column) => tally.dropped[column] += 1,
-            Verdict::Reject(reason) => {
+            Verdict::Reject(reason) if plan.keeps_rejects => {
+                rejected.push(&row, &reason);
                 tally.rejected += 1;
-                let cells = row.cells().map(<[u8]>::to_vec).collect();
-                rejected.push(Rejected { line: row.line, reason, cells });
-                if !plan.keeps_rejects {
-                    break;
-                }
+            }
+            Verdict::Reject(reason) => {
+                refused = Some(reason);
+                break;
             }
         }
     }
-    Cleaned { kept, rejected, tally }
+    Cleaned { kept, rejected, refused, tally }
 }
 
 /// Types every cell of a row into `found`.
