@@ -49,6 +49,12 @@ impl Text {
         self.row = self.bytes.len();
     }
 
+    /// Empties it; its memory stays.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.row = 0;
+    }
+
     /// The rows that were ended.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..self.row]
