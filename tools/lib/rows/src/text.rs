@@ -13,7 +13,9 @@ impl Text {
 
     /// Appends a cell, between quotes if it needs them.
     pub fn push(&mut self, cell: &[u8]) {
-        if cell.iter().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r')) {
+        // Without leaving early: cells are short, and few need quotes.
+        let needs_quotes = |byte: &u8| matches!(byte, b',' | b'"' | b'\n' | b'\r');
+        if cell.iter().fold(false, |needs, byte| needs | needs_quotes(byte)) {
             self.bytes.push(b'"');
             for &byte in cell {
                 self.bytes.extend_from_slice(if byte == b'"' {
