@@ -74,7 +74,7 @@ fn append<R: Read, W: Write>(
     }
     let mut rows = 0;
     while let Some(row) = table.next_row()? {
-        joined.write_byte_record(row.record()).map_err(|error| rows::csv_failure("stdout", error))?;
+        joined.write_record(row.cells()).map_err(|error| rows::csv_failure("stdout", error))?;
         rows += 1;
     }
     Ok(rows)

@@ -7,26 +7,50 @@ use recipe::{Column, Kind, Recipe};
 use rows::{Table, number};
 
 /// One input column that somebody looks at.
-pub(crate) struct Checked<'a> {
-    pub(crate) name: &'a str,
+pub(crate) struct Checked {
+    pub(crate) name: String,
     pub(crate) at: usize,
-    pub(crate) column: &'a Column,
+    pub(crate) column: Column,
     pub(crate) required: bool,
+    min: f64,
+    max: f64,
 }
 
 /// What a cell turned out to be.
+#[derive(Clone, Copy)]
 pub(crate) enum Found {
     Null,
     Number(f64),
+    Date,
     Words,
+}
+
+/// The texts that mean null.
+pub(crate) struct Nulls {
+    texts: Vec<Vec<u8>>,
+    /// Whether one of them begins with a byte: hardly any cell has to be compared.
+    begins: [bool; 256],
+}
+
+impl Nulls {
+    pub(crate) fn new(texts: &[String]) -> Nulls {
+        let mut begins = [false; 256];
+        texts.iter().filter_map(|text| text.bytes().next()).for_each(|byte| begins[usize::from(byte)] = true);
+        Nulls { texts: texts.iter().map(|text| text.clone().into_bytes()).collect(), begins }
+    }
+
+    #[inline]
+    fn contain(&self, cell: &[u8]) -> bool {
+        match cell.first() {
+            None => true,
+            Some(&byte) => self.begins[usize::from(byte)] && self.texts.iter().any(|text| text == cell),
+        }
+    }
 }
 
 /// Finds the columns that the recipe needs. A column goes by its own name or, failing that, by its `from`, so that what
 /// is clean already can be cleaned again. Columns that only an identity mentions may be missing.
-pub(crate) fn checked_columns<'a, R: Read>(
-    recipe: &'a Recipe,
-    table: &Table<R>,
-) -> Outcome<Vec<Checked<'a>>> {
+pub(crate) fn checked_columns<R: Read>(recipe: &Recipe, table: &Table<R>) -> Outcome<Vec<Checked>> {
     let required = recipe.required_columns();
     let output = recipe.output_columns();
     let mut checked = Vec::new();
@@ -41,49 +65,68 @@ pub(crate) fn checked_columns<'a, R: Read>(
             None if needed => table.require(column.from.as_deref().unwrap_or(name))?,
             _ => continue,
         };
-        checked.push(Checked { name, at, column, required: required.contains(&name.as_str()) });
+        checked.push(Checked {
+            name: name.clone(),
+            at,
+            column: column.clone(),
+            required: required.contains(&name.as_str()),
+            min: column.min.unwrap_or(f64::NEG_INFINITY),
+            max: column.max.unwrap_or(f64::INFINITY),
+        });
     }
     Ok(checked)
 }
 
-impl Checked<'_> {
+impl Checked {
     /// Types a cell and checks its range; `Err` says what is wrong and what to do.
-    pub(crate) fn look(&self, cell: &[u8], nulls: &[String]) -> Result<Found, String> {
-        if cell.is_empty() || nulls.iter().any(|null| null.as_bytes() == cell) {
+    #[inline]
+    pub(crate) fn look(&self, cell: &[u8], nulls: &Nulls) -> Result<Found, String> {
+        if nulls.contain(cell) {
             return Ok(Found::Null);
         }
-        match self.column.kind {
-            Kind::Text if std::str::from_utf8(cell).is_ok() => Ok(Found::Words),
-            Kind::Text => Err(self.wrong(cell, "is not valid UTF-8")),
-            Kind::Date if is_date(cell) => Ok(Found::Words),
-            Kind::Date => Err(self.wrong(cell, "is not a date like 2025-06-15")),
-            Kind::Integer if !is_integer(cell) => Err(self.wrong(cell, "is not an integer written like 27")),
-            Kind::Integer | Kind::Number => {
-                let value = number::parse(cell).ok_or_else(|| self.wrong(cell, "is not a number"))?;
-                self.in_range(cell, value)
-            }
+        let number = match self.column.kind {
+            Kind::Text if std::str::from_utf8(cell).is_ok() => return Ok(Found::Words),
+            Kind::Date if is_date(cell) => return Ok(Found::Date),
+            Kind::Integer if is_integer(cell) => number::parse(cell),
+            Kind::Number => number::parse(cell),
+            Kind::Text | Kind::Date | Kind::Integer => None,
+        };
+        match number {
+            Some(value) if value >= self.min && value <= self.max => Ok(Found::Number(value)),
+            number => Err(self.wrong(cell, number)),
         }
     }
 
-    fn in_range(&self, cell: &[u8], value: f64) -> Result<Found, String> {
-        let (min, max) = (self.column.min, self.column.max);
+    #[cold]
+    fn wrong(&self, cell: &[u8], number: Option<f64>) -> String {
         let unit = self.column.unit.as_deref().map_or_else(String::new, |unit| format!(" {unit}"));
-        if let Some(min) = min.filter(|min| value < *min) {
-            return Err(self.wrong(cell, &format!("is below {min}{unit}")));
-        }
-        if let Some(max) = max.filter(|max| value > *max) {
-            return Err(self.wrong(cell, &format!("is above {max}{unit}")));
-        }
-        Ok(Found::Number(value))
-    }
-
-    fn wrong(&self, cell: &[u8], what: &str) -> String {
+        let what = match number {
+            Some(value) if value < self.min => format!("is below {}{unit}", self.min),
+            Some(_) => format!("is above {}{unit}", self.max),
+            None => String::from(match self.column.kind {
+                Kind::Text => "is not valid UTF-8",
+                Kind::Date => "is not a date like 2025-06-15",
+                Kind::Integer => "is not an integer written like 27",
+                Kind::Number => "is not a number",
+            }),
+        };
         format!("column {:?}: {:?} {what}", self.name, String::from_utf8_lossy(cell))
     }
 }
 
 /// Written in the one plain way: `027` and `+27` would be another key than `27` wherever text is compared.
+#[inline]
 fn is_integer(cell: &[u8]) -> bool {
+    let digits = cell.strip_prefix(b"-").unwrap_or(cell);
+    match digits {
+        [b'0'] => digits.len() == cell.len(),
+        [b'1'..=b'9', rest @ ..] if rest.len() < 18 => rest.iter().all(u8::is_ascii_digit),
+        _ => is_long_integer(cell),
+    }
+}
+
+/// The same of numbers that may be too long for 64 bits.
+fn is_long_integer(cell: &[u8]) -> bool {
     std::str::from_utf8(cell)
         .is_ok_and(|text| text.parse::<i64>().is_ok_and(|value| value.to_string() == text))
 }
@@ -120,6 +163,20 @@ mod tests {
             ["2025-6-15", "2025-02-29", "1900-02-29", "2025-13-01", "2025-00-10", "2025-01-32", "6/5/22", ""]
         {
             assert!(!is_date(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn integers_are_written_in_one_way() {
+        for good in ["0", "7", "-7", "10", "2147483648", "9223372036854775807", "-9223372036854775808"] {
+            assert!(is_integer(good.as_bytes()), "{good}");
+        }
+        for bad in ["", "-", "-0", "00", "027", "+27", "-027", "1.", "1e3", " 1", "1x", "9223372036854775808"]
+        {
+            assert!(!is_integer(bad.as_bytes()), "{bad}");
+        }
+        for n in -100..10_000_i64 {
+            assert!(is_integer(n.to_string().as_bytes()));
         }
     }
 }

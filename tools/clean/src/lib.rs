@@ -1,10 +1,13 @@
 //! `clean`: types, ranges and nulls, by the recipe. Its README says what it promises.
 //!
-//! Read in this order: `stage.rs` (one loop from reader to writer), `cells.rs` (types and ranges), `identities.rs` (sums).
+//! Read in this order: `stage.rs` (one loop over rows), `cells.rs` (types and ranges), `identities.rs` (sums), `plan.rs`
+//! (the recipe, laid out for this table), `relay.rs` (many cores, one order).
 
 mod cells;
 mod counts;
 mod identities;
+mod plan;
+mod relay;
 mod stage;
 
 use std::path::PathBuf;

@@ -97,6 +97,8 @@ fn ranges_types_and_ragged_rows_are_refused() {
         ("g,1.5,1,1,1", "column \"player\": \"1.5\" is not an integer"),
         ("g,027,1,1,1", "column \"player\": \"027\" is not an integer written like 27"),
         ("g,1,nan,1,1", "\"nan\" is not a number"),
+        ("g,1,N,1,1", "\"N\" is not a number"),
+        ("g,1,NAN,1,1", "\"NAN\" is not a number"),
         ("g,1,1e999,1,1", "\"1e999\" is not a number"),
         ("g,1,1,1", "line 2: 4 cells, but the header has 5"),
         ("g,1,1,1,1,1", "line 2: 6 cells, but the header has 5"),

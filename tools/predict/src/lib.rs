@@ -5,10 +5,9 @@ use std::path::PathBuf;
 
 use artifact::{FeatureColumns, Model};
 use clap::Parser;
-use csv::ByteRecord;
 use manners::{Failure, IoContext, Outcome, count, plural, say};
 use rejects::Rejects;
-use rows::{Ending, Table, number};
+use rows::{Ending, Table, Text, number};
 
 /// Adds a model's prediction to every row of a CSV.
 ///
@@ -61,7 +60,7 @@ pub struct Counts {
 pub fn predict<R: Read, W: Write>(
     model: &Model,
     mut table: Table<R>,
-    out: W,
+    mut out: W,
     mut rejects: Option<&mut Rejects>,
 ) -> Outcome<Counts> {
     let features = FeatureColumns::find(model, &table)?;
@@ -71,14 +70,15 @@ pub fn predict<R: Read, W: Write>(
     }
     let header: Vec<String> = table.header().to_vec();
     let name = table.name().to_owned();
-    let mut out = rows::writer(out);
-    out.write_record(header.iter().chain([&column])).map_err(stdout)?;
-    out.flush().place("stdout")?;
+    let mut line = Text::default();
+    header.iter().chain([&column]).for_each(|name| line.push(name.as_bytes()));
+    line.end_row();
+    out.write_all(line.bytes()).and_then(|()| out.flush()).place("stdout")?;
     if let Some(rejects) = rejects.as_mut() {
         rejects.start(&header)?;
     }
     let mut counts = Counts::default();
-    let (mut values, mut text, mut line) = (Vec::new(), String::new(), ByteRecord::new());
+    let (mut values, mut text) = (Vec::new(), String::new());
     while let Some(row) = table.next_row_or_reject()? {
         let (row, predicted) = match row {
             Ok(row) => (row, features.predict(model, &row, &mut values)),
@@ -89,9 +89,10 @@ pub fn predict<R: Read, W: Write>(
                 text.clear();
                 number::push(&mut text, prediction);
                 line.clear();
-                line.extend(row.cells());
-                line.push_field(text.as_bytes());
-                out.write_byte_record(&line).map_err(stdout)?;
+                row.cells().for_each(|cell| line.push(cell));
+                line.push_plain(text.as_bytes());
+                line.end_row();
+                out.write_all(line.bytes()).place("stdout")?;
                 counts.predicted += 1;
             }
             Err(reason) => {
@@ -105,8 +106,4 @@ pub fn predict<R: Read, W: Write>(
     counts.rejected = rejects.map_or(0, |rejects| rejects.kept());
     out.flush().place("stdout")?;
     Ok(counts)
-}
-
-fn stdout(error: csv::Error) -> Failure {
-    rows::csv_failure("stdout", error)
 }

@@ -1,14 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+use std::io::Write;
 use std::path::Path;
 
 use manners::{Failure, IoContext, Outcome};
 use outfile::OutFile;
-use rows::Row;
+use rows::{Row, Text};
 
 /// A rejects file under way.
 pub struct Rejects {
-    csv: csv::Writer<OutFile>,
+    file: OutFile,
     place: String,
     kept: u64,
 }
@@ -26,23 +27,33 @@ impl Rejects {
         }
         let place = path.display().to_string();
         let file = OutFile::create(path).place(&place)?;
-        Ok(Rejects { csv: rows::writer(file), place, kept: 0 })
+        Ok(Rejects { file, place, kept: 0 })
     }
 
     /// Writes the header, given the input's.
     pub fn start(&mut self, header: &[String]) -> Outcome {
+        let mut text = Text::default();
         let own = ["reject_line", "reject_reason"];
-        let written = self.csv.write_record(own.into_iter().chain(header.iter().map(String::as_str)));
-        written.map_err(|error| rows::csv_failure(&self.place, error))
+        own.into_iter().chain(header.iter().map(String::as_str)).for_each(|name| text.push(name.as_bytes()));
+        text.end_row();
+        self.write(&text)
     }
 
     /// Keeps a row. Its cells come last, so that a ragged row keeps all of them.
     pub fn keep(&mut self, row: &Row<'_>, reason: &str) -> Outcome {
-        self.kept += 1;
-        let line = row.line.to_string();
-        let written =
-            self.csv.write_record([line.as_bytes(), reason.as_bytes()].into_iter().chain(row.cells()));
-        written.map_err(|error| rows::csv_failure(&self.place, error))
+        let mut batch = Batch::default();
+        batch.push(row, reason);
+        self.keep_all(&batch)
+    }
+
+    /// Keeps some rows.
+    pub fn keep_all(&mut self, batch: &Batch) -> Outcome {
+        self.kept += batch.rows;
+        self.write(&batch.text)
+    }
+
+    fn write(&mut self, text: &Text) -> Outcome {
+        self.file.write_all(text.bytes()).place(&self.place)
     }
 
     /// How many rows were kept.
@@ -52,7 +63,24 @@ impl Rejects {
 
     /// Makes the file appear.
     pub fn publish(self) -> Outcome {
-        let file = self.csv.into_inner().map_err(|error| Failure::io(&self.place, error.error()))?;
-        file.publish().place(&self.place)
+        self.file.publish().place(&self.place)
+    }
+}
+
+/// Rows that are going to be kept, put together where the rejects file is not at hand.
+#[derive(Debug, Default)]
+pub struct Batch {
+    text: Text,
+    rows: u64,
+}
+
+impl Batch {
+    /// Adds a row.
+    pub fn push(&mut self, row: &Row<'_>, reason: &str) {
+        self.rows += 1;
+        self.text.push_plain(row.line.to_string().as_bytes());
+        self.text.push(reason.as_bytes());
+        row.cells().for_each(|cell| self.text.push(cell));
+        self.text.end_row();
     }
 }

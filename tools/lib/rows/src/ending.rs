@@ -20,38 +20,26 @@ impl Ending {
     }
 }
 
-/// No row of a table is this long; without a limit one stray quote would pull a whole file into memory.
-pub(crate) const LONGEST_ROW: usize = 16 * 1024 * 1024;
-
 /// A reader that remembers how its stream ended.
 #[derive(Debug)]
 pub(crate) struct Ended<R> {
     inner: R,
     last: Option<u8>,
     odd_quotes: bool,
-    at_end: bool,
-    bytes_since_row: usize,
 }
 
 impl<R> Ended<R> {
     pub(crate) fn new(inner: R) -> Self {
-        Self { inner, last: None, odd_quotes: false, at_end: false, bytes_since_row: 0 }
+        Self { inner, last: None, odd_quotes: false }
     }
 
-    /// A whole row came: the count of its bytes starts anew.
-    pub(crate) fn row_ended(&mut self) {
-        self.bytes_since_row = 0;
-    }
-
-    /// Fails if the stream is over and looks cut. Text with a quote in it doubles the quote and encloses the
+    /// Fails if the stream, which is over, looks cut. Text with a quote in it doubles the quote and encloses the
     /// cell (RFC 4180), so a whole table holds an even number of them.
     pub(crate) fn check(&self, ending: Ending) -> Outcome {
-        if ending == Ending::Any || !self.at_end {
-            return Ok(());
-        }
         let flag = match ending {
             Ending::TerminatedUnlessAllowed => " (--allow-unterminated accepts such files)",
-            Ending::Terminated | Ending::Any => "",
+            Ending::Terminated => "",
+            Ending::Any => return Ok(()),
         };
         if self.last.is_some_and(|byte| byte != b'\n') {
             return Err(Failure::data(format!("the last line lacks its newline: the stream was cut{flag}")));
@@ -68,18 +56,9 @@ impl<R> Ended<R> {
 impl<R: Read> Read for Ended<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.inner.read(buffer)?;
-        self.bytes_since_row += n;
-        if self.bytes_since_row > LONGEST_ROW {
-            let words =
-                format!("a row is longer than {LONGEST_ROW} bytes: is a quote never closed, or this no CSV?");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, words));
-        }
-        match buffer[..n].last() {
-            Some(&byte) => {
-                self.last = Some(byte);
-                self.odd_quotes ^= memchr::memchr_iter(b'"', &buffer[..n]).count() % 2 == 1;
-            }
-            None => self.at_end = !buffer.is_empty(),
+        if let Some(&byte) = buffer[..n].last() {
+            self.last = Some(byte);
+            self.odd_quotes ^= memchr::memchr_iter(b'"', &buffer[..n]).count() % 2 == 1;
         }
         Ok(n)
     }

@@ -1,73 +1,35 @@
-use std::io::{self, Chain, Cursor, Read};
+use std::io::Read;
 
-use csv::ByteRecord;
-use manners::{Failure, IoContext, Outcome, plural};
+use manners::{Failure, Outcome};
 
-use crate::ending::{Ended, Ending};
+use crate::blocks::{Block, Blocks};
+use crate::ending::Ending;
+use crate::row::Row;
+use crate::walk::Walk;
 
 /// A CSV input with a header, read one row at a time.
 pub struct Table<R> {
     name: String,
-    csv: csv::Reader<Ended<Chain<Cursor<Vec<u8>>, R>>>,
     header: Vec<String>,
-    record: ByteRecord,
-    ending: Ending,
-}
-
-/// One row: cells of text, and where they stand.
-#[derive(Clone, Copy, Debug)]
-pub struct Row<'a> {
-    /// Line of the input on which the row begins; the header is line 1.
-    pub line: u64,
-    record: &'a ByteRecord,
-}
-
-impl<'a> Row<'a> {
-    /// The cell at `index`; empty beyond the row's end, which a table never hands out.
-    pub fn cell(&self, index: usize) -> &'a [u8] {
-        self.record.get(index).unwrap_or_default()
-    }
-
-    /// All cells in order.
-    pub fn cells(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        self.record.iter()
-    }
-
-    /// The row as the CSV writer takes it.
-    pub fn record(&self) -> &'a ByteRecord {
-        self.record
-    }
-}
-
-/// What reading one row gave.
-enum Read1 {
-    Row(u64),
-    Ragged(u64),
-    End,
+    blocks: Blocks<R>,
+    walk: Walk,
 }
 
 impl<R: Read> Table<R> {
     /// Reads the header. `name` is how messages call the input.
-    pub fn open(name: impl Into<String>, mut reader: R, ending: Ending) -> Outcome<Table<R>> {
+    pub fn open(name: impl Into<String>, reader: R, ending: Ending) -> Outcome<Table<R>> {
         let name = name.into();
-        let head = without_byte_order_mark(&mut reader).place(&name)?;
-        let input = Ended::new(Cursor::new(head).chain(reader));
-        let csv = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .buffer_capacity(256 * 1024)
-            .from_reader(input);
-        let mut table = Table { name, csv, header: Vec::new(), record: ByteRecord::new(), ending };
+        let blocks = Blocks::open(&name, reader, ending)?;
+        let mut table = Table { name, header: Vec::new(), blocks, walk: Walk::default() };
         table.read_header()?;
         Ok(table)
     }
 
     fn read_header(&mut self) -> Outcome {
-        match self.read()? {
-            Read1::End => return Err(self.failure("the input is empty: a header line was expected")),
-            Read1::Row(_) | Read1::Ragged(_) => {}
+        if !self.advance()? {
+            return Err(self.failure("the input is empty: a header line was expected"));
         }
-        for cell in &self.record {
+        for cell in self.walk.row().cells() {
             let name = std::str::from_utf8(cell)
                 .map_err(|_| self.failure("line 1: a column name is not valid UTF-8"))?;
             if self.header.iter().any(|seen| seen == name) {
@@ -102,23 +64,29 @@ impl<R: Read> Table<R> {
 
     /// The next row; a row with more or fewer cells than the header is a failure.
     pub fn next_row(&mut self) -> Outcome<Option<Row<'_>>> {
-        match self.read()? {
-            Read1::End => Ok(None),
-            Read1::Row(line) => Ok(Some(Row { line, record: &self.record })),
-            Read1::Ragged(line) => Err(self.failure(&self.ragged(line))),
+        if !self.advance()? {
+            return Ok(None);
+        }
+        let row = self.walk.row();
+        match row.len() == self.header.len() {
+            true => Ok(Some(row)),
+            false => Err(self.failure(&row.ragged(self.header.len()))),
         }
     }
 
     /// The next row, ragged or not: `Err` holds the reason beside it, for programs that keep rejects.
     pub fn next_row_or_reject(&mut self) -> Outcome<Option<Result<Row<'_>, (Row<'_>, String)>>> {
-        match self.read()? {
-            Read1::End => Ok(None),
-            Read1::Row(line) => Ok(Some(Ok(Row { line, record: &self.record }))),
-            Read1::Ragged(line) => {
-                let reason = self.ragged(line);
-                Ok(Some(Err((Row { line, record: &self.record }, reason))))
-            }
+        if !self.advance()? {
+            return Ok(None);
         }
+        let (row, width) = (self.walk.row(), self.header.len());
+        Ok(Some(if row.len() == width { Ok(row) } else { Err((row, row.ragged(width))) }))
+    }
+
+    /// The rows that are still to be read, in blocks that can be walked over beside each other.
+    pub fn into_blocks(mut self) -> Blocks<R> {
+        self.blocks.given_back = Some(self.walk.into_rest());
+        self.blocks
     }
 
     /// A failure of bad data (exit 65) at this input.
@@ -126,42 +94,14 @@ impl<R: Read> Table<R> {
         Failure::data(format!("{}: {reason}", self.name))
     }
 
-    fn ragged(&self, line: u64) -> String {
-        format!(
-            "line {line}: {}, but the header has {}",
-            plural(self.record.len() as u64, "cell"),
-            self.header.len()
-        )
+    fn advance(&mut self) -> Outcome<bool> {
+        while !self.walk.advance() {
+            let spare = self.walk.start(Block::default());
+            let Some(block) = self.blocks.next_block(spare)? else { return Ok(false) };
+            self.walk.start(block);
+        }
+        Ok(true)
     }
-
-    fn read(&mut self) -> Outcome<Read1> {
-        let more = self.csv.read_byte_record(&mut self.record).map_err(|error| match error.into_kind() {
-            csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
-                self.failure(&error.to_string())
-            }
-            csv::ErrorKind::Io(error) => Failure::io(&self.name, &error),
-            other => self.failure(&format!("{other:?}")),
-        })?;
-        // Before the row is handed out: the last row of a cut stream can look whole.
-        self.csv.get_ref().check(self.ending).map_err(|failure| failure.at(&self.name))?;
-        self.csv.get_mut().row_ended();
-        let line = self.record.position().map_or(0, csv::Position::line);
-        Ok(match more {
-            false => Read1::End,
-            true if self.record.len() == self.header.len() => Read1::Row(line),
-            true => Read1::Ragged(line),
-        })
-    }
-}
-
-/// Reads up to three bytes and gives back those that are not a byte order mark.
-fn without_byte_order_mark(reader: &mut impl Read) -> io::Result<Vec<u8>> {
-    let mut head = Vec::with_capacity(3);
-    reader.take(3).read_to_end(&mut head)?;
-    if head == [0xEF, 0xBB, 0xBF] {
-        head.clear();
-    }
-    Ok(head)
 }
 
 #[cfg(test)]

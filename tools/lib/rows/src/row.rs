@@ -1,0 +1,44 @@
+use manners::plural;
+
+/// One row: cells of text, and where they stand.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// Line of the input on which the row begins; the header is line 1.
+    pub line: u64,
+    pub(crate) text: &'a [u8],
+    /// Where each cell begins in `text`, and one past the byte after the last cell: a byte follows each cell.
+    pub(crate) starts: &'a [u32],
+    /// Whether cells can stand between quotes that are not part of them.
+    pub(crate) quoted: bool,
+}
+
+impl<'a> Row<'a> {
+    /// How many cells the row has.
+    #[expect(clippy::len_without_is_empty, reason = "a row has at least one cell")]
+    pub fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// The cell at `index`; empty beyond the row's end, which a table never hands out.
+    #[inline]
+    pub fn cell(&self, index: usize) -> &'a [u8] {
+        let Some(&[start, next]) = self.starts.get(index..index + 2) else { return &[] };
+        let cell = &self.text[start as usize..next as usize - 1];
+        match cell {
+            [b'"', inner @ .., b'"'] if self.quoted => inner,
+            _ => cell,
+        }
+    }
+
+    /// All cells in order.
+    pub fn cells(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let row = *self;
+        (0..row.len()).map(move |index| row.cell(index))
+    }
+
+    /// Why a row of another number of cells than the header's `width` is refused.
+    pub fn ragged(&self, width: usize) -> String {
+        let cells = plural(self.len() as u64, "cell");
+        format!("line {}: {cells}, but the header has {width}", self.line)
+    }
+}

@@ -1,0 +1,208 @@
+use crate::blocks::{Block, newlines};
+use crate::marks::{CHUNK, Marks, between};
+use crate::odd::OddRow;
+use crate::row::Row;
+
+/// Walks over the rows of blocks, one block after the other.
+///
+/// Rows whose quotes stand as RFC 4180 wants them are cut at the marks, 64 bytes at a time, and their cells are not
+/// copied. Every other row goes through the `csv` crate's reader: what a row is, it defines.
+#[derive(Debug, Default)]
+pub struct Walk {
+    block: Block,
+    chunk: Chunk,
+    /// The row under way: its line, and its cells in the block, as `Row` has them.
+    line: u64,
+    starts: Vec<u32>,
+    cells: usize,
+    has_quotes: bool,
+    /// The row under way, if its cells are not in the block.
+    odd: Option<Box<OddRow>>,
+    is_odd: bool,
+}
+
+/// The 64 bytes under way, and what their marks mean.
+#[derive(Debug, Default)]
+struct Chunk {
+    /// Where the next chunk begins.
+    next: usize,
+    /// Commas and line ends that were not reached yet, and which of them are line ends.
+    ends: u64,
+    row_ends: u64,
+    /// All ones when the next chunk begins inside quotes.
+    inside: u64,
+    /// Bit 0: the next chunk begins with a cell.
+    cell_begins: u64,
+    has_quotes: bool,
+    /// A quote or a carriage return is where it means something else than usual.
+    is_odd: bool,
+    /// A newline is inside quotes.
+    has_inner_newline: bool,
+}
+
+impl Chunk {
+    /// A walk that begins with a row at `at`.
+    fn before(at: usize) -> Chunk {
+        Chunk { next: at, cell_begins: 1, ..Chunk::default() }
+    }
+
+    /// Goes on to the next 64 bytes; `false` at the end.
+    #[inline]
+    fn advance(&mut self, bytes: &[u8]) -> bool {
+        let Some(left) = bytes.get(self.next..).filter(|left| !left.is_empty()) else { return false };
+        let marks = match left.first_chunk() {
+            Some(chunk) => Marks::of(chunk),
+            None => {
+                let mut chunk = [0; CHUNK];
+                chunk[..left.len()].copy_from_slice(left);
+                Marks::of(&chunk)
+            }
+        };
+        let after = left.get(CHUNK).copied();
+        let quoted = between(marks.quotes) ^ self.inside;
+        let outside = !quoted;
+        self.ends = (marks.commas | marks.newlines) & outside;
+        self.row_ends = marks.newlines & outside;
+
+        self.has_quotes = marks.quotes | self.inside != 0;
+        self.has_inner_newline = marks.newlines & quoted != 0;
+        self.is_odd = false;
+        if marks.quotes != 0 {
+            let begins = (self.ends << 1) | self.cell_begins;
+            let ends = marks.commas | marks.newlines | marks.returns;
+            let ends_next = (ends >> 1) | (u64::from(matches!(after, Some(b',' | b'\n' | b'\r'))) << 63);
+            self.is_odd = marks.quotes & quoted & !begins != 0 || marks.quotes & outside & !ends_next != 0;
+        }
+        if marks.returns != 0 {
+            let newline_next = (marks.newlines >> 1) | (u64::from(after == Some(b'\n')) << 63);
+            self.is_odd |= marks.returns & outside & !newline_next != 0;
+        }
+        self.inside = if quoted >> 63 == 1 { u64::MAX } else { 0 };
+        self.cell_begins = self.ends >> 63;
+        self.next += CHUNK;
+        true
+    }
+
+    /// Pushes the start of the cell after each end up to that of the row; `true` if the row ends in this chunk.
+    #[inline]
+    fn cut(&mut self, starts: &mut Vec<u32>, cells: &mut usize) -> bool {
+        let row_end = self.row_ends & self.row_ends.wrapping_neg();
+        let mut ends = if row_end == 0 { self.ends } else { self.ends & (row_end | (row_end - 1)) };
+        self.ends ^= ends;
+        self.row_ends ^= row_end;
+        let many = ends.count_ones() as usize;
+        if starts.len() < *cells + CHUNK + 2 {
+            starts.resize(2 * (*cells + CHUNK + 2), 0);
+        }
+        let first = (self.next - CHUNK + 1) as u32;
+        for start in &mut starts[*cells + 1..][..many] {
+            *start = first + ends.trailing_zeros();
+            ends &= ends.wrapping_sub(1);
+        }
+        *cells += many;
+        row_end != 0
+    }
+}
+
+impl Walk {
+    /// A walk over one block.
+    pub fn over(block: Block) -> Walk {
+        let mut walk = Walk::default();
+        walk.start(block);
+        walk
+    }
+
+    /// Starts on another block, and gives back the one before.
+    pub fn start(&mut self, block: Block) -> Block {
+        self.chunk = Chunk::before(block.at);
+        std::mem::replace(&mut self.block, block)
+    }
+
+    /// What is left of the block.
+    pub(crate) fn into_rest(self) -> Block {
+        self.block
+    }
+
+    /// The next row of the block.
+    #[inline]
+    pub fn next_row(&mut self) -> Option<Row<'_>> {
+        self.advance().then(|| self.row())
+    }
+
+    /// The row to which [`Walk::advance`] came.
+    #[inline]
+    pub(crate) fn row(&self) -> Row<'_> {
+        match &self.odd {
+            Some(odd) if self.is_odd => odd.row(self.line),
+            _ => Row {
+                line: self.line,
+                text: self.block.bytes(),
+                starts: &self.starts[..=self.cells],
+                quoted: self.has_quotes,
+            },
+        }
+    }
+
+    /// Goes on to the next row; `false` at the end of the block.
+    pub(crate) fn advance(&mut self) -> bool {
+        self.skip_blank_lines();
+        let from = self.block.at;
+        if from == self.block.filled() {
+            return false;
+        }
+        self.line = self.block.line;
+        self.cells = 0;
+        if self.starts.is_empty() {
+            self.starts.resize(CHUNK, 0);
+        }
+        self.starts[0] = from as u32;
+        let bytes = self.block.bytes();
+        let (mut quotes, mut odd, mut inner_newline) =
+            (self.chunk.has_quotes, self.chunk.is_odd, self.chunk.has_inner_newline);
+        while !self.chunk.cut(&mut self.starts, &mut self.cells) {
+            if !self.chunk.advance(bytes) {
+                odd = true;
+                break;
+            }
+            quotes |= self.chunk.has_quotes;
+            odd |= self.chunk.is_odd;
+            inner_newline |= self.chunk.has_inner_newline;
+        }
+        self.is_odd = odd;
+        if odd {
+            return self.advance_oddly();
+        }
+        self.has_quotes = quotes;
+        let after = self.starts[self.cells] as usize;
+        if bytes[after - 2] == b'\r' {
+            self.starts[self.cells] -= 1;
+        }
+        self.block.line += if inner_newline { newlines(&bytes[from..after]) } else { 1 };
+        self.block.at = after;
+        true
+    }
+
+    /// A line without a character is no row.
+    #[inline]
+    fn skip_blank_lines(&mut self) {
+        let from = self.block.at;
+        while let Some(b'\n' | b'\r') = self.block.bytes().get(self.block.at) {
+            self.block.line += u64::from(self.block.bytes()[self.block.at] == b'\n');
+            self.block.at += 1;
+        }
+        if self.block.at > from {
+            self.chunk = Chunk::before(self.block.at);
+        }
+    }
+
+    #[cold]
+    fn advance_oddly(&mut self) -> bool {
+        let from = self.block.at;
+        let odd = self.odd.get_or_insert_default();
+        let length = odd.read(&self.block.bytes()[from..]);
+        self.block.line += newlines(&self.block.bytes()[from..from + length]);
+        self.block.at = from + length;
+        self.chunk = Chunk::before(self.block.at);
+        true
+    }
+}
