@@ -29,6 +29,8 @@ pub struct Seaweed {
     server: Option<Guarded>,
     folder: PathBuf,
     port: u16,
+    /// Its parts remember each other's ports, also when it is started again.
+    inner_ports: Vec<String>,
 }
 
 impl Seaweed {
@@ -50,7 +52,10 @@ impl Seaweed {
         let folder = tempfile::Builder::new().prefix("fairway-seaweed-").tempdir().unwrap().keep();
         std::fs::create_dir(folder.join("data")).unwrap();
         std::fs::write(folder.join("s3.json"), IDENTITIES).unwrap();
-        let mut seaweed = Seaweed { server: None, folder, port: free_port() };
+        let parts = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port"];
+        let parts = parts.into_iter().chain(["filer.port.grpc", "s3.port.grpc"]);
+        let inner_ports = parts.map(|part| format!("-{part}={}", free_port())).collect();
+        let mut seaweed = Seaweed { server: None, folder, port: free_port(), inner_ports };
         seaweed.start();
         seaweed
     }
@@ -73,11 +78,7 @@ impl Seaweed {
         option(format!("-s3.config={folder}/s3.json"));
         option("-s3.port.iceberg=0".to_owned());
         option("-s3.port.lance=0".to_owned());
-        for part in ["master", "volume", "filer"] {
-            option(format!("-{part}.port={}", free_port()));
-            option(format!("-{part}.port.grpc={}", free_port()));
-        }
-        option(format!("-s3.port.grpc={}", free_port()));
+        arguments.extend(self.inner_ports.clone());
         let server = Guarded::start(&self.folder, "weed", &arguments);
         let started = Instant::now();
         // A bucket can be made when all of its parts have found each other.
@@ -95,7 +96,8 @@ impl Seaweed {
     /// Ends it; its objects stay.
     pub fn stop(&mut self) {
         if let Some(server) = self.server.take() {
-            server.signal("TERM");
+            // Asked to end, it takes half a minute.
+            server.signal("KILL");
             while server.is_alive() {
                 thread::sleep(Duration::from_millis(10));
             }

@@ -62,7 +62,8 @@ fn hundreds_of_objects_are_read_while_the_next_are_asked_for() {
     let mut child = session.command("bucket cat n/ > all").stderr(Stdio::null()).spawn().unwrap();
     thread::sleep(Duration::from_secs(2));
     let asked = fault.asked().len() - asked_before;
-    assert!((2..=18).contains(&asked), "{asked}");
+    // The listing, up to 15 objects before the slow one, and 16 from there on; not all 300.
+    assert!((10..=33).contains(&asked), "{asked}");
     assert!(child.wait().unwrap().success());
     assert_eq!(session.read("all"), expected);
 }
