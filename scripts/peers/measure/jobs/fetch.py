@@ -1,0 +1,77 @@
+"""`dg-fetch rounds` of some 1 GB of whole seasons from a loopback server, beside curl and jq."""
+
+import gzip
+import json
+
+from .. import bench as place
+from ..report import FASTER, Row
+from ..run import Broken, Variant, alternate, check, pipeline
+
+# As many seasons as one minute's budget of calls allows, and so many events that they make 1 GB.
+SEASONS, EVENTS = 42, 128
+
+
+def answers(bench):
+    """Answers as the server keeps them, but not compressed, so that no time goes into that; gives the largest season's size."""
+    folder = bench.folder("fetch") / "answers"
+    first = 2024 if bench.quick else 2025 - SEASONS + 1
+    bench.call(bench.ours("datagolf-synth"), "--out", folder, "--from", first, "--to", 2025, "--events-per-season", EVENTS,
+               "--with-quirks", "false")
+    seasons = {year: 0 for year in range(first, 2026)}
+    for path in (folder / "rounds").iterdir():
+        tour, year, event = path.name.removesuffix(".json.gz").split("_")
+        body = gzip.decompress(path.read_bytes())
+        path.write_bytes(gzip.compress(body, compresslevel=0, mtime=0))
+        if tour == "pga":
+            seasons[int(year)] += len(body) + len(f',"{event}":')
+    return folder, seasons
+
+
+def measure(bench, data):
+    if not bench.program("jq") or not bench.program("curl"):
+        return []
+    folder, seasons = answers(bench)
+    with bench.replay(folder) as env:
+        return beside(bench, folder.parent, seasons, env)
+
+
+def beside(bench, folder, seasons, env):
+    wanted = folder / "wanted.csv"
+    bench.call(bench.ours("dg-fetch"), "events", "--tour", "pga", "--format", "csv", stdout=wanted,
+               env={**env, "FAIRWAY_STATE_DIR": str(folder / "state-of-events")})
+    urls = [f"{env['DATAGOLF_BASE_URL']}/historical-raw-data/rounds?tour=pga&event_id=all&year={year}&key=replay"
+            for year in sorted(seasons, reverse=True)]
+    file = lambda name, keep: folder / f"{name}.jsonl" if keep else None
+
+    def ours(keep):
+        # A budget of calls of its own for each run.
+        state = {**env, "FAIRWAY_STATE_DIR": str(bench.folder("fetch/state"))}
+        return pipeline([bench.ours("dg-fetch"), "rounds", wanted], stdout=file("ours", keep), env=state)
+
+    def theirs(keep):
+        return pipeline(["curl", "--silent", "--fail", *urls], ["jq", "--compact-output", "--from-file", place.PEERS / "flatten.jq"],
+                        stdout=file("theirs", keep), env=env)
+
+    def same(mine, other):
+        events = lambda name: {(event["calendar_year"], event["event_id"]): event for event in map(json.loads, sample(file(name, True)))}
+        mine, other = events(mine), events(other)
+        if mine != other:
+            raise Broken("the events differ")
+
+    variants = [Variant("ours", ours), Variant("curl, jq", theirs)]
+    check(variants, same)
+    alternate(variants, bench.runs)
+    bench.failures("dg-fetch", variants)
+    mine, peer = variants
+    read, largest = sum(seasons.values()), max(seasons.values())
+    return [Row(f"dg-fetch, {read / 1e6:,.0f} MB of season answers", "curl, jq -c", FASTER, 10, place.seconds(mine), place.seconds(peer),
+                memory=mine.peak if mine.done else None, memory_goal=4 * largest,
+                note=f"the largest season is {largest / 1e6:.1f} MB; the loopback server's own work is in both figures")]
+
+
+def sample(path):
+    """Every 50th event: all of them as Python objects would need gigabytes. Both have the same order of seasons."""
+    with path.open() as lines:
+        for line in lines:
+            if json.loads(line[: line.index('"event_name"') - 1] + "}")["event_id"] % 50 == 0:
+                yield line
