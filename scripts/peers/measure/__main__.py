@@ -1,6 +1,7 @@
 """Measures every job and writes the report. scripts/bench installs and builds what this needs, then calls it."""
 
 import argparse
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -19,7 +20,8 @@ ATTACK = "attack"
 
 def main():
     args = arguments()
-    args.work.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(args.work, ignore_errors=True)
+    args.work.mkdir(parents=True)
     bench = Bench(args.work.resolve(), args.programs.resolve(), Path(sys.executable), 1 if args.quick else args.runs, args.quick)
     bench.unreached += args.missing
     step("20 synthetic seasons" if not args.quick else "2 synthetic seasons")
@@ -37,6 +39,8 @@ def main():
     (args.results / "results.md").write_text(report.markdown())
     (args.results / "results.json").write_text(report.json())
     print(report.markdown(), end="")
+    if not args.keep:
+        shutil.rmtree(bench.work)
     return 1 if args.strict and (report.missed() or report.unreached) else 0
 
 
@@ -48,6 +52,7 @@ def arguments():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--strict", action="store_true")
+    parser.add_argument("--keep", action="store_true")
     parser.add_argument("--only", choices=[*JOBS, ATTACK])
     parser.add_argument("--missing", action="append", default=[], help="a sentence about a peer that could not be installed")
     return parser.parse_args()

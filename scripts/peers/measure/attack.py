@@ -3,6 +3,7 @@
 import resource
 import socket
 import time
+from contextlib import suppress
 
 from .run import Broken
 from .server import serving
@@ -11,6 +12,8 @@ from .server import serving
 WORKERS = 4
 HALF = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n" + b" " * 2500
 IDLE = 3000
+# So many files the server may have open in the last treatment.
+FILES = 64
 
 
 def attack(bench, model):
@@ -26,11 +29,17 @@ def attack(bench, model):
             with serving(command, bench.env) as running:
                 threads = running.status("Threads")
                 found[name] = [half_sent(running, wait), *idle(running, threads)]
+            with serving(["bash", "-c", f'ulimit -n {FILES}; exec "$@"', "few", *command], bench.env) as running:
+                found[name].append(all_files(running))
         except (Broken, OSError) as broken:
             bench.unreached.append(f"clients that do not finish: {name}: {broken}")
-            found[name] = ["not measured"] * 3
-    treatments = [f"{WORKERS} half-sent requests of 5 kB are held open; another client asks, for {wait} s",
-                  f"{IDLE:,} idle connections: threads", f"{IDLE:,} idle connections: another client asks"]
+            found[name] = [*found.get(name, []), *["not measured"] * 4][:4]
+    treatments = [
+        f"{WORKERS} half-sent requests of 5 kB are held open; another client asks, for {wait} s",
+        f"{IDLE:,} idle connections: threads",
+        f"{IDLE:,} idle connections: another client asks",
+        f"more connections than the {FILES} files that it may open; they are closed again, then another client asks",
+    ]
     return [list(row) for row in zip(treatments, found["tiny_http"], found["predictd"], strict=True)]
 
 
@@ -64,15 +73,34 @@ def idle(running, before):
     clients = [connect(running) for _ in range(min(IDLE, most))]
     time.sleep(0.5)
     threads = running.status("Threads")
+    answered = answer(running)
+    for client in clients:
+        client.close()
+    return [f"{threads:,} threads (before: {before})", answered]
+
+
+def all_files(running):
+    """Takes all its file descriptors, so that accept() fails, and gives them back."""
+    clients = []
+    # A server that has stopped listening by then refuses the rest.
+    with suppress(OSError):
+        while len(clients) < 2 * FILES:
+            clients.append(connect(running))
+    time.sleep(1)
+    for client in clients:
+        client.close()
+    time.sleep(1)
+    return answer(running)
+
+
+def answer(running):
+    """Whether a client is answered now."""
     started = time.monotonic()
     try:
         running.ask(timeout=5)
-        answer = f"answered within {(time.monotonic() - started) * 1000:.0f} ms"
+        return f"answered within {(time.monotonic() - started) * 1000:.0f} ms"
     except OSError as error:
-        answer = f"no answer: {error}"
-    for client in clients:
-        client.close()
-    return [f"{threads:,} threads (before: {before})", answer]
+        return f"no answer: {error}"
 
 
 def connect(running):

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .run import Broken
@@ -22,7 +22,7 @@ ASKED = {"sg_total": 2.1, "driving_dist": 291.4, "driving_acc": 0.64, "gir": 0.7
 class Bench:
     """One run of scripts/bench."""
 
-    work: Path  # emptied at the start
+    work: Path  # for what is read and written
     programs: Path  # ours
     python: Path  # of the venv
     runs: int
@@ -89,6 +89,13 @@ class Bench:
 def seconds(variant):
     """A variant's median, or None."""
     return variant.seconds if variant and variant.done else None
+
+
+def without_start(row, peer):
+    """The same row beside what a Python peer takes without the interpreter's start and its imports; for information."""
+    if not peer or not peer.done:
+        return []
+    return [replace(row, peer=f"{row.peer}, without start and imports", goal=None, peers=peer.inner, memory_goal=None, note="")]
 
 
 def asked_csv(path):

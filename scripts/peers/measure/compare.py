@@ -9,16 +9,6 @@ from .run import Broken
 TOLERANCE = 1e-9
 
 
-def same_bytes(first, second):
-    """The same file, byte by byte."""
-    with open(first, "rb") as one, open(second, "rb") as other:
-        while block := one.read(1 << 20):
-            if block != other.read(len(block)):
-                raise Broken("the bytes differ")
-        if other.read(1):
-            raise Broken("more bytes")
-
-
 def same_rows(first, second, *, headers=True, dialect="excel"):
     """The same rows in the same order; numbers that are equal may be written differently, and null is empty or NULL."""
     with open(first, newline="") as one, open(second, newline="") as other:

@@ -120,6 +120,8 @@ class Report:
         at = "; ".join(f"{name} {value}" for name, value in self.setting.items())
         peers = ", ".join(f"{name} {version}" for name, version in sorted(self.versions.items()))
         parts = [f"Measured by `scripts/bench`: {at}.", f"On {on}.", f"With {peers}.", table(HEADER, [row.cells() for row in self.rows])]
+        parts.append("Ratio: our time in times the peer's; or how many times faster ours is; or our requests a second in times the peer's. "
+                     "Memory is the peak of our program alone.")
         notes = list(dict.fromkeys(f"- {row.job}, {row.peer}: {row.note}" for row in self.rows if row.note))
         if notes:
             parts.append("\n".join(notes))

@@ -11,6 +11,9 @@ from tempfile import NamedTemporaryFile, TemporaryFile
 # A variant is not repeated once it has taken this long in all: a peer of a minute needs no five runs.
 BUDGET_SECONDS = 60
 
+# 128 and SIGPIPE, as a shell and GNU time say it.
+CLOSED_PIPE = 141
+
 
 class Broken(Exception):
     """A command did not do what it was asked to."""
@@ -48,10 +51,12 @@ def pipeline(*commands, stdin=None, stdout=None, env=None, cwd=None):
         peaks = [int(Path(note).read_text().split()[-1]) * 1024 for note in notes]
         for note in notes:
             Path(note).unlink()
-    for command, code in zip(commands, codes, strict=True):
-        if code != 0:
-            tail = " / ".join(words.strip().splitlines()[-3:])
-            raise Broken(f"{Path(str(command[0])).name} ended with exit code {code}: {tail}")
+    failed = [(command, code) for command, code in zip(commands, codes, strict=True) if code != 0]
+    # A writer whose reader ended is not the one to blame.
+    failed.sort(key=lambda one: one[1] == CLOSED_PIPE)
+    for command, code in failed:
+        tail = " / ".join(words.strip().splitlines()[-3:])
+        raise Broken(f"{Path(str(command[0])).name} ended with exit code {code}: {tail}")
     inner = re.findall(r"^inner (\S+)$", words, re.MULTILINE)
     return Took(seconds, peaks, float(inner[-1]) if inner else None, words)
 

@@ -40,6 +40,6 @@ def measure(bench, data):
     found = alternate(variants, bench.runs)
     bench.failures("fit", variants)
     ours, peer = found.values()
-    return [Row(f"fit ridge, {count_rows(data.clean):,} rows, reading included", peer.name, FASTER, 5, place.seconds(ours),
-                place.seconds(peer), memory=ours.peak if ours.done else None,
-                note=f"{peer.inner:.3f} s without Python's start and imports" if peer.done else "")]
+    row = Row(f"fit ridge, {count_rows(data.clean):,} rows, reading included", peer.name, FASTER, 5, place.seconds(ours),
+              place.seconds(peer), ours.peak if ours.done else None)
+    return [row, *place.without_start(row, peer)]

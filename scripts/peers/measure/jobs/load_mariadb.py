@@ -62,5 +62,5 @@ def beside(bench, data, usual, without):
                                    ("ours", "pandas to_sql", FASTER, None)]:
         variant = found[mine]
         rows.append(Row(job + mine.removeprefix("ours"), peer, rule, goal, place.seconds(variant), place.seconds(found[peer]),
-                        memory=variant.peak if variant.done else None, memory_goal=MEMORY_GOAL))
+                        memory=variant.peak if variant.done else None, memory_goal=None if goal is None else MEMORY_GOAL))
     return rows
