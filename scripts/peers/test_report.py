@@ -7,7 +7,7 @@ from pathlib import Path
 
 from measure.compare import Batch, same_rows
 from measure.report import AT_MOST, FASTER, RATE, Report, Row
-from measure.run import Broken, Variant, alternate, check, pipeline
+from measure.run import Broken, Took, Variant, alternate, check, pipeline
 
 ROWS = [
     Row("clean", "xan", AT_MOST, 1.3, ours=0.110, peers=0.100, memory=4_000_000, memory_goal=16_000_000),
@@ -93,6 +93,15 @@ class Runs(unittest.TestCase):
         self.assertEqual(order, ["ours", "even", "ours", "even"])
         self.assertEqual(found["odd"].failure, "another result than ours: one row less")
         self.assertFalse(found["odd"].done)
+
+    def test_the_median_and_the_greatest_peak_count(self):
+        variant = Variant("ours", None, runs=[Took(1, [9, 5], 0.1), Took(8, [9, 7], 0.8), Took(2, [9, 6], 0.2)])
+        self.assertEqual((variant.seconds, variant.peak, variant.inner), (2, 7, 0.2))
+
+    def test_what_takes_long_is_repeated_less(self):
+        variant = Variant("slow", lambda keep: Took(40, [1]))
+        alternate([variant], 5)
+        self.assertEqual(len(variant.runs), 2)
 
 
 if __name__ == "__main__":

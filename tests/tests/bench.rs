@@ -14,7 +14,7 @@ fn figures_become_a_table_and_other_results_are_found_out() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&tests.stderr);
-    assert!(tests.status.success() && said.contains("Ran 9 tests"), "{said}");
+    assert!(tests.status.success() && said.contains("Ran 11 tests"), "{said}");
 }
 
 #[test]
