@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ ATTACK = "attack"
 
 def main():
     args = arguments()
+    # So that servers are ended, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     shutil.rmtree(args.work, ignore_errors=True)
     args.work.mkdir(parents=True)
     bench = Bench(args.work.resolve(), args.programs.resolve(), Path(sys.executable), 1 if args.quick else args.runs, args.quick)
@@ -86,7 +89,7 @@ def setting(bench, generated):
         "commit": (git("rev-parse", "--short", "HEAD") or "unknown") + changed,
         "rounds": f"{data.count_rows(generated.rounds):,}",
         "rounds CSV": f"{generated.rounds.stat().st_size / 1e6:.0f} MB",
-        "runs": f"median of {bench.runs}",
+        "runs": f"median of {bench.runs}, or of fewer where these would take more than a minute",
     }
 
 

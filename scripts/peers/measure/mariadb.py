@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from .bench import TABLE
 from .run import Broken
+from .server import WITH_US
 
 DATABASE = "bench"
 READY_SECONDS = 60
@@ -68,7 +69,7 @@ def server(bench, name, *options):
         port = free.getsockname()[1]
     log = (folder / "log").open("wb")
     process = subprocess.Popen(
-        ["mariadbd", "--no-defaults", f"--datadir={folder}/data", f"--socket={folder}/s", f"--pid-file={folder}/pid",
+        [*WITH_US, "mariadbd", "--no-defaults", f"--datadir={folder}/data", f"--socket={folder}/s", f"--pid-file={folder}/pid",
          f"--port={port}", "--bind-address=127.0.0.1", "--innodb-buffer-pool-size=512M", "--innodb-log-file-size=512M",
          "--innodb-flush-log-at-trx-commit=1", *as_root, *options],
         stdin=subprocess.DEVNULL, stdout=log, stderr=log)

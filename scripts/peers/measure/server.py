@@ -14,6 +14,9 @@ from .run import Broken
 
 READY_SECONDS = 30
 
+# A server that is started with these words in front ends with the bench, even if that is killed.
+WITH_US = ["setpriv", "--pdeathsig=KILL"]
+
 
 class Running:
     """A server that answers."""
@@ -41,7 +44,7 @@ def serving(command, env):
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit[1], limit[1]))
     with TemporaryFile("w+") as said:
-        process = subprocess.Popen(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, env=env)
+        process = subprocess.Popen([*WITH_US, *map(str, command)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, env=env)
         try:
             yield Running(process, address(process, said))
         finally:
