@@ -25,15 +25,15 @@ class Reports(unittest.TestCase):
         table = [line for line in self.report.markdown().splitlines() if line.startswith("|")]
         self.assertEqual(table[2:7], [
             "| clean | 110 ms | xan | 100 ms | 1.10 x | ≤ 1.3 | held | 4.0 MB | ≤ 16 MB | held |",
-            "| clean | 110 ms | pandas | 1.10 s | 10.0 x faster | ≥ 12 | **missed** | 17 MB | ≤ 16 MB | **missed** |",
+            "| clean | 110 ms | pandas | 1.10 s | 10.0 x as fast | ≥ 12 | **missed** | 17 MB | ≤ 16 MB | **missed** |",
             "| predictd, 8 connections | 80,000/s | bare axum | 100,000/s | 0.80 x | ≥ 0.85 | **missed** |  |  |  |",
             "| db-load into MariaDB | – | LOAD DATA | 1.60 s | – | ≤ 1.5 | not measured |  |  |  |",
-            "| fit | 0.5 ms | by hand | 70.0 s | 140000 x faster |  |  |  |  |  |",
+            "| fit | 0.5 ms | by hand | 70.0 s | 140000 x as fast |  |  |  |  |  |",
         ])
 
     def test_what_was_missed_is_named(self):
         self.assertEqual(self.report.missed(), [
-            "clean beside pandas: 10.0 x faster, the goal is ≥ 12 x",
+            "clean beside pandas: 10.0 x as fast, the goal is ≥ 12 x",
             "clean: 17 MB of memory, the goal is ≤ 16 MB",
             "predictd, 8 connections beside bare axum: 0.80 x, the goal is ≥ 0.85 x",
         ])

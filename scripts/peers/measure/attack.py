@@ -71,7 +71,7 @@ def idle(running, before):
     """Threads, and whether one more client is answered."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 100
     clients = [connect(running) for _ in range(min(IDLE, most))]
-    time.sleep(0.5)
+    time.sleep(2)
     threads = running.status("Threads")
     answered = answer(running)
     for client in clients:

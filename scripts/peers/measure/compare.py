@@ -14,7 +14,7 @@ def same_rows(first, second, *, headers=True, dialect="excel"):
     with open(first, newline="") as one, open(second, newline="") as other:
         rows = zip_longest(csv.reader(one), csv.reader(other, dialect))
         if headers:
-            next(rows)
+            next(rows, None)
         for number, (mine, yours) in enumerate(rows, start=1):
             if mine is None or yours is None:
                 raise Broken(f"one ends before row {number}")

@@ -50,7 +50,7 @@ class Row:
             figure(self.ours),
             self.peer,
             figure(self.peers),
-            "–" if self.ratio is None else times(self.ratio) + (" faster" if self.rule == FASTER else ""),
+            "–" if self.ratio is None else times(self.ratio) + (" as fast" if self.rule == FASTER else ""),
             "" if self.goal is None else wanted.format(self.goal),
             verdict(self.held, self.goal),
             size(self.memory),
@@ -120,7 +120,7 @@ class Report:
         at = "; ".join(f"{name} {value}" for name, value in self.setting.items())
         peers = ", ".join(f"{name} {version}" for name, version in sorted(self.versions.items()))
         parts = [f"Measured by `scripts/bench`: {at}.", f"On {on}.", f"With {peers}.", table(HEADER, [row.cells() for row in self.rows])]
-        parts.append("Ratio: our time in times the peer's; or how many times faster ours is; or our requests a second in times the peer's. "
+        parts.append("Ratio: our time in times the peer's; or “as fast”, the peer's time in times ours; or our requests a second in times the peer's. "
                      "Memory is the peak of our program alone.")
         notes = list(dict.fromkeys(f"- {row.job}, {row.peer}: {row.note}" for row in self.rows if row.note))
         if notes:
