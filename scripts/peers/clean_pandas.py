@@ -1,6 +1,6 @@
 """`clean` in pandas: the C parser, only the columns that are needed, the same checks.
 
-    clean_pandas.py rounds.csv clean.csv
+clean_pandas.py rounds.csv clean.csv
 """
 
 import sys

@@ -1,6 +1,6 @@
 """`fit` of the ridge candidate with pandas and scikit-learn: the same split, standardised, the same penalty.
 
-    fit_sklearn.py clean.csv model.pickle        prints what it did as JSON
+fit_sklearn.py clean.csv model.pickle        prints what it did as JSON
 """
 
 import json

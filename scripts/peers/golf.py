@@ -43,5 +43,5 @@ def held_out(frame):
 
 
 def finished(started):
-    """Says how long the work took without the interpreter's start and its imports; scripts/bench shows both."""
+    """Says how long the work took without Python's start and imports; scripts/bench shows both."""
     print(f"inner {time.perf_counter() - started:.6f}", file=sys.stderr)

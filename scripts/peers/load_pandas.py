@@ -15,7 +15,9 @@ from sqlalchemy import create_engine
 started = time.perf_counter()
 source, url, table = sys.argv[1:]
 
-rows = pd.read_csv(source, engine="c", keep_default_na=False, na_values=[""], dtype={"fin_text": "str", "teetime": "str"})
+rows = pd.read_csv(
+    source, engine="c", keep_default_na=False, na_values=[""], dtype={"fin_text": "str", "teetime": "str"}
+)
 with create_engine(url).begin() as connection:
     rows.to_sql(table, connection, if_exists="append", index=False, chunksize=10_000)
 golf.finished(started)

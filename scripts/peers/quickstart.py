@@ -2,8 +2,8 @@
 
     quickstart.py wire.jsonl FOLDER
 
-SQLAlchemy and SQLite for storage, pandas for cleaning and one CSV per event, scikit-learn for the model. Fetching ends
-where ours ends: the rounds are flattened already, one line of JSON an event.
+SQLAlchemy and SQLite for storage, pandas for cleaning and one CSV per event, scikit-learn for the model. Fetching
+ends where ours ends: the rounds are flattened already, one line of JSON an event.
 """
 
 import json
@@ -37,7 +37,9 @@ def store(wire, engine):
             if not event["rounds"]:
                 continue
             if table is None:
-                columns = [Column(name, kind(name), primary_key=name in golf.ROW_KEY) for name in event["rounds"][0]]
+                columns = [
+                    Column(name, kind(name), primary_key=name in golf.ROW_KEY) for name in event["rounds"][0]
+                ]
                 table = Table("rounds", MetaData(), *columns)
                 table.create(connection)
             connection.execute(table.insert(), event["rounds"])
@@ -51,12 +53,21 @@ def export(table, engine, folder):
     with engine.connect() as connection:
         for tour, year, event in connection.execute(select(*identity).distinct()).all():
             of_event = table.c.tour == tour, table.c.year == year, table.c.event_id == event
-            rows = pd.read_sql(select(table).where(*of_event).order_by(table.c.dg_id, table.c.round_num), connection)
+            rows = pd.read_sql(
+                select(table).where(*of_event).order_by(table.c.dg_id, table.c.round_num), connection
+            )
             rows = rows.rename(columns={golf.SOURCE["calendar_year"]: "calendar_year"})
             for name, (low, high) in golf.RANGES.items():
-                if low is not None and (rows[name] < low).any() or high is not None and (rows[name] > high).any():
+                if (
+                    low is not None
+                    and (rows[name] < low).any()
+                    or high is not None
+                    and (rows[name] > high).any()
+                ):
                     sys.exit(f"{name} is out of its range")
-            rows.dropna(subset=golf.OUTPUT)[golf.OUTPUT].to_csv(folder / f"event_data_{year}_{tour}_{event}.csv", index=False)
+            rows.dropna(subset=golf.OUTPUT)[golf.OUTPUT].to_csv(
+                folder / f"event_data_{year}_{tour}_{event}.csv", index=False
+            )
 
 
 def train(folder, target):
@@ -82,8 +93,17 @@ def main():
     metrics = train(folder / "training_data", folder / "model.pickle")
     with (folder / "model.pickle").open("rb") as file:
         model = pickle.load(file)
-    asked = {"sg_total": 2.1, "driving_dist": 291.4, "driving_acc": 0.64, "gir": 0.72, "scrambling": 0.6,
-             "prox_rgh": 41.2, "prox_fw": 29.8, "great_shots": 4, "poor_shots": 2}
+    asked = {
+        "sg_total": 2.1,
+        "driving_dist": 291.4,
+        "driving_acc": 0.64,
+        "gir": 0.72,
+        "scrambling": 0.6,
+        "prox_rgh": 41.2,
+        "prox_fw": 29.8,
+        "great_shots": 4,
+        "poor_shots": 2,
+    }
     answer = model.predict(np.array([[asked[name] for name in golf.FEATURES]]))[0]
     print(json.dumps({**metrics, "prediction": float(answer)}))
 

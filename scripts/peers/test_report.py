@@ -1,4 +1,4 @@
-"""python3 -m unittest discover scripts/peers: the report, and what decides whether two results are the same."""
+"""The report, comparisons and runs. `python3 -m unittest discover scripts/peers`"""
 
 import json
 import tempfile
@@ -19,24 +19,37 @@ ROWS = [
 
 
 class Reports(unittest.TestCase):
-    report = Report({"cores": 2}, {"xan": "0.61.0"}, {"date": "today"}, ROWS, [["nothing", "idle", "idle"]], ["qsv is not installed"])
+    report = Report(
+        {"cores": 2},
+        {"xan": "0.61.0"},
+        {"date": "today"},
+        ROWS,
+        [["nothing", "idle", "idle"]],
+        ["qsv is not installed"],
+    )
 
     def test_table(self):
         table = [line for line in self.report.markdown().splitlines() if line.startswith("|")]
-        self.assertEqual(table[2:7], [
-            "| clean | 110 ms | xan | 100 ms | 1.10 x | ≤ 1.3 | held | 4.0 MB | ≤ 16 MB | held |",
-            "| clean | 110 ms | pandas | 1.10 s | 10.0 x as fast | ≥ 12 | **missed** | 17 MB | ≤ 16 MB | **missed** |",
-            "| predictd, 8 connections | 80,000/s | bare axum | 100,000/s | 0.80 x | ≥ 0.85 | **missed** |  |  |  |",
-            "| db-load into MariaDB | – | LOAD DATA | 1.60 s | – | ≤ 1.5 | not measured |  |  |  |",
-            "| fit | 0.5 ms | by hand | 70.0 s | 140000 x as fast |  |  |  |  |  |",
-        ])
+        self.assertEqual(
+            table[2:7],
+            [
+                "| clean | 110 ms | xan | 100 ms | 1.10 x | ≤ 1.3 | held | 4.0 MB | ≤ 16 MB | held |",
+                "| clean | 110 ms | pandas | 1.10 s | 10.0 x as fast | ≥ 12 | **missed** | 17 MB | ≤ 16 MB | **missed** |",
+                "| predictd, 8 connections | 80,000/s | bare axum | 100,000/s | 0.80 x | ≥ 0.85 | **missed** |  |  |  |",
+                "| db-load into MariaDB | – | LOAD DATA | 1.60 s | – | ≤ 1.5 | not measured |  |  |  |",
+                "| fit | 0.5 ms | by hand | 70.0 s | 140000 x as fast |  |  |  |  |  |",
+            ],
+        )
 
     def test_what_was_missed_is_named(self):
-        self.assertEqual(self.report.missed(), [
-            "clean beside pandas: 10.0 x as fast, the goal is ≥ 12 x",
-            "clean: 17 MB of memory, the goal is ≤ 16 MB",
-            "predictd, 8 connections beside bare axum: 0.80 x, the goal is ≥ 0.85 x",
-        ])
+        self.assertEqual(
+            self.report.missed(),
+            [
+                "clean beside pandas: 10.0 x as fast, the goal is ≥ 12 x",
+                "clean: 17 MB of memory, the goal is ≤ 16 MB",
+                "predictd, 8 connections beside bare axum: 0.80 x, the goal is ≥ 0.85 x",
+            ],
+        )
         self.assertIn("- qsv is not installed", self.report.markdown())
         self.assertIn("- predictd, 8 connections, bare axum: a note", self.report.markdown())
 
@@ -75,7 +88,9 @@ class Runs(unittest.TestCase):
             pipeline(["echo"], ["sh", "-c", "echo why >&2; exit 3"])
 
     def test_each_process_has_its_own_peak(self):
-        took = pipeline(["sh", "-c", "head -c 50M /dev/zero | tail -c 50M | head -c 9; echo inner 0.25 >&2"], ["cat"])
+        took = pipeline(
+            ["sh", "-c", "head -c 50M /dev/zero | tail -c 50M | head -c 9; echo inner 0.25 >&2"], ["cat"]
+        )
         self.assertGreater(took.peaks[0], 50_000_000)
         self.assertLess(took.peaks[1], 10_000_000)
         self.assertEqual(took.inner, 0.25)
@@ -86,7 +101,10 @@ class Runs(unittest.TestCase):
                 raise Broken("one row less")
 
         order = []
-        variants = [Variant(name, lambda keep, name=name: order.append(name) or pipeline(["true"])) for name in ("ours", "odd", "even")]
+        variants = [
+            Variant(name, lambda keep, name=name: order.append(name) or pipeline(["true"]))
+            for name in ("ours", "odd", "even")
+        ]
         check(variants, same)
         order.clear()
         found = alternate(variants, 2)
@@ -95,7 +113,9 @@ class Runs(unittest.TestCase):
         self.assertFalse(found["odd"].done)
 
     def test_the_median_and_the_greatest_peak_count(self):
-        variant = Variant("ours", None, runs=[Took(1, [9, 5], 0.1), Took(8, [9, 7], 0.8), Took(2, [9, 6], 0.2)])
+        variant = Variant(
+            "ours", None, runs=[Took(1, [9, 5], 0.1), Took(8, [9, 7], 0.8), Took(2, [9, 6], 0.2)]
+        )
         self.assertEqual((variant.seconds, variant.peak, variant.inner), (2, 7, 0.2))
 
     def test_what_takes_long_is_repeated_less(self):

@@ -1,4 +1,4 @@
-"""Measures every job and writes the report. scripts/bench installs and builds what this needs, then calls it."""
+"""Measures every job and writes the report. scripts/bench installs and builds what this needs first."""
 
 import argparse
 import shutil
@@ -14,7 +14,6 @@ from .jobs import JOBS
 from .jobs.fit import ridge_recipe
 from .machine import machine, versions
 from .report import Report
-from .run import Broken
 
 ATTACK = "attack"
 
@@ -25,7 +24,13 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     shutil.rmtree(args.work, ignore_errors=True)
     args.work.mkdir(parents=True)
-    bench = Bench(args.work.resolve(), args.programs.resolve(), Path(sys.executable), 1 if args.quick else args.runs, args.quick)
+    bench = Bench(
+        args.work.resolve(),
+        args.programs.resolve(),
+        Path(sys.executable),
+        1 if args.quick else args.runs,
+        args.quick,
+    )
     bench.unreached += args.missing
     step("20 synthetic seasons" if not args.quick else "2 synthetic seasons")
     generated = data.generate(bench)
@@ -37,7 +42,9 @@ def main():
     if args.only in (None, ATTACK):
         step(ATTACK)
         attacks = unless_broken(bench, ATTACK, lambda: attack.attack(bench, model(bench, generated)))
-    report = Report(machine(), versions(bench.find), setting(bench, generated), rows, attacks, bench.unreached)
+    report = Report(
+        machine(), versions(bench.find), setting(bench, generated), rows, attacks, bench.unreached
+    )
     args.results.mkdir(parents=True, exist_ok=True)
     (args.results / "results.md").write_text(report.markdown())
     (args.results / "results.json").write_text(report.json())
@@ -57,7 +64,9 @@ def arguments():
     parser.add_argument("--strict", action="store_true")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--only", choices=[*JOBS, ATTACK])
-    parser.add_argument("--missing", action="append", default=[], help="a sentence about a peer that could not be installed")
+    parser.add_argument(
+        "--missing", action="append", default=[], help="a sentence about a peer that could not be installed"
+    )
     return parser.parse_args()
 
 
@@ -69,8 +78,8 @@ def unless_broken(bench, name, measure):
     """One job that cannot be measured keeps no other from it."""
     try:
         return measure()
-    except (Broken, OSError, subprocess.SubprocessError) as broken:
-        bench.unreached.append(f"{name}: {broken}")
+    except Exception as broken:  # whatever it is, the figures of the others took half an hour
+        bench.unreached.append(f"{name}: {type(broken).__name__}: {broken}")
         return []
 
 
@@ -82,7 +91,9 @@ def model(bench, generated):
 
 
 def setting(bench, generated):
-    git = lambda *command: subprocess.run(["git", "-C", ROOT, *command], capture_output=True, text=True, check=False).stdout.strip()
+    git = lambda *command: subprocess.run(
+        ["git", "-C", ROOT, *command], capture_output=True, text=True, check=False
+    ).stdout.strip()
     changed = " with changes" if git("status", "--porcelain", "--untracked-files=no") else ""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

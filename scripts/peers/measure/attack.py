@@ -10,7 +10,10 @@ from .server import serving
 
 # tiny.rs has so many workers.
 WORKERS = 4
-HALF = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n" + b" " * 2500
+HALF = (
+    b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n"
+    + b" " * 2500
+)
 IDLE = 3000
 # So many files the server may have open in the last treatment.
 FILES = 64
@@ -21,7 +24,15 @@ def attack(bench, model):
     wait = 5 if bench.quick else 20
     servers = {
         "tiny_http": [bench.ours("examples/tiny")],
-        "predictd": [bench.ours("predictd"), "--model", model, "--listen", "127.0.0.1:0", "--max-connections", "4096"],
+        "predictd": [
+            bench.ours("predictd"),
+            "--model",
+            model,
+            "--listen",
+            "127.0.0.1:0",
+            "--max-connections",
+            "4096",
+        ],
     }
     found = {}
     for name, command in servers.items():
@@ -29,7 +40,9 @@ def attack(bench, model):
             with serving(command, bench.env) as running:
                 threads = running.status("Threads")
                 found[name] = [half_sent(running, wait), *idle(running, threads)]
-            with serving(["bash", "-c", f'ulimit -n {FILES}; exec "$@"', "few", *command], bench.env) as running:
+            with serving(
+                ["bash", "-c", f'ulimit -n {FILES}; exec "$@"', "few", *command], bench.env
+            ) as running:
                 found[name].append(all_files(running))
         except (Broken, OSError) as broken:
             bench.unreached.append(f"clients that do not finish: {name}: {broken}")
@@ -38,7 +51,7 @@ def attack(bench, model):
         f"{WORKERS} half-sent requests of 5 kB are held open; another client asks, for {wait} s",
         f"{IDLE:,} idle connections: threads",
         f"{IDLE:,} idle connections: another client asks",
-        f"more connections than the {FILES} files that it may open; they are closed again, then another client asks",
+        f"more connections than its limit of {FILES} open files, then none; another client asks",
     ]
     return [list(row) for row in zip(treatments, found["tiny_http"], found["predictd"], strict=True)]
 

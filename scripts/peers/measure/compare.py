@@ -10,7 +10,7 @@ TOLERANCE = 1e-9
 
 
 def same_rows(first, second, *, headers=True, dialect="excel"):
-    """The same rows in the same order; numbers that are equal may be written differently, and null is empty or NULL."""
+    """The same rows in the same order; equal numbers may be written differently, null is empty or NULL."""
     with open(first, newline="") as one, open(second, newline="") as other:
         rows = zip_longest(csv.reader(one), csv.reader(other, dialect))
         if headers:

@@ -25,7 +25,17 @@ def generate(bench):
     """53 events a season give 398,679 rounds: as near to 400,000 as whole events come."""
     data = Data(bench.folder("data"))
     first = 2024 if bench.quick else 2006
-    bench.call(bench.ours("datagolf-synth"), "--out", data.answers, "--from", first, "--to", 2025, "--events-per-season", 53)
+    bench.call(
+        bench.ours("datagolf-synth"),
+        "--out",
+        data.answers,
+        "--from",
+        first,
+        "--to",
+        2025,
+        "--events-per-season",
+        53,
+    )
     database = ["--db", f"sqlite:{data.database}"]
     wanted = data.folder / "wanted.csv"
     with bench.replay(data.answers) as env:

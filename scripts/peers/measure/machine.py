@@ -46,8 +46,13 @@ def versions(search):
             said = subprocess.run([program, *command[1:]], capture_output=True, text=True, check=False)
             number = re.search(r"\d+(\.\d+)+", said.stdout + said.stderr)
             found[name] = number[0] if number else "of unknown version"
-    said = subprocess.run(["cargo", "tree", "--locked", "--offline", "--workspace", "--prefix", "none"],
-                          capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
+    said = subprocess.run(
+        ["cargo", "tree", "--locked", "--offline", "--workspace", "--prefix", "none"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parent,
+    )
     for name in ["axum", "hyper", "tiny_http"]:
         number = re.search(rf"^{name} v(\S+)", said.stdout, re.MULTILINE)
         if number:

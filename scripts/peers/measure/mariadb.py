@@ -34,20 +34,33 @@ class Server:
 
     def client(self, *options):
         """The mariadb client's command."""
-        return ["mariadb", "--no-defaults", "--host=127.0.0.1", f"--port={self.port}", "--user=root",
-                "--default-character-set=utf8mb4", *options]
+        return [
+            "mariadb",
+            "--no-defaults",
+            "--host=127.0.0.1",
+            f"--port={self.port}",
+            "--user=root",
+            "--default-character-set=utf8mb4",
+            *options,
+        ]
 
     def ask(self, sql, database=DATABASE):
         """The answer, as text."""
-        done = subprocess.run([*self.client("--batch", "--skip-column-names"), f"--execute={sql}", database],
-                              capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*self.client("--batch", "--skip-column-names"), f"--execute={sql}", database],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode != 0:
             raise Broken(f"mariadb: {done.stderr.strip()}")
         return done.stdout.strip()
 
     def empty_table(self):
         """The database with empty tables, as db-load makes them; or as we think that it will."""
-        self.ask(f"DROP DATABASE IF EXISTS {DATABASE}; CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4", "mysql")
+        self.ask(
+            f"DROP DATABASE IF EXISTS {DATABASE}; CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4", "mysql"
+        )
         try:
             self.bench.call(self.bench.ours("db-load"), "rounds", "--db", self.url, "/dev/null")
         except Broken:
@@ -63,16 +76,37 @@ def server(bench, name, *options):
     """Starts a server with its usual durability (a commit survives a power cut), and ends it."""
     folder = bench.folder(name)
     as_root = ["--user=root"] if getpass.getuser() == "root" else []
-    bench.call("mysql_install_db", "--no-defaults", f"--datadir={folder}/data", "--auth-root-authentication-method=normal",
-               "--skip-test-db", *as_root)
+    bench.call(
+        "mysql_install_db",
+        "--no-defaults",
+        f"--datadir={folder}/data",
+        "--auth-root-authentication-method=normal",
+        "--skip-test-db",
+        *as_root,
+    )
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     log = (folder / "log").open("wb")
     process = subprocess.Popen(
-        [*WITH_US, "mariadbd", "--no-defaults", f"--datadir={folder}/data", f"--socket={folder}/s", f"--pid-file={folder}/pid",
-         f"--port={port}", "--bind-address=127.0.0.1", "--innodb-buffer-pool-size=512M", "--innodb-log-file-size=512M",
-         "--innodb-flush-log-at-trx-commit=1", *as_root, *options],
-        stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        [
+            *WITH_US,
+            "mariadbd",
+            "--no-defaults",
+            f"--datadir={folder}/data",
+            f"--socket={folder}/s",
+            f"--pid-file={folder}/pid",
+            f"--port={port}",
+            "--bind-address=127.0.0.1",
+            "--innodb-buffer-pool-size=512M",
+            "--innodb-log-file-size=512M",
+            "--innodb-flush-log-at-trx-commit=1",
+            *as_root,
+            *options,
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+    )
     try:
         running, deadline = Server(bench, port), time.monotonic() + READY_SECONDS
         while True:

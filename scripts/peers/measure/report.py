@@ -1,4 +1,4 @@
-"""The table: what was measured, beside what was wanted. Knows no job; only Python's own library, for its test."""
+"""The table: what was measured, beside what was wanted. Only Python's own library, for its test."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -109,7 +109,9 @@ class Report:
         sentences = []
         for row in self.rows:
             if row.held is False:
-                sentences.append(f"{row.job} beside {row.peer}: {row.cells()[4]}, the goal is {row.cells()[5]} x")
+                sentences.append(
+                    f"{row.job} beside {row.peer}: {row.cells()[4]}, the goal is {row.cells()[5]} x"
+                )
             if row.memory_held is False:
                 sentence = f"{row.job}: {size(row.memory)} of memory, the goal is ≤ {size(row.memory_goal)}"
                 sentences += [sentence] if sentence not in sentences else []
@@ -119,20 +121,36 @@ class Report:
         on = "; ".join(f"{name} {value}" for name, value in self.machine.items())
         at = "; ".join(f"{name} {value}" for name, value in self.setting.items())
         peers = ", ".join(f"{name} {version}" for name, version in sorted(self.versions.items()))
-        parts = [f"Measured by `scripts/bench`: {at}.", f"On {on}.", f"With {peers}.", table(HEADER, [row.cells() for row in self.rows])]
-        parts.append("Ratio: our time in times the peer's; or “as fast”, the peer's time in times ours; or our requests a second in times the peer's. "
-                     "Memory is the peak of our program alone.")
+        parts = [
+            f"Measured by `scripts/bench`: {at}.",
+            f"On {on}.",
+            f"With {peers}.",
+            table(HEADER, [row.cells() for row in self.rows]),
+        ]
+        parts.append(
+            "Ratio: our time in times the peer's; where it says “as fast”, the peer's time in times ours; for "
+            "requests a second, ours in times the peer's. Memory is the peak of our program alone."
+        )
         notes = list(dict.fromkeys(f"- {row.job}, {row.peer}: {row.note}" for row in self.rows if row.note))
         if notes:
             parts.append("\n".join(notes))
         if self.attacks:
             parts.append("HTTP servers under clients that do not finish:")
             parts.append(table(["treatment", "tiny_http 0.12", "predictd"], self.attacks))
-        for title, sentences in [("Goals that were missed:", self.missed()), ("Not measured:", self.unreached)]:
+        for title, sentences in [
+            ("Goals that were missed:", self.missed()),
+            ("Not measured:", self.unreached),
+        ]:
             if sentences:
                 parts.append("\n".join([title, "", *(f"- {sentence}" for sentence in sentences)]))
         return "\n\n".join(parts) + "\n"
 
     def json(self):
-        rows = [{**asdict(row), "ratio": row.ratio, "held": row.held, "memory_held": row.memory_held} for row in self.rows]
-        return json.dumps({**asdict(self), "rows": rows, "missed": self.missed()}, indent=2, ensure_ascii=False) + "\n"
+        rows = [
+            {**asdict(row), "ratio": row.ratio, "held": row.held, "memory_held": row.memory_held}
+            for row in self.rows
+        ]
+        return (
+            json.dumps({**asdict(self), "rows": rows, "missed": self.missed()}, indent=2, ensure_ascii=False)
+            + "\n"
+        )

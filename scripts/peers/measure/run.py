@@ -6,7 +6,7 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 
 # A variant is not repeated once it has taken this long in all: a peer of a minute needs no five runs.
 BUDGET_SECONDS = 60
@@ -30,10 +30,10 @@ class Took:
 
 
 def pipeline(*commands, stdin=None, stdout=None, env=None, cwd=None):
-    """Runs commands joined by pipes and waits for all. `stdin` and `stdout` are paths; without them nothing, nowhere."""
-    with NamedTemporaryFile("r") as memory, TemporaryFile("w+") as said:
+    """Runs commands joined by pipes and waits for all. `stdin`, `stdout`: paths, or None for /dev/null."""
+    with TemporaryDirectory() as memory, TemporaryFile("w+") as said:
         first, last = open(stdin or "/dev/null", "rb"), open(stdout or "/dev/null", "wb")
-        notes = [f"{memory.name}.{at}" for at in range(len(commands))]
+        notes = [Path(memory) / str(at) for at in range(len(commands))]
         started, processes, source = time.perf_counter(), [], first
         for at, (command, note) in enumerate(zip(commands, notes, strict=True)):
             target = last if at == len(commands) - 1 else subprocess.PIPE
@@ -48,9 +48,7 @@ def pipeline(*commands, stdin=None, stdout=None, env=None, cwd=None):
         last.close()
         said.seek(0)
         words = said.read()
-        peaks = [int(Path(note).read_text().split()[-1]) * 1024 for note in notes]
-        for note in notes:
-            Path(note).unlink()
+        peaks = [int(note.read_text().split()[-1]) * 1024 for note in notes]
     failed = [(command, code) for command, code in zip(commands, codes, strict=True) if code != 0]
     # A writer whose reader ended is not the one to blame.
     failed.sort(key=lambda one: one[1] == CLOSED_PIPE)
@@ -90,7 +88,8 @@ class Variant:
 
     @property
     def seconds(self):
-        return statistics.median(run.seconds for run in self.runs)
+        """The median; None if it was not measured."""
+        return statistics.median(run.seconds for run in self.runs) if self.done else None
 
     @property
     def inner(self):
@@ -99,12 +98,12 @@ class Variant:
 
     @property
     def peak(self):
-        """Of the last process of a pipeline, the greatest peak of all runs."""
-        return max(run.peaks[-1] for run in self.runs)
+        """Of the last process of a pipeline, the greatest peak of all runs; None if it was not measured."""
+        return max(run.peaks[-1] for run in self.runs) if self.done else None
 
 
 def check(variants, same):
-    """Runs every variant once with its output kept; `same(first, other)` raises Broken where a peer did another job."""
+    """Runs all once with their output kept; `same(first, other)` raises Broken where results differ."""
     for variant in variants:
         variant.attempt(keep=True)
     first = next((variant for variant in variants if not variant.failure), None)

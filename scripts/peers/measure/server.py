@@ -33,18 +33,26 @@ class Running:
 
     def ask(self, timeout=10):
         """One request, answered with a body."""
-        request = urllib.request.Request(self.url + "/predict", dumps(ASKED).encode(), {"content-type": "application/json"})
+        request = urllib.request.Request(
+            self.url + "/predict", dumps(ASKED).encode(), {"content-type": "application/json"}
+        )
         with urllib.request.urlopen(request, timeout=timeout) as answer:
             return answer.read().decode()
 
 
 @contextmanager
 def serving(command, env):
-    """Starts `command`, which names its address on stderr. It may have as many files open as the machine allows."""
+    """Starts `command`, which names its address on stderr, with as many open files as the machine allows."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit[1], limit[1]))
     with TemporaryFile("w+") as said:
-        process = subprocess.Popen([*WITH_US, *map(str, command)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, env=env)
+        process = subprocess.Popen(
+            [*WITH_US, *map(str, command)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            env=env,
+        )
         try:
             yield Running(process, address(process, said))
         finally:

@@ -1,4 +1,4 @@
-"""The jobs, in the order in which data meet them. Each has `measure(bench, data)`, which gives rows of the report."""
+"""The jobs, in the order in which data meet them; `measure(bench, data)` of each gives rows of the report."""
 
 from . import clean, fetch, fit, load_mariadb, load_sqlite, query, quickstart, serve
 

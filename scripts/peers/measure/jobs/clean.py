@@ -18,7 +18,9 @@ def measure(bench, data):
     output = lambda name, keep: folder / f"{name}.csv" if keep else None
 
     def ours(source, target):
-        return pipeline([bench.ours("clean"), "--recipe", place.RECIPE], stdin=source, stdout=target, env=bench.env)
+        return pipeline(
+            [bench.ours("clean"), "--recipe", place.RECIPE], stdin=source, stdout=target, env=bench.env
+        )
 
     def xan(target):
         select = ["xan", "select", f"{KEYS},{REQUIRED}"]
@@ -27,7 +29,9 @@ def measure(bench, data):
         return pipeline(select, search, stdin=data.rounds, stdout=target, env=bench.env)
 
     def python(script):
-        return lambda keep: pipeline([*bench.peer(script), data.rounds, output(script, keep) or "/dev/null"], env=bench.env)
+        return lambda keep: pipeline(
+            [*bench.peer(script), data.rounds, output(script, keep) or "/dev/null"], env=bench.env
+        )
 
     variants = [
         Variant("ours", lambda keep: ours(data.rounds, output("ours", keep))),
@@ -36,7 +40,12 @@ def measure(bench, data):
     ]
     if bench.program("xan"):
         variants.insert(1, Variant("xan", lambda keep: xan(output("xan", keep))))
-    files = {"ours": "ours.csv", "xan": "xan.csv", "polars": "clean_polars.py.csv", "pandas": "clean_pandas.py.csv"}
+    files = {
+        "ours": "ours.csv",
+        "xan": "xan.csv",
+        "polars": "clean_polars.py.csv",
+        "pandas": "clean_pandas.py.csv",
+    }
     check(variants, lambda mine, theirs: same_rows(folder / files[mine], folder / files[theirs]))
     to_file = [Variant("ours", lambda _: ours(data.rounds, folder / "to_file.csv"))]
     if bench.program("xan"):
@@ -53,12 +62,21 @@ def measure(bench, data):
                 if time:
                     source.readline()
                 shutil.copyfileobj(source, target)
-    peaks = [found["ours"].peak, ours(five, None).peaks[-1]]
+    five_times = ours(five, None).peaks[-1]
     job = f"clean, {count_rows(data.rounds):,} rounds"
     rows = []
-    for peer, name, rule, goal in [("xan", "xan select, search", AT_MOST, 1.3), ("polars", "polars", FASTER, 2), ("pandas", "pandas", FASTER, 12)]:
-        row = Row(job, name, rule, goal, place.seconds(found["ours"]), place.seconds(found.get(peer)), peaks[0], MEMORY_GOAL)
+    for peer, name, rule, goal in [
+        ("xan", "xan select, search", AT_MOST, 1.3),
+        ("polars", "polars", FASTER, 2),
+        ("pandas", "pandas", FASTER, 12),
+    ]:
+        row = place.beside(job, found["ours"], name, found.get(peer), rule, goal, MEMORY_GOAL)
         rows += [row, *(place.without_start(row, found.get(peer)) if peer != "xan" else [])]
-    rows.append(Row(job + ", to a file", "xan select, search", AT_MOST, None, place.seconds(written["ours"]), place.seconds(written.get("xan"))))
-    rows.append(Row("clean, five times the rows", "itself", AT_MOST, None, None, None, memory=peaks[1], memory_goal=MEMORY_GOAL))
+    to_file = job + ", to a file"
+    rows.append(
+        place.beside(to_file, written["ours"], "xan select, search", written.get("xan"), AT_MOST, None)
+    )
+    rows.append(
+        Row("clean, five times the rows", "itself", AT_MOST, None, None, None, five_times, MEMORY_GOAL)
+    )
     return rows

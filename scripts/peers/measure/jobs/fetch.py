@@ -4,7 +4,7 @@ import gzip
 import json
 
 from .. import bench as place
-from ..report import AT_MOST, FASTER, Row
+from ..report import AT_MOST, FASTER
 from ..run import Broken, Variant, alternate, check, pipeline
 
 # As many seasons as one minute's budget of calls allows, and so many events that they make 1 GB.
@@ -12,11 +12,22 @@ SEASONS, EVENTS = 42, 128
 
 
 def answers(bench):
-    """Answers as the server keeps them, but not compressed, so that no time goes into that; gives the largest season's size."""
+    """Answers as the server keeps them, but not compressed, so that this takes no time; size by season."""
     folder = bench.folder("fetch") / "answers"
     first = 2024 if bench.quick else 2025 - SEASONS + 1
-    bench.call(bench.ours("datagolf-synth"), "--out", folder, "--from", first, "--to", 2025, "--events-per-season", EVENTS,
-               "--with-quirks", "false")
+    bench.call(
+        bench.ours("datagolf-synth"),
+        "--out",
+        folder,
+        "--from",
+        first,
+        "--to",
+        2025,
+        "--events-per-season",
+        EVENTS,
+        "--with-quirks",
+        "false",
+    )
     seasons = {year: 0 for year in range(first, 2026)}
     for path in (folder / "rounds").iterdir():
         tour, year, event = path.name.removesuffix(".json.gz").split("_")
@@ -37,27 +48,47 @@ def measure(bench, data):
 
 def beside(bench, folder, seasons, env):
     wanted = folder / "wanted.csv"
-    bench.call(bench.ours("dg-fetch"), "events", "--tour", "pga", "--format", "csv", stdout=wanted,
-               env={**env, "FAIRWAY_STATE_DIR": str(folder / "state-of-events")})
+    bench.call(
+        bench.ours("dg-fetch"),
+        "events",
+        "--tour",
+        "pga",
+        "--format",
+        "csv",
+        stdout=wanted,
+        env={**env, "FAIRWAY_STATE_DIR": str(folder / "state-of-events")},
+    )
     # The results are compared on one season: jq needs minutes for all.
     with wanted.open() as lines, (folder / "one.csv").open("w") as one:
         one.writelines(line for line in lines if line.startswith(("tour,", "pga,2025,")))
-    urls = [f"{env['DATAGOLF_BASE_URL']}/historical-raw-data/rounds?tour=pga&event_id=all&year={year}&key=replay"
-            for year in sorted(seasons, reverse=True)]
+    urls = [
+        f"{env['DATAGOLF_BASE_URL']}/historical-raw-data/rounds?tour=pga&event_id=all&year={year}&key=replay"
+        for year in sorted(seasons, reverse=True)
+    ]
     file = lambda name, keep: folder / f"{name}.jsonl" if keep else None
 
     def ours(keep):
         # A budget of calls of its own for each run.
         state = {**env, "FAIRWAY_STATE_DIR": str(bench.folder("fetch/state"))}
-        return pipeline([bench.ours("dg-fetch"), "rounds", folder / "one.csv" if keep else wanted], stdout=file("ours", keep), env=state)
+        return pipeline(
+            [bench.ours("dg-fetch"), "rounds", folder / "one.csv" if keep else wanted],
+            stdout=file("ours", keep),
+            env=state,
+        )
 
     def theirs(keep):
-        return pipeline(["curl", "--silent", "--fail", *(urls[:1] if keep else urls)], ["jq", "--compact-output", "--from-file", place.PEERS / "flatten.jq"],
-                        stdout=file("theirs", keep), env=env)
+        return pipeline(
+            ["curl", "--silent", "--fail", *(urls[:1] if keep else urls)],
+            ["jq", "--compact-output", "--from-file", place.PEERS / "flatten.jq"],
+            stdout=file("theirs", keep),
+            env=env,
+        )
 
     def same(mine, other):
         with file(mine, True).open() as one, file(other, True).open() as two:
-            events = [sorted(map(json.loads, lines), key=lambda event: event["event_id"]) for lines in (one, two)]
+            events = [
+                sorted(map(json.loads, lines), key=lambda event: event["event_id"]) for lines in (one, two)
+            ]
         if events[0] != events[1]:
             raise Broken("the events differ")
 
@@ -70,9 +101,9 @@ def beside(bench, folder, seasons, env):
     bench.failures("dg-fetch", variants)
     mine, peer, _ = variants
     read, largest = sum(seasons.values()), max(seasons.values())
-    job, memory = f"dg-fetch, {read / 1e6:,.0f} MB of season answers", mine.peak if mine.done else None
+    job = f"dg-fetch, {read / 1e6:,.0f} MB of season answers"
+    note = f"the largest season is {largest / 1e6:.1f} MB; the loopback server's own work is in every figure"
     return [
-        Row(job, "curl, jq -c", FASTER, 10, place.seconds(mine), place.seconds(peer), memory, 4 * largest,
-            note=f"the largest season is {largest / 1e6:.1f} MB; the loopback server's own work is in every figure"),
-        Row(job, "curl alone, which reads nothing", AT_MOST, None, place.seconds(mine), place.seconds(download), memory),
+        place.beside(job, mine, "curl, jq -c", peer, FASTER, 10, 4 * largest, note),
+        place.beside(job, mine, "curl alone, which reads nothing", download, AT_MOST, None),
     ]

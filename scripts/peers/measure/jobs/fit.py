@@ -6,7 +6,7 @@ import re
 
 from .. import bench as place
 from ..data import count_rows
-from ..report import FASTER, Row
+from ..report import FASTER
 from ..run import Broken, Variant, alternate, check, pipeline
 
 CANDIDATES = re.compile(r"\[\[candidates\]\]\n(?:.+\n)*\n*")
@@ -14,7 +14,9 @@ CANDIDATES = re.compile(r"\[\[candidates\]\]\n(?:.+\n)*\n*")
 
 def ridge_recipe(bench):
     """The golf recipe with ridge as its only candidate."""
-    recipe = CANDIDATES.sub("", place.RECIPE.read_text()) + '\n[[candidates]]\nalgorithm = "ridge"\nalpha = 1.0\n'
+    recipe = (
+        CANDIDATES.sub("", place.RECIPE.read_text()) + '\n[[candidates]]\nalgorithm = "ridge"\nalpha = 1.0\n'
+    )
     path = bench.folder("fit") / "ridge.toml"
     path.write_text(recipe)
     return path
@@ -24,10 +26,22 @@ def measure(bench, data):
     recipe = ridge_recipe(bench)
     folder = recipe.parent
     variants = [
-        Variant("ours", lambda _: pipeline([bench.ours("fit"), "--recipe", recipe, data.clean], stdout=folder / "model.json",
-                                           env=bench.env)),
-        Variant("pandas, scikit-learn", lambda _: pipeline([*bench.peer("fit_sklearn.py"), data.clean, folder / "model.pickle"],
-                                                           stdout=folder / "sklearn.json", env=bench.env)),
+        Variant(
+            "ours",
+            lambda _: pipeline(
+                [bench.ours("fit"), "--recipe", recipe, data.clean],
+                stdout=folder / "model.json",
+                env=bench.env,
+            ),
+        ),
+        Variant(
+            "pandas, scikit-learn",
+            lambda _: pipeline(
+                [*bench.peer("fit_sklearn.py"), data.clean, folder / "model.pickle"],
+                stdout=folder / "sklearn.json",
+                env=bench.env,
+            ),
+        ),
     ]
 
     def same(_, __):
@@ -40,6 +54,6 @@ def measure(bench, data):
     found = alternate(variants, bench.runs)
     bench.failures("fit", variants)
     ours, peer = found.values()
-    row = Row(f"fit ridge, {count_rows(data.clean):,} rows, reading included", peer.name, FASTER, 5, place.seconds(ours),
-              place.seconds(peer), ours.peak if ours.done else None)
+    job = f"fit ridge, {count_rows(data.clean):,} rows, reading included"
+    row = place.beside(job, ours, peer.name, peer, FASTER, 5)
     return [row, *place.without_start(row, peer)]

@@ -5,7 +5,7 @@ import csv
 from .. import bench as place
 from ..data import count_rows
 from ..mariadb import server
-from ..report import AT_MOST, FASTER, Row
+from ..report import AT_MOST, FASTER
 from ..run import Variant, alternate, pipeline
 
 MEMORY_GOAL = 64_000_000
@@ -26,7 +26,10 @@ def measure(bench, data):
     for program in ["mariadbd", "mariadb"]:
         if not bench.program(program):
             return []
-    with server(bench, "mariadb") as usual, server(bench, "mariadb-without-local-infile", "--local-infile=0") as without:
+    with (
+        server(bench, "mariadb") as usual,
+        server(bench, "mariadb-without-local-infile", "--local-infile=0") as without,
+    ):
         return beside(bench, data, usual, without)
 
 
@@ -34,16 +37,20 @@ def beside(bench, data, usual, without):
     tabs = infile(data, bench.folder("load-mariadb") / "rounds.tsv")
     load = f"LOAD DATA LOCAL INFILE '{tabs}' INTO TABLE {place.TABLE} CHARACTER SET utf8mb4"
 
+    into = [*usual.client("--local-infile=1"), f"--execute={load}", "bench"]
+    pandas = [*bench.peer("load_pandas.py"), data.rounds, usual.sqlalchemy, place.TABLE]
+
+    def variant(name, where, command):
+        return Variant(name, lambda _: pipeline(command, env=bench.env), where.empty_table)
+
     def ours(where):
-        return lambda _: pipeline([bench.ours("db-load"), "rounds", "--db", where.url, data.wire], env=bench.env)
+        return [bench.ours("db-load"), "rounds", "--db", where.url, data.wire]
 
     variants = [
-        Variant("LOAD DATA", lambda _: pipeline([*usual.client("--local-infile=1"), f"--execute={load}", "bench"], env=bench.env),
-                usual.empty_table),
-        Variant("ours", ours(usual), usual.empty_table),
-        Variant("ours, no local infile", ours(without), without.empty_table),
-        Variant("pandas to_sql", lambda _: pipeline([*bench.peer("load_pandas.py"), data.rounds, usual.sqlalchemy, place.TABLE],
-                                                    env=bench.env), usual.empty_table),
+        variant("LOAD DATA", usual, into),
+        variant("ours", usual, ours(usual)),
+        variant("ours, no local infile", without, ours(without)),
+        variant("pandas to_sql", usual, pandas),
     ]
     contents = {}
     for variant in variants:
@@ -53,14 +60,19 @@ def beside(bench, data, usual, without):
 
     for variant in variants:
         if not variant.failure and contents[variant.name] != contents["LOAD DATA"]:
-            variant.failure = f"other rows than LOAD DATA: {contents[variant.name]!r}, not {contents['LOAD DATA']!r}"
+            variant.failure = (
+                f"other rows than LOAD DATA: {contents[variant.name]!r}, not {contents['LOAD DATA']!r}"
+            )
     found = alternate(variants, bench.runs)
     bench.failures("db-load into MariaDB", variants)
     job = f"db-load, {count_rows(data.rounds):,} rounds into MariaDB"
     rows = []
-    for mine, peer, rule, goal in [("ours", "LOAD DATA", AT_MOST, 1.5), ("ours, no local infile", "LOAD DATA", AT_MOST, 3),
-                                   ("ours", "pandas to_sql", FASTER, None)]:
-        variant = found[mine]
-        rows.append(Row(job + mine.removeprefix("ours"), peer, rule, goal, place.seconds(variant), place.seconds(found[peer]),
-                        memory=variant.peak if variant.done else None, memory_goal=None if goal is None else MEMORY_GOAL))
+    for mine, peer, rule, goal in [
+        ("ours", "LOAD DATA", AT_MOST, 1.5),
+        ("ours, no local infile", "LOAD DATA", AT_MOST, 3),
+        ("ours", "pandas to_sql", FASTER, None),
+    ]:
+        memory_goal = None if goal is None else MEMORY_GOAL
+        name = job + mine.removeprefix("ours")
+        rows.append(place.beside(name, found[mine], peer, found[peer], rule, goal, memory_goal))
     return rows

@@ -4,7 +4,7 @@ from .. import bench as place
 from ..compare import Batch, same_rows
 from ..data import count_rows
 from ..mariadb import server
-from ..report import AT_MOST, Row
+from ..report import AT_MOST
 from ..run import Variant, alternate, check, pipeline
 from .load_mariadb import infile
 
@@ -39,7 +39,12 @@ def beside(bench, data, name, url, peer, theirs, dialect):
     folder = bench.folder(f"query-{name}")
     file = lambda which, keep: folder / which if keep else None
     variants = [
-        Variant("ours", lambda keep: pipeline([bench.ours("db-query"), "rounds", "--db", url], stdout=file("ours", keep), env=bench.env)),
+        Variant(
+            "ours",
+            lambda keep: pipeline(
+                [bench.ours("db-query"), "rounds", "--db", url], stdout=file("ours", keep), env=bench.env
+            ),
+        ),
         Variant("theirs", lambda keep: pipeline(theirs, stdout=file("theirs", keep), env=bench.env)),
     ]
 
@@ -50,5 +55,5 @@ def beside(bench, data, name, url, peer, theirs, dialect):
     alternate(variants, bench.runs)
     bench.failures(f"db-query on {name}", variants)
     mine, other = variants
-    return [Row(f"db-query, {count_rows(data.rounds):,} rounds of {name}", peer, AT_MOST, 1.2, place.seconds(mine), place.seconds(other),
-                memory=mine.peak if mine.done else None)]
+    job = f"db-query, {count_rows(data.rounds):,} rounds of {name}"
+    return [place.beside(job, mine, peer, other, AT_MOST, 1.2)]

@@ -5,7 +5,7 @@ import math
 
 from .. import bench as place
 from ..data import count_rows
-from ..report import FASTER, Row
+from ..report import FASTER
 from ..run import Broken, Variant, alternate, check, pipeline
 
 
@@ -16,6 +16,7 @@ def measure(bench, data):
     def new(path):
         def prepare():
             place.asked_csv(bench.folder(path.relative_to(bench.work)) / "asked.csv")
+
         return prepare
 
     def ours(_):
@@ -23,7 +24,9 @@ def measure(bench, data):
         return pipeline([place.PEERS / "fairway_quickstart"], env=env, cwd=mine)
 
     def python(_):
-        return pipeline([*bench.peer("quickstart.py"), data.wire, theirs], stdout=theirs / "answer.json", env=bench.env)
+        return pipeline(
+            [*bench.peer("quickstart.py"), data.wire, theirs], stdout=theirs / "answer.json", env=bench.env
+        )
 
     def same(_, __):
         header, answer = [line.split(",") for line in (mine / "answer.csv").read_text().splitlines()]
@@ -31,7 +34,10 @@ def measure(bench, data):
         said = json.loads((theirs / "answer.json").read_text())
         if not math.isclose(predicted, said["prediction"], rel_tol=1e-6):
             raise Broken(f"ours predicts {predicted}, theirs {said}")
-        files = [len(list((path).iterdir())) for path in (mine / "data" / "training_data", theirs / "training_data")]
+        files = [
+            len(list((path).iterdir()))
+            for path in (mine / "data" / "training_data", theirs / "training_data")
+        ]
         if files[0] != files[1]:
             raise Broken(f"{files[0]} CSVs, but {files[1]}")
 
@@ -40,6 +46,6 @@ def measure(bench, data):
     alternate(variants, bench.runs)
     bench.failures("quick start", variants)
     first, peer = variants
-    row = Row(f"quick start, {count_rows(data.rounds):,} rounds, fetch excluded", "SQLAlchemy, pandas, scikit-learn", FASTER, 10,
-              place.seconds(first), place.seconds(peer), first.peak if first.done else None)
+    job = f"quick start, {count_rows(data.rounds):,} rounds, fetch excluded"
+    row = place.beside(job, first, "SQLAlchemy, pandas, scikit-learn", peer, FASTER, 10)
     return [row, *place.without_start(row, peer)]

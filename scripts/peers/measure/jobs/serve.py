@@ -14,8 +14,11 @@ from ..server import serving
 from .fit import ridge_recipe
 
 CONNECTIONS = [1, 8, 64]
-# gunicorn's default workers close each connection after one answer; those with threads keep it. The better one counts.
-WORKERS = {"Flask, gunicorn 2 workers": [], "Flask, gunicorn 2 workers of 4 threads": ["--worker-class=gthread", "--threads=4"]}
+# gunicorn's default workers close a connection after one answer; those with threads do not. The better counts.
+WORKERS = {
+    "Flask, gunicorn 2 workers": [],
+    "Flask, gunicorn 2 workers of 4 threads": ["--worker-class=gthread", "--threads=4"],
+}
 
 
 def measure(bench, data):
@@ -54,7 +57,13 @@ def commands(bench, data):
         "bare axum": ([bench.ours("examples/bare")], bench.env),
     }
     for name, workers in WORKERS.items():
-        gunicorn = [bench.python.parent / "gunicorn", "--workers=2", "--bind=127.0.0.1:0", f"--chdir={place.PEERS}", *workers]
+        gunicorn = [
+            bench.python.parent / "gunicorn",
+            "--workers=2",
+            "--bind=127.0.0.1:0",
+            f"--chdir={place.PEERS}",
+            *workers,
+        ]
         servers[name] = ([*gunicorn, "serve_flask:app"], {**bench.env, "MODEL": str(pickle)})
     return servers
 
@@ -76,8 +85,19 @@ def stress(bench, wrk, running, connections, warm=False):
     length = 1 if warm or bench.quick else 4
     threads = min(connections, 2)
     done = subprocess.run(
-        [wrk, f"--threads={threads}", f"--connections={connections}", f"--duration={length}s", f"--script={place.PEERS}/predict.lua",
-         "--latency", running.url + "/predict"], capture_output=True, text=True, check=False)
+        [
+            wrk,
+            f"--threads={threads}",
+            f"--connections={connections}",
+            f"--duration={length}s",
+            f"--script={place.PEERS}/predict.lua",
+            "--latency",
+            running.url + "/predict",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     figures = re.search(r"^figures (\S+) (\S+) (\d+)$", done.stdout, re.MULTILINE)
     if not figures:
         raise Broken(f"wrk: {done.stderr.strip() or done.stdout.strip()[-200:]}")
@@ -87,15 +107,26 @@ def stress(bench, wrk, running, connections, warm=False):
 
 
 def rows(rates, late, peak):
-    median = lambda of, name, connections: statistics.median(of[name, connections]) if of[name, connections] else None
+    median = lambda of, name, connections: (
+        statistics.median(of[name, connections]) if of[name, connections] else None
+    )
     found = []
     for connections in CONNECTIONS:
         flask = max(WORKERS, key=lambda name: median(rates, name, connections) or 0)
         for peer, goal in [("bare axum", 0.85), (flask, 20)]:
             p99 = [median(late, name, connections) for name in ("predictd", peer)]
-            found.append(Row(
-                f"predictd, {connections} connection" + "s" * (connections > 1), peer, RATE, goal,
-                median(rates, "predictd", connections), median(rates, peer, connections), memory=peak or None,
-                note="" if None in p99 else f"99 % answered within {p99[0] * 1000:.2f} ms, the peer's {p99[1] * 1000:.2f} ms",
-            ))
+            found.append(
+                Row(
+                    f"predictd, {connections} connection" + "s" * (connections > 1),
+                    peer,
+                    RATE,
+                    goal,
+                    median(rates, "predictd", connections),
+                    median(rates, peer, connections),
+                    memory=peak or None,
+                    note=""
+                    if None in p99
+                    else f"99 % answered within {p99[0] * 1000:.2f} ms, the peer's {p99[1] * 1000:.2f} ms",
+                )
+            )
     return found
