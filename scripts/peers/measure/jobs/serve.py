@@ -27,12 +27,12 @@ def measure(bench, data):
         return []
     servers = commands(bench, data)
     rates, late, peak = defaultdict(list), defaultdict(list), 0
-    for run in range(bench.runs):
+    for _ in range(bench.runs):
         for name, (command, env) in list(servers.items()):
             try:
                 with serving(command, env) as running:
-                    if run == 0:
-                        same(name, running.ask())
+                    # gunicorn says where it listens before its workers have imported scikit-learn.
+                    same(name, running.ask(timeout=60))
                     stress(bench, wrk, running, 64, warm=True)
                     for connections in CONNECTIONS:
                         rate, p99 = stress(bench, wrk, running, connections)
