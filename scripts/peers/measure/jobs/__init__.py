@@ -1,0 +1,14 @@
+"""The jobs, in the order in which data meet them; `measure(bench, data)` of each gives rows of the report."""
+
+from . import clean, fetch, fit, load_mariadb, load_sqlite, query, quickstart, serve
+
+JOBS = {
+    "fetch": fetch,
+    "load-mariadb": load_mariadb,
+    "load-sqlite": load_sqlite,
+    "query": query,
+    "clean": clean,
+    "fit": fit,
+    "serve": serve,
+    "quickstart": quickstart,
+}
