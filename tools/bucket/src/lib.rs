@@ -1,6 +1,7 @@
 //! `bucket`: objects in and out of a folder or S3. Its README says what it promises.
 
 mod cat;
+mod split;
 
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -42,6 +43,13 @@ enum Verb {
         /// Fail with exit 1 if there is an object with other content.
         #[arg(long)]
         if_absent: bool,
+    },
+    /// Writes the rows of a CSV as one object each for the rows of a list, and prints the list with their sha256.
+    Split {
+        #[command(flatten)]
+        split: split::Split,
+        #[command(flatten)]
+        place: Place,
     },
     /// Writes an object to stdout, or to a file that appears when it is complete.
     Get {
@@ -89,6 +97,7 @@ pub fn run(args: Args) -> Outcome {
         Verb::Put { key, place, from, if_absent } => {
             put(&Store::open(&place.bucket)?, &key, &from, if_absent)
         }
+        Verb::Split { split, place } => split::split(&Store::open(&place.bucket)?, &split),
         Verb::Get { key, place, to } => get(&Store::open(&place.bucket)?, &key, to.as_deref()),
         Verb::Cat { prefix, place, manifest } => {
             cat::cat(&Store::open(&place.bucket)?, &prefix, manifest.as_deref())
@@ -100,12 +109,7 @@ pub fn run(args: Args) -> Outcome {
 
 fn put(store: &Store, key: &str, from: &Path, if_absent: bool) -> Outcome {
     let name = &from.display().to_string();
-    let mut file = std::fs::File::open(from).place(name)?;
-    if !file.metadata().place(name)?.is_file() {
-        return Err(Failure::usage(format!(
-            "--from {name} is not a regular file: write one first, then put it"
-        )));
-    }
+    let mut file = regular_file(from)?;
     let sha256 = fingerprint::of_stream(&mut file).place(name)?;
     file.rewind().place(name)?;
     if if_absent {
@@ -120,6 +124,18 @@ fn put(store: &Store, key: &str, from: &Path, if_absent: bool) -> Outcome {
     }
     let mut out = manners::stdout()?;
     writeln!(out, "{sha256}").and_then(|()| out.flush()).place("stdout")
+}
+
+/// What may be published: a file that somebody has finished. A pipe that was cut looks complete.
+fn regular_file(path: &Path) -> Outcome<std::fs::File> {
+    let name = &path.display().to_string();
+    let file = std::fs::File::open(path).place(name)?;
+    if !file.metadata().place(name)?.is_file() {
+        return Err(Failure::usage(format!(
+            "--from {name} is not a regular file: write one first, then put it"
+        )));
+    }
+    Ok(file)
 }
 
 fn get(store: &Store, key: &str, to: Option<&Path>) -> Outcome {

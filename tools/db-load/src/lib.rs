@@ -1,6 +1,7 @@
 //! `db-load`: the only writer of the database. Its README says what it promises.
 
 mod arrivals;
+mod exported;
 mod lease;
 mod listed;
 mod rows_in;
@@ -10,8 +11,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use db::{Access, Db, Tables};
-use manners::{Failure, Now, Outcome, say};
+use db::{Access, Db, Export, Tables};
+use manners::{Now, Outcome};
 use recipe::Recipe;
 use wire::Identity;
 
@@ -66,24 +67,27 @@ enum What {
         #[arg(long)]
         allow_shrink: bool,
     },
-    /// A mark: this revision of an event is in the bucket. Exit 1 if the event has moved on.
+    /// Marks: these revisions of events are in the bucket. Exit 1 if an event has moved on; the others are marked.
     Exported {
+        /// CSV from `bucket split`, with event, rounds_rev, object_key and sha256; `-` or nothing is stdin.
+        #[arg(conflicts_with_all = ["event", "rev", "key", "sha256"])]
+        list: Option<PathBuf>,
         #[command(flatten)]
         place: Place,
         #[command(flatten)]
         clock: Clock,
-        /// Like pga/2025/14.
-        #[arg(long, value_name = "EVENT")]
-        event: Identity,
+        /// Only this event, like pga/2025/14.
+        #[arg(long, value_name = "EVENT", requires_all = ["rev", "key", "sha256"])]
+        event: Option<Identity>,
         /// The revision that was written.
-        #[arg(long)]
-        rev: i64,
+        #[arg(long, requires = "event")]
+        rev: Option<i64>,
         /// The object's key.
-        #[arg(long)]
-        key: String,
+        #[arg(long, requires = "event")]
+        key: Option<String>,
         /// Hex sha256 of the object.
-        #[arg(long)]
-        sha256: String,
+        #[arg(long, requires = "event")]
+        sha256: Option<String>,
     },
     /// A bucket's listing (`bucket ls --sha256`): events whose object is missing or different become unexported again.
     Listed {
@@ -131,8 +135,20 @@ pub fn run(args: Args) -> Outcome {
         What::Rounds { input, place, clock, allow_shrink } => {
             wire_in::rounds(&mut open(&place)?, input.as_deref(), allow_shrink, Now::or_clock(clock.now))
         }
-        What::Exported { place, clock, event, rev, key, sha256 } => {
-            exported(&mut open(&place)?, &event, rev, &key, &sha256, Now::or_clock(clock.now))
+        What::Exported {
+            place,
+            clock,
+            event: Some(event),
+            rev: Some(rounds_rev),
+            key: Some(object_key),
+            sha256: Some(object_sha256),
+            ..
+        } => {
+            let export = Export { event, rounds_rev, object_key, object_sha256 };
+            exported::one(&mut open(&place)?, export, Now::or_clock(clock.now))
+        }
+        What::Exported { list, place, clock, .. } => {
+            exported::listed(&mut open(&place)?, list.as_deref(), Now::or_clock(clock.now))
         }
         What::Listed { input, place } => listed::listed(&mut open(&place)?, input.as_deref()),
         What::Rows { table, input, place, key, last_wins, allow_unterminated } => {
@@ -155,15 +171,4 @@ fn open(place: &Place) -> Outcome<Db> {
         Some(recipe) => Tables::named(recipe.tables.events.as_deref(), recipe.tables.rounds.as_deref())?,
     };
     Db::open(&place.db, Access::Write, tables)
-}
-
-fn exported(db: &mut Db, event: &Identity, rev: i64, key: &str, sha256: &str, now: Now) -> Outcome {
-    if sha256.len() != 64 || !sha256.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(Failure::usage(format!("--sha256 {sha256:?} is not 64 hexadecimal digits")));
-    }
-    if !db.mark_exported(event, rev, key, sha256, now)? {
-        return Err(Failure::no(format!("{event} is not at revision {rev}: not marked, export it again")));
-    }
-    say!("{event} revision {rev} is exported");
-    Ok(())
 }

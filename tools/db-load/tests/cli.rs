@@ -157,15 +157,18 @@ fn a_mark_holds_only_for_the_revision_that_it_names() {
     session.file("b", event(14, 4, 71));
     session.ok("db-load rounds a");
     let key = "training_data/event_data_2025_pga_14.csv";
-    assert_eq!(session.ok("db-query unexported | tail -n 1"), format!("pga/2025/14,1,{key}\n"));
+    assert_eq!(session.ok("db-query unexported | tail -n 1"), format!("pga/2025/14,1,{key},pga,2025,14\n"));
     let mark = format!(
         "db-load exported --event pga/2025/14 --key {key} --sha256 $(printf abc | sha256sum | cut -c1-64) --rev"
     );
-    session.run(&format!("{mark} 2")).expect(1).says("not at revision 2: not marked");
+    session
+        .run(&format!("{mark} 2"))
+        .expect(1)
+        .says("not marked, export them again: pga/2025/14 (not at revision 2)");
     session.run(&format!("{mark} 1")).expect(0);
     assert_eq!(session.ok("db-query unexported | wc -l").trim(), "1");
     session.ok("db-load rounds b");
-    assert_eq!(session.ok("db-query unexported | tail -n 1"), format!("pga/2025/14,2,{key}\n"));
+    assert_eq!(session.ok("db-query unexported | tail -n 1"), format!("pga/2025/14,2,{key},pga,2025,14\n"));
     session.run(&format!("{mark} 1")).expect(1);
     session.run(&format!("{mark} 2")).expect(0);
     // What the bucket lost is exported again.
@@ -176,6 +179,46 @@ fn a_mark_holds_only_for_the_revision_that_it_names() {
         .run("db-load exported --event pga/2025/99 --key k --sha256 $(printf abc | sha256sum | cut -c1-64) --rev 1")
         .expect(65)
         .says("pga/2025/99 is not in");
+}
+
+#[test]
+fn marks_of_a_list_are_made_together() {
+    let session = session();
+    session.file("a", [event(14, 4, 70), event(15, 2, 70), event(16, 2, 70)].concat());
+    session.ok("db-load rounds a");
+    let sha256 = "a".repeat(64);
+    let list = |rows: &[(i64, i64)]| {
+        let rows: Vec<String> =
+            rows.iter().map(|(id, rev)| format!("{rev},pga/2025/{id},k{id},{sha256},more\n")).collect();
+        session.file("list", format!("rounds_rev,event,object_key,sha256,other\n{}", rows.concat()));
+    };
+    // One that is not in the database, or a line that makes no sense: none is marked.
+    list(&[(14, 1), (99, 1)]);
+    session.run("db-load exported list").expect(65).says("pga/2025/99 is not in");
+    list(&[(14, 1), (15, 1)]);
+    session.run("sed 's/a,more/,more/' list | db-load exported").expect(65).says("line 2, column \"sha256\"");
+    session.run("sed 's/^1/x/' list | db-load exported").expect(65).says("line 2, column \"rounds_rev\"");
+    session.run("head -c 150 list | db-load exported").expect(65).says("the stream was cut");
+    assert_eq!(session.ok("db-query unexported | wc -l").trim(), "4");
+    // One that has moved on keeps no other back.
+    list(&[(14, 1), (15, 7), (16, 1)]);
+    session
+        .run("db-load exported list")
+        .expect(1)
+        .says("2 of 3 events marked")
+        .says("pga/2025/15 (not at revision 7)");
+    assert_eq!(session.ok("db-query unexported | tail -n +2 | cut -d, -f1"), "pga/2025/15\n");
+    session.run("db-load exported list --event pga/2025/14").expect(2);
+    session.run("db-load exported --event pga/2025/14").expect(2);
+    assert_eq!(session.ok("db-query rounds --list list 2>&1 | head -c 20"), "db-query: list: no c");
+    session.file("events", "event_id,tour,calendar_year\n15,pga,2025\n14,pga,2025\n");
+    let both = session.ok("db-query rounds --event pga/2025/14 --event pga/2025/15");
+    assert_eq!(session.ok("db-query rounds --list events"), both);
+    assert_eq!(
+        session.ok("head -n 1 events | db-query rounds --list - | wc -l").trim(),
+        "1",
+        "none is not all"
+    );
 }
 
 #[test]

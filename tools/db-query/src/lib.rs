@@ -2,12 +2,13 @@
 
 mod answer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use db::{Access, Db, DueEvent, Tables};
 use manners::{Now, Outcome};
 use recipe::Recipe;
+use rows::{Ending, Table};
 use wire::{COLUMNS, Cell, Identity};
 
 use answer::Answer;
@@ -65,6 +66,9 @@ enum Question {
         /// Only this event, like pga/2025/14; may be repeated. Without it: all.
         #[arg(long = "event", value_name = "EVENT")]
         events: Vec<Identity>,
+        /// Only the events of this CSV, by its columns tour, calendar_year and event_id; `-` is stdin.
+        #[arg(long, value_name = "FILE", conflicts_with = "events")]
+        list: Option<PathBuf>,
     },
     /// The answer to a question in the database's own SQL; nothing can be changed.
     Sql {
@@ -81,7 +85,13 @@ pub fn run(args: Args) -> Outcome {
         Question::Unfetched { place, now } => due(&open(&place)?.unfetched(Now::or_clock(now))?),
         Question::Recent { place, weeks, now } => due(&open(&place)?.recent(weeks, Now::or_clock(now))?),
         Question::Unexported { place } => unexported(&open(&place)?.unexported()?),
-        Question::Rounds { place, events } => rounds(open(&place)?, &events),
+        Question::Rounds { place, events, list: None } => {
+            rounds(open(&place)?, (!events.is_empty()).then_some(&events))
+        }
+        Question::Rounds { place, list: Some(list), .. } => {
+            let events = listed(&list)?;
+            rounds(open(&place)?, Some(&events))
+        }
         Question::Sql { place, statement } => sql(open(&place)?, &statement),
     }
 }
@@ -115,18 +125,44 @@ fn due(events: &[DueEvent]) -> Outcome {
 
 fn unexported(events: &[DueEvent]) -> Outcome {
     let mut answer = Answer::new()?;
-    answer.header(&["event", "rounds_rev", "object_key"])?;
+    answer.header(&["event", "rounds_rev", "object_key", "tour", "calendar_year", "event_id"])?;
     for due in events {
-        let key = due.event.object_key();
-        answer.row(&[Cell::from(due.event.to_string()), Cell::Int(due.rounds_rev), Cell::from(key)])?;
+        let event = &due.event;
+        answer.row(&[
+            Cell::from(event.to_string()),
+            Cell::Int(due.rounds_rev),
+            Cell::from(event.object_key()),
+            Cell::from(event.tour.as_str()),
+            Cell::Int(event.calendar_year),
+            Cell::Int(event.event_id),
+        ])?;
     }
     answer.send()
 }
 
-fn rounds(db: Db, events: &[Identity]) -> Outcome {
+/// The events of a CSV.
+fn listed(path: &Path) -> Outcome<Vec<Identity>> {
+    let input = manners::input(Some(path))?;
+    let mut table = Table::open(input.name, input.reader, Ending::Terminated)?;
+    let columns = [table.require("tour")?, table.require("calendar_year")?, table.require("event_id")?];
+    let mut events = Vec::new();
+    while let Some(row) = table.next_row()? {
+        let text = columns.map(|column| String::from_utf8_lossy(row.cell(column))).join("/");
+        let line = row.line;
+        events.push(text.parse().map_err(|reason| table.failure(&format!("line {line}: {reason}")))?);
+    }
+    Ok(events)
+}
+
+/// The rounds of these events, or of all.
+fn rounds(db: Db, events: Option<&Vec<Identity>>) -> Outcome {
     let (answer, ()) = ask(db, |db, answer| {
         answer.header(&COLUMNS.map(|(name, _)| name))?;
-        db.rounds(events, &mut |row| answer.row(row))
+        let mut row = |row: &[Cell]| answer.row(row);
+        match events {
+            None => db.all_rounds(&mut row),
+            Some(events) => db.rounds(events, &mut row),
+        }
     })?;
     answer.send()
 }

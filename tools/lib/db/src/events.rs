@@ -55,6 +55,19 @@ impl Arrival {
     }
 }
 
+/// A revision of an event that is in the bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// Which.
+    pub event: Identity,
+    /// The revision that was written.
+    pub rounds_rev: i64,
+    /// The object's key.
+    pub object_key: String,
+    /// Hex sha256 of the object.
+    pub object_sha256: String,
+}
+
 impl Db {
     /// Takes over a whole event list in one transaction.
     pub fn list_events(&mut self, listings: &[Listing], now: Now) -> Outcome<Listed> {
@@ -99,30 +112,12 @@ impl Db {
         })
     }
 
-    /// Marks revision `rev` of an event as published; false when the event has moved on.
-    pub fn mark_exported(
-        &mut self,
-        event: &Identity,
-        rev: i64,
-        object_key: &str,
-        object_sha256: &str,
-        now: Now,
-    ) -> Outcome<bool> {
+    /// Marks events as published at their revisions, in one transaction; false for those that have moved on.
+    pub fn mark_exported(&mut self, exports: &[Export], now: Now) -> Outcome<Vec<bool>> {
         let events = &self.tables.events;
         in_transaction(self.connection.as_mut(), |connection| {
-            // Asked first: an UPDATE that changes nothing counts no rows on some servers.
-            let known = known(connection, events, event)?;
-            if known.rounds_rev != rev || rev == 0 {
-                return Ok(false);
-            }
-            let sql = format!(
-                "UPDATE {events} SET exported_rev = ?, object_key = ?, object_sha256 = ?, exported_at = ? \
-                 WHERE {IS_EVENT}"
-            );
-            let values =
-                [Cell::Int(rev), Cell::from(object_key), Cell::from(object_sha256), Cell::from(now.text())];
-            connection.run(&sql, &with_identity(&values, event))?;
-            Ok(true)
+            let mark = |export: &Export| mark_exported(connection, events, export, now);
+            exports.iter().map(mark).collect()
         })
     }
 
@@ -188,6 +183,25 @@ fn store_event(
     let values = [Cell::Int(new), Cell::from(content_sha256.as_str()), Cell::from(now.text())];
     connection.run(&sql, &with_identity(&values, &identity))?;
     Ok(if known.rounds_rev == 0 { Stored::New } else { Stored::Changed })
+}
+
+fn mark_exported(connection: &mut dyn Connection, table: &str, export: &Export, now: Now) -> Outcome<bool> {
+    // Asked first: an UPDATE that changes nothing counts no rows on some servers.
+    let known = known(connection, table, &export.event)?;
+    if known.rounds_rev != export.rounds_rev || export.rounds_rev == 0 {
+        return Ok(false);
+    }
+    let sql = format!(
+        "UPDATE {table} SET exported_rev = ?, object_key = ?, object_sha256 = ?, exported_at = ? WHERE {IS_EVENT}"
+    );
+    let values = [
+        Cell::Int(export.rounds_rev),
+        Cell::from(export.object_key.as_str()),
+        Cell::from(export.object_sha256.as_str()),
+        Cell::from(now.text()),
+    ];
+    connection.run(&sql, &with_identity(&values, &export.event))?;
+    Ok(true)
 }
 
 enum Change {

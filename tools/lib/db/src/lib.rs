@@ -10,7 +10,7 @@ mod schema;
 mod sqlite;
 mod table;
 
-pub use events::{Arrival, Listed, Stored};
+pub use events::{Arrival, Export, Listed, Stored};
 pub use lease::Lease;
 pub use open::Access;
 pub use questions::DueEvent;

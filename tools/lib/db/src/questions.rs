@@ -62,13 +62,14 @@ impl Db {
             .collect()
     }
 
-    /// The rounds of the named events, or of all when none is named, in key order.
+    /// Every round, in key order.
+    pub fn all_rounds(&mut self, row: &mut dyn FnMut(&[Cell]) -> Outcome) -> Outcome {
+        ask_rounds(self.connection.as_mut(), &self.tables.rounds, "", &[], row)
+    }
+
+    /// The rounds of some events, in key order.
     pub fn rounds(&mut self, events: &[Identity], row: &mut dyn FnMut(&[Cell]) -> Outcome) -> Outcome {
-        let connection = self.connection.as_mut();
-        let table = &self.tables.rounds;
-        if events.is_empty() {
-            return ask_rounds(connection, table, "", &[], row);
-        }
+        let (connection, table) = (self.connection.as_mut(), &self.tables.rounds);
         let mut ordered = events.to_vec();
         ordered.sort();
         ordered.dedup();
@@ -80,7 +81,7 @@ impl Db {
         Ok(())
     }
 
-    /// After a failure of [`Db::rounds`] or [`Db::sql`]: whether the same question can be asked again, now, from its
+    /// After a failure of [`Db::rounds`], [`Db::all_rounds`] or [`Db::sql`]: whether the same question can be asked again, now, from its
     /// beginning. Waits for a server that is away.
     pub fn may_ask_again(&mut self) -> bool {
         self.connection.again(true)

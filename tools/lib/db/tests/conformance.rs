@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use db::{Access, Arrival, Db, DueEvent, Duplicates, Loaded, Stored, Tables, TypedColumn};
+use db::{Access, Arrival, Db, DueEvent, Duplicates, Export, Loaded, Stored, Tables, TypedColumn};
 use manners::{Exit, Now, Outcome};
 use servers::MariaDb;
 use tempfile::TempDir;
@@ -116,7 +116,10 @@ fn rounds(db: &mut Db, events: &[Identity]) -> Vec<Vec<Cell>> {
         rows.push(row.to_vec());
         Ok(())
     };
-    db.rounds(events, &mut keep).unwrap();
+    match events {
+        [] => db.all_rounds(&mut keep).unwrap(),
+        events => db.rounds(events, &mut keep).unwrap(),
+    }
     rows
 }
 
@@ -243,7 +246,13 @@ fn marks_hold_for_their_revision_and_their_object() {
     on_all(|place| {
         let mut db = place.open();
         store(&mut db, &event(1, 2, 1.0));
-        let mark = |db: &mut Db, rev| db.mark_exported(&identity(1), rev, "k", "h", at(DAY)).unwrap();
+        let export = |id, rounds_rev| Export {
+            event: identity(id),
+            rounds_rev,
+            object_key: "k".to_owned(),
+            object_sha256: "h".to_owned(),
+        };
+        let mark = |db: &mut Db, rev| db.mark_exported(&[export(1, rev)], at(DAY)).unwrap()[0];
         assert!(!mark(&mut db, 2));
         assert!(mark(&mut db, 1));
         assert!(mark(&mut db, 1), "marking again changes nothing");
@@ -254,7 +263,7 @@ fn marks_hold_for_their_revision_and_their_object() {
         assert!(mark(&mut db, 1));
         store(&mut db, &event(1, 2, 2.0));
         assert_eq!(ids(db.unexported()), [1]);
-        assert_eq!(db.mark_exported(&identity(7), 1, "k", "h", at(DAY)).unwrap_err().exit(), Exit::Data);
+        assert_eq!(db.mark_exported(&[export(1, 2), export(7, 1)], at(DAY)).unwrap_err().exit(), Exit::Data);
     });
 }
 
