@@ -77,7 +77,7 @@ fn what_fits_no_object_is_refused_and_what_was_cut_is_not_put() {
     session.file("all.csv", "team,year\nA,1\n");
     session.run(SPLIT).expect(2).says("key \"../a\"");
     session
-        .run("bucket split --list list --by team,year --from /dev/stdin < list")
+        .run("cat list | bucket split --list list --by team,year --from /dev/stdin")
         .expect(2)
         .says("one first");
 }
