@@ -126,6 +126,7 @@ fn everything_killed_at_random_moments_on_servers() {
 }
 
 /// Returns the state in which every run ended.
+#[expect(clippy::print_stdout, reason = "a test's own words, shown when it fails")]
 fn kill_at_random_moments(kills: u32, start: impl Fn() -> Session) -> String {
     let clock = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos();
     let seed: u64 =
