@@ -86,10 +86,11 @@ impl Tally {
     fn store(&mut self, db: &mut Db, batch: &[Arrival], allow_shrink: bool, now: Now) -> Outcome {
         match db.store_events(batch, allow_shrink, now) {
             Ok(stored) => batch.iter().zip(stored).for_each(|(arrival, stored)| self.count(arrival, stored)),
-            Err(failure) if failure.exit() == Exit::Data && batch.len() > 1 => {
-                return batch.chunks(1).try_for_each(|one| self.store(db, one, allow_shrink, now));
-            }
-            Err(failure) => return Err(failure),
+            Err(failure) if failure.exit() != Exit::Data => return Err(failure),
+            Err(failure) => match batch {
+                [one] => self.refused.push(format!("{}: {failure}", one.event().identity())),
+                _ => return batch.chunks(1).try_for_each(|one| self.store(db, one, allow_shrink, now)),
+            },
         }
         Ok(())
     }

@@ -356,6 +356,27 @@ fn a_table_that_somebody_altered_is_refused_before_anything_is_written() {
 }
 
 #[test]
+fn an_event_that_the_database_cannot_take_keeps_no_other_back() {
+    let server = MariaDb::shared();
+    for how in [
+        "ADD CONSTRAINT nothing_of_14 CHECK (event_id <> 14 OR round_num < 3)",
+        "MODIFY event_id BIGINT NOT NULL CHECK (event_id <> 14)",
+    ] {
+        let url = server.new_database();
+        let session = listed(&url);
+        let database = url.rsplit('/').next().unwrap();
+        server.sql(&format!("ALTER TABLE {database}.player_round_stats_pga_with_sg_data {how}"));
+        session
+            .run("db-load rounds wire")
+            .expect(65)
+            .says("refused, and left as they were: pga/2025/14: ")
+            .says("40 new");
+        assert_eq!(session.ok("db-query rounds --event pga/2025/14 | wc -l").trim(), "1", "nothing of it");
+        assert_eq!(session.ok("db-query unexported | wc -l").trim(), "41");
+    }
+}
+
+#[test]
 fn keys_that_the_server_cannot_tell_apart_are_refused() {
     let session = session(&MariaDb::shared().new_database());
     session.file("x.csv", "k,v\na,1\na ,2\n");

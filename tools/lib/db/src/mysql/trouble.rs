@@ -46,10 +46,13 @@ mod code {
     pub(super) const TRUNCATED_WRONG_VALUE: u16 = 1366;
     pub(super) const QUERY_INTERRUPTED: u16 = 1317;
     pub(super) const DATA_TOO_LONG: u16 = 1406;
+    pub(super) const SIGNAL_EXCEPTION: u16 = 1644;
     pub(super) const ACCESS_DENIED_NO_PASSWORD: u16 = 1698;
     pub(super) const CONNECTION_KILLED: u16 = 1927;
     pub(super) const SECURE_TRANSPORT_REQUIRED: u16 = 3159;
+    pub(super) const CHECK_CONSTRAINT_VIOLATED: u16 = 3819;
     pub(super) const CLIENT_LOCAL_FILES_DISABLED: u16 = 3948;
+    pub(super) const CONSTRAINT_FAILED: u16 = 4025;
     pub(super) const LOAD_INFILE_CAPABILITY_DISABLED: u16 = 4166;
 }
 
@@ -155,6 +158,9 @@ fn meaning(code: u16, message: &str) -> (Exit, &'static str) {
         code::DUP_ENTRY
         | code::BAD_NULL
         | code::DATA_TOO_LONG
+        | code::SIGNAL_EXCEPTION
+        | code::CHECK_CONSTRAINT_VIOLATED
+        | code::CONSTRAINT_FAILED
         | code::WARN_DATA_OUT_OF_RANGE
         | code::TRUNCATED_WRONG_VALUE => (Exit::Data, ""),
         code::OUT_OF_RESOURCES
