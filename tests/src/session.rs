@@ -132,6 +132,22 @@ impl Session {
         Ran::new(line, self.command(line).output().unwrap())
     }
 
+    /// Everything of the golf pipeline that must come out the same: tables without times, every byte of every object, who is
+    /// approved.
+    pub fn state(&self) -> String {
+        let events = "SELECT tour, calendar_year, event_id, event_name, event_completed, sg_categories, \
+                      traditional_stats, refetch, n_rounds, rounds_rev, content_sha256, exported_rev, object_key, \
+                      object_sha256, unavailable FROM pga_with_sg_cat_eventslist ORDER BY tour, calendar_year, event_id";
+        [
+            self.ok(&format!("db-query sql '{events}'")),
+            self.ok("db-query rounds | sha256sum"),
+            self.ok("bucket ls --sha256"),
+            self.ok("registry show"),
+            self.ok("registry ls"),
+        ]
+        .join("\n")
+    }
+
     /// Runs a line that must succeed and returns what it wrote.
     pub fn ok(&self, line: &str) -> String {
         let ran = self.run(line);

@@ -44,20 +44,6 @@ fn run_line() -> String {
     format!("{0}/refresh && {0}/train", scripts.display())
 }
 
-/// Everything that must come out the same: tables without times, objects, the approved model.
-fn state(session: &Session) -> String {
-    let events = "SELECT tour, calendar_year, event_id, event_name, event_completed, sg_categories, traditional_stats, \
-                  refetch, n_rounds, rounds_rev, content_sha256, exported_rev, object_key, object_sha256, unavailable \
-                  FROM pga_with_sg_cat_eventslist ORDER BY tour, calendar_year, event_id";
-    [
-        session.ok(&format!("db-query sql '{events}'")),
-        session.ok("db-query rounds | sha256sum"),
-        session.ok("bucket ls --sha256"),
-        session.ok("registry show"),
-    ]
-    .join("\n")
-}
-
 /// Whatever was killed: an event's rounds are all there or none is.
 fn assert_whole_events(session: &Session, place: &str) {
     let halves = "SELECT count(*) AS n FROM pga_with_sg_cat_eventslist e WHERE n_rounds <> (SELECT count(*) FROM \
@@ -89,7 +75,7 @@ fn undisturbed(session: &Session) -> (String, Duration) {
     let started = Instant::now();
     session.run(&run_line()).expect(0);
     let took = started.elapsed();
-    (state(session), took)
+    (session.state(), took)
 }
 
 /// A small generator (Knuth's MMIX constants): the moments need no quality, only a seed.
@@ -122,7 +108,7 @@ fn everything_killed_at_random_moments_on_servers() {
     embedded.run(&run_line()).expect(0);
     let expected =
         kill_at_random_moments(kills().div_ceil(3), || Session::production(&small.replay, database, objects));
-    assert_eq!(state(&embedded), expected);
+    assert_eq!(embedded.state(), expected);
 }
 
 /// Returns the state in which every run ended.
@@ -159,7 +145,7 @@ fn kill_at_random_moments(kills: u32, start: impl Fn() -> Session) -> String {
         child.wait().unwrap();
         assert_whole_events(&session, &format!("kill {n}, FAIRWAY_SEED={seed}"));
         finish(&session, &format!("kill {n} at {moment:?}, FAIRWAY_SEED={seed}"));
-        assert_eq!(state(&session), expected, "kill {n} at {moment:?}, FAIRWAY_SEED={seed}");
+        assert_eq!(session.state(), expected, "kill {n} at {moment:?}, FAIRWAY_SEED={seed}");
     }
     assert!(killed > early, "{early} of {kills} runs ended before they were killed");
     expected
@@ -243,7 +229,7 @@ fn each_program_killed_at_each_of_its_calls() {
         let place = format!("{program}, start {start}, call {call}");
         assert_whole_events(&session, &place);
         finish(&session, &place);
-        assert_eq!(state(&session), expected, "{place}: {ran}");
+        assert_eq!(session.state(), expected, "{place}: {ran}");
     }
     assert!(killed > 20, "only {killed} runs were hurt");
 }

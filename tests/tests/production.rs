@@ -14,21 +14,6 @@ fn script(name: &str) -> String {
     repo().join("scripts/golf").join(name).display().to_string()
 }
 
-/// Everything that must be the same: tables without times, every byte of every object, who is approved.
-fn state(session: &Session) -> String {
-    let events = "SELECT tour, calendar_year, event_id, event_name, event_completed, sg_categories, traditional_stats, \
-                  refetch, n_rounds, rounds_rev, content_sha256, exported_rev, object_key, object_sha256, unavailable \
-                  FROM pga_with_sg_cat_eventslist ORDER BY tour, calendar_year, event_id";
-    [
-        session.ok(&format!("db-query sql '{events}'")),
-        session.ok("db-query rounds | sha256sum"),
-        session.ok("bucket ls --sha256"),
-        session.ok("registry show"),
-        session.ok("registry ls"),
-    ]
-    .join("\n")
-}
-
 /// A running `predictd` of a session, and its URL.
 struct Served {
     child: Child,
@@ -81,7 +66,7 @@ fn the_same_tables_csvs_models_and_answers_as_on_a_file_and_a_folder() {
     let mut production = Session::production(&early, MariaDb::shared(), Seaweed::shared());
     let both = |sessions: [&Session; 2], line: &str, code: i32| {
         let said = sessions.map(|session| session.run(line).expect(code).stderr.clone());
-        (said, sessions.map(state))
+        (said, sessions.map(Session::state))
     };
     for line in [script("refresh"), script("train")] {
         let (said, states) = both([&embedded, &production], &line, 0);
@@ -156,5 +141,5 @@ fn servers_that_go_away_and_come_back_are_waited_for() {
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert_eq!(state(&session), state(&undisturbed), "{said}");
+    assert_eq!(session.state(), undisturbed.state(), "{said}");
 }
