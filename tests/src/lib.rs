@@ -6,4 +6,4 @@ mod replay;
 mod session;
 
 pub use replay::Replay;
-pub use session::{Ran, Session, bin_dir, repo};
+pub use session::{Ran, Session, bin_dir, repo, script};

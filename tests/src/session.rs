@@ -33,6 +33,11 @@ pub fn repo() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
+/// One of the golf pipeline's scripts, as a shell takes it.
+pub fn script(name: &str) -> String {
+    repo().join("scripts/golf").join(name).display().to_string()
+}
+
 /// Where the built programs are: beside the tests that cargo built with them.
 pub fn bin_dir() -> PathBuf {
     let test = std::env::current_exe().unwrap();

@@ -4,11 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use pipelines::{Replay, Session, repo};
-
-fn script(name: &str) -> String {
-    repo().join("scripts/golf").join(name).display().to_string()
-}
+use pipelines::{Replay, Session, repo, script};
 
 fn tables(session: &Session) -> String {
     session.ok(

@@ -1,11 +1,7 @@
 //! The golf pipeline from the API to a model, on the embedded defaults.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
-use pipelines::{Replay, Session, repo};
-
-fn script(name: &str) -> String {
-    repo().join("scripts/golf").join(name).display().to_string()
-}
+use pipelines::{Replay, Session, script};
 
 fn number(session: &Session, sql: &str) -> u64 {
     let answer = session.ok(&format!("db-query sql \"{sql}\" | tail -n 1"));

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pipelines::{Replay, Session, bin_dir, repo};
+use pipelines::{Replay, Session, bin_dir, script};
 
 /// A few small events, so that a whole run is short.
 struct Small {
@@ -40,8 +40,7 @@ impl Small {
 }
 
 fn run_line() -> String {
-    let scripts = repo().join("scripts/golf");
-    format!("{0}/refresh && {0}/train", scripts.display())
+    format!("{} && {}", script("refresh"), script("train"))
 }
 
 /// Whatever was killed: an event's rounds are all there or none is.

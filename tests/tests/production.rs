@@ -7,12 +7,8 @@ use std::process::{Child, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pipelines::{Replay, Session, repo};
+use pipelines::{Replay, Session, script};
 use servers::{MariaDb, Seaweed};
-
-fn script(name: &str) -> String {
-    repo().join("scripts/golf").join(name).display().to_string()
-}
 
 /// A running `predictd` of a session, and its URL.
 struct Served {

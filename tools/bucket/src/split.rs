@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -75,11 +75,12 @@ impl List {
             keys: Vec::new(),
             index: HashMap::new(),
         };
+        let mut seen = HashSet::new();
         while let Some(row) = table.next_row()? {
             let object_key = String::from_utf8_lossy(row.cell(key)).into_owned();
             let earlier = list.index.insert(values(&row, &by), list.keys.len());
             let (line, cells) = (row.line, row.cells().map(<[u8]>::to_vec).collect());
-            if earlier.is_some() || list.keys.contains(&object_key) {
+            if earlier.is_some() || !seen.insert(object_key.clone()) {
                 return Err(table.failure(&format!("line {line}: an object stands in the list twice")));
             }
             list.rows.push(cells);

@@ -9,7 +9,7 @@ use db::{Access, Db, DueEvent, Tables};
 use manners::{Now, Outcome};
 use recipe::Recipe;
 use rows::{Ending, Table};
-use wire::{COLUMNS, Cell, Identity};
+use wire::{COLUMNS, Cell, Identity, IdentityColumns};
 
 use answer::Answer;
 
@@ -144,12 +144,11 @@ fn unexported(events: &[DueEvent]) -> Outcome {
 fn listed(path: &Path) -> Outcome<Vec<Identity>> {
     let input = manners::input(Some(path))?;
     let mut table = Table::open(input.name, input.reader, Ending::Terminated)?;
-    let columns = [table.require("tour")?, table.require("calendar_year")?, table.require("event_id")?];
+    let identity = IdentityColumns::find(&table)?;
     let mut events = Vec::new();
     while let Some(row) = table.next_row()? {
-        let text = columns.map(|column| String::from_utf8_lossy(row.cell(column))).join("/");
-        let line = row.line;
-        events.push(text.parse().map_err(|reason| table.failure(&format!("line {line}: {reason}")))?);
+        let event = identity.read(&row);
+        events.push(event.map_err(|reason| table.failure(&reason))?);
     }
     Ok(events)
 }

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use manners::{Failure, Outcome, Progress, plural, say};
 use rows::{Ending, Table};
-use wire::{EVENT_V1, Event, Identity};
+use wire::{EVENT_V1, Event, Identity, IdentityColumns};
 
 use crate::Format;
 use crate::answer::{self, Found, Season};
@@ -37,16 +37,13 @@ pub(crate) fn wanted(input: Option<&Path>, named: Vec<Identity>) -> Outcome<Vec<
     let input = manners::input(input)?;
     let mut table = Table::open(input.name, input.reader, Ending::Terminated)?;
     let name = table.name().to_owned();
-    let (tour, year, id) =
-        (table.require("tour")?, table.require("calendar_year")?, table.require("event_id")?);
+    let identity = IdentityColumns::find(&table)?;
     let (event_name, completed) = (table.position("event_name"), table.position("event_completed"));
     let mut wanted = Vec::new();
     while let Some(row) = table.next_row()? {
         let text = |at: usize| String::from_utf8_lossy(row.cell(at)).into_owned();
-        let place = |reason: String| Failure::data(format!("{name}: line {}: {reason}", row.line));
-        let identity = format!("{}/{}/{}", text(tour), text(year), text(id));
         wanted.push(Wanted {
-            event: identity.parse().map_err(place)?,
+            event: identity.read(&row).map_err(|reason| Failure::data(format!("{name}: {reason}")))?,
             name: event_name.map(text).unwrap_or_default(),
             completed: completed.map(text).unwrap_or_default(),
         });

@@ -118,10 +118,10 @@ impl TableLoad<'_> {
     pub fn finish(mut self) -> Outcome<Loaded> {
         self.stage()?;
         self.connection.commit()?;
-        let staged = self.count_staged()?;
-        if self.duplicates == Duplicates::Refuse {
-            self.refuse_duplicates()?;
-        }
+        let replaced = match self.duplicates {
+            Duplicates::Refuse => self.refuse_duplicates().map(|()| 0)?,
+            Duplicates::LastWins => self.read - self.count_staged()?,
+        };
         let others: Vec<String> = self
             .columns
             .iter()
@@ -139,7 +139,7 @@ impl TableLoad<'_> {
         let written = in_transaction_of_this_session(self.connection, |connection| {
             connection.upsert_all(table, STAGING, keys, &others)
         })?;
-        Ok(Loaded { read: self.read, replaced: self.read - staged, written })
+        Ok(Loaded { read: self.read, replaced, written })
     }
 
     /// Moves the waiting rows to the temporary table.

@@ -1,6 +1,9 @@
 use std::fmt;
+use std::io::Read;
 use std::str::FromStr;
 
+use manners::Outcome;
+use rows::{Row, Table};
 use serde::{Deserialize, Serialize};
 
 /// Which event: stable while dates and names get corrected.
@@ -44,6 +47,27 @@ impl Identity {
     /// The key of the event's CSV: a function of identity alone.
     pub fn object_key(&self) -> String {
         format!("training_data/event_data_{}_{}_{}.csv", self.calendar_year, self.tour, self.event_id)
+    }
+}
+
+/// Where a CSV names events: its columns `tour`, `calendar_year` and `event_id`.
+#[derive(Clone, Copy, Debug)]
+pub struct IdentityColumns([usize; 3]);
+
+impl IdentityColumns {
+    /// Finds them, or fails with what the table has.
+    pub fn find<R: Read>(table: &Table<R>) -> Outcome<IdentityColumns> {
+        Ok(IdentityColumns([
+            table.require("tour")?,
+            table.require("calendar_year")?,
+            table.require("event_id")?,
+        ]))
+    }
+
+    /// The event of a row, or why it names none and on which line.
+    pub fn read(&self, row: &Row<'_>) -> Result<Identity, String> {
+        let text = self.0.map(|column| String::from_utf8_lossy(row.cell(column))).join("/");
+        text.parse().map_err(|reason| format!("line {}: {reason}", row.line))
     }
 }
 

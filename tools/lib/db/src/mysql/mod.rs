@@ -60,14 +60,12 @@ impl MySql {
 
     /// Takes a new session in the place of the lost one.
     fn reconnect(&mut self, waiting: &mut Waiting) -> bool {
-        let lost = waiting.rest_and_say(&format!("{}: the connection was lost", self.address.name));
-        match connect(&self.address, waiting) {
-            Ok(session) if lost => {
-                self.session = session;
-                self.look_around().is_ok()
-            }
-            _ => false,
+        if !waiting.rest_and_say(&format!("{}: the connection was lost", self.address.name)) {
+            return false;
         }
+        let Ok(session) = connect(&self.address, waiting) else { return false };
+        self.session = session;
+        self.look_around().is_ok()
     }
 
     fn fail(&mut self, error: &Error) -> Failure {
