@@ -5,7 +5,7 @@ use fingerprint::Hashed;
 use manifest::{MANIFEST_V1, Manifest, Part};
 use manners::{Failure, IoContext, Outcome, count, plural, say};
 use outfile::OutFile;
-use rows::{Ending, Table};
+use rows::{Ending, Table, Writer};
 use store::Store;
 
 /// Joins the CSVs below `prefix` in key order. The manifest appears only when everything was written.
@@ -20,7 +20,7 @@ pub(crate) fn cat(store: &Store, prefix: &str, manifest: Option<&Path>) -> Outco
             "{prefix}: there are no objects below this prefix (bucket ls lists all)"
         )));
     }
-    let mut joined = rows::writer(Hashed::new(manners::stdout()?));
+    let mut joined = Writer::new(Hashed::new(manners::stdout()?));
     let mut header: Option<Header> = None;
     let mut objects = Vec::with_capacity(entries.len());
     let readers = store.readers(entries.iter().map(|entry| entry.key.as_str()));
@@ -32,8 +32,7 @@ pub(crate) fn cat(store: &Store, prefix: &str, manifest: Option<&Path>) -> Outco
         let key = entry.key.strip_prefix(prefix).unwrap_or(&entry.key).to_owned();
         objects.push(Part { key, sha256: input.hex(), rows });
     }
-    joined.flush().place("stdout")?;
-    let joined = joined.into_inner().map_err(|error| Failure::io("stdout", error.error()))?;
+    let joined = joined.finish().place("stdout")?;
     let rows = objects.iter().map(|part| part.rows).sum();
     let record = Manifest { v: MANIFEST_V1.to_owned(), joined_sha256: joined.hex(), rows, objects };
     if let Some(path) = manifest {
@@ -54,12 +53,12 @@ fn append<R: Read, W: Write>(
     key: &str,
     input: &mut R,
     header: &mut Option<Header>,
-    joined: &mut csv::Writer<W>,
+    joined: &mut Writer<W>,
 ) -> Outcome<u64> {
     let mut table = Table::open(key, input, Ending::Terminated)?;
     match header {
         None => {
-            joined.write_record(table.header()).map_err(|error| rows::csv_failure("stdout", error))?;
+            joined.write(table.header()).place("stdout")?;
             *header = Some(Header { columns: table.header().to_vec(), key: key.to_owned() });
         }
         Some(first) if first.columns == table.header() => {}
@@ -74,7 +73,7 @@ fn append<R: Read, W: Write>(
     }
     let mut rows = 0;
     while let Some(row) = table.next_row()? {
-        joined.write_record(row.cells()).map_err(|error| rows::csv_failure("stdout", error))?;
+        joined.write_row(&row).place("stdout")?;
         rows += 1;
     }
     Ok(rows)

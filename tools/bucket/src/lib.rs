@@ -154,10 +154,9 @@ fn get(store: &Store, key: &str, to: Option<&Path>) -> Outcome {
 
 fn ls(store: &Store, prefix: &str, sha256: bool) -> Outcome {
     let entries = store.list(prefix)?;
-    let mut out = rows::writer(manners::stdout()?);
-    let failed = |error| rows::csv_failure("stdout", error);
+    let mut out = rows::Writer::new(manners::stdout()?);
     let header: &[&str] = if sha256 { &["key", "size_bytes", "sha256"] } else { &["key", "size_bytes"] };
-    out.write_record(header).map_err(failed)?;
+    out.write(header).place("stdout")?;
     let mut readers = store.readers(entries.iter().filter(|_| sha256).map(|entry| entry.key.as_str()));
     for entry in &entries {
         let mut record = vec![entry.key.clone(), entry.size_bytes.to_string()];
@@ -166,7 +165,7 @@ fn ls(store: &Store, prefix: &str, sha256: bool) -> Outcome {
             let Some(mut reader) = reader? else { continue };
             record.push(fingerprint::of_stream(&mut reader).place(&entry.key)?);
         }
-        out.write_record(&record).map_err(failed)?;
+        out.write(&record).place("stdout")?;
     }
     out.flush().place("stdout")?;
     say!("{}", plural(entries.len() as u64, "object"));

@@ -150,8 +150,7 @@ fn cut<R: Read>(
             current = Some((index, whose, Text::default()));
         }
         if let Some((_, _, text)) = &mut current {
-            row.cells().for_each(|cell| text.push(cell));
-            text.end_row();
+            text.push_row(&row);
         }
     }
     wanted = wanted && end(current.take());

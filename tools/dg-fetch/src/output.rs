@@ -29,14 +29,10 @@ impl Output {
         match self.format {
             Format::Wire => self.line(event)?,
             Format::Csv => {
-                let mut csv = rows::writer(&mut self.out);
-                let mut record: Vec<String> = vec![String::new(); COLUMNS.len()];
+                let mut csv = rows::Writer::new(&mut self.out);
                 for round in &event.rounds {
-                    for (text, cell) in record.iter_mut().zip(&round.0) {
-                        text.clear();
-                        cell.push_text(text);
-                    }
-                    csv.write_record(&record).map_err(|error| rows::csv_failure("stdout", error))?;
+                    csv.write_with(|text| round.0.iter().for_each(|cell| cell.push_to(text)))
+                        .place("stdout")?;
                 }
                 csv.flush().place("stdout")?;
             }
@@ -52,8 +48,8 @@ impl Output {
     }
 
     pub(crate) fn record(&mut self, cells: &[&str]) -> Outcome {
-        let mut csv = rows::writer(&mut self.out);
-        csv.write_record(cells).map_err(|error| rows::csv_failure("stdout", error))?;
+        let mut csv = rows::Writer::new(&mut self.out);
+        csv.write(cells).place("stdout")?;
         csv.flush().place("stdout")
     }
 

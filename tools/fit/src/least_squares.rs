@@ -1,12 +1,13 @@
-//! Least squares on centred and scaled columns, by `smartcore`'s decompositions.
+//! Least squares on centred and scaled columns.
+//!
+//! The QR decomposition is `nalgebra`'s: `smartcore`'s takes ten times as long (a `hypot` for every element), and
+//! keeps for itself what a second right-hand side needs.
 
 use manners::{Failure, Outcome};
+use nalgebra::{DMatrix, DVector};
 use smartcore::linalg::basic::arrays::Array;
 use smartcore::linalg::basic::matrix::DenseMatrix;
 use smartcore::linalg::traits::cholesky::CholeskyDecomposable;
-use smartcore::linear::linear_regression::{
-    LinearRegression, LinearRegressionParameters, LinearRegressionSolverName,
-};
 
 use crate::scale::Scale;
 use crate::training::Part;
@@ -25,25 +26,23 @@ pub(crate) struct Fitted {
     pub(crate) coefficients: Vec<f64>,
 }
 
-/// Ordinary least squares by QR.
+/// Ordinary least squares by QR: one decomposition, whose reflections serve every pass.
 pub(crate) fn linear(part: &Part, names: &[String]) -> Outcome<Fitted> {
     let scale = Scale::of(part, names)?;
-    let scaled = Standardised::new(part, &scale);
-    scaled.check_rank(names)?;
-    let matrix = scaled.matrix()?;
+    let decomposed = standardised(part, &scale).qr();
+    let triangle = decomposed.r();
+    check_rank(&triangle, part.rows(), names)?;
     let target_mean = mean(part.target.iter().copied(), part.rows());
-    let mut coefficients = vec![0.0; names.len()];
-    let mut left: Vec<f64> = part.target.iter().map(|y| y - target_mean).collect();
-    let mut shift = 0.0;
+    let centred = DVector::from_iterator(part.rows(), part.target.iter().map(|y| y - target_mean));
+    let mut solution = DVector::zeros(names.len() + 1);
+    let mut left = centred.clone();
     for _ in 0..=REFINEMENTS {
-        let parameters = LinearRegressionParameters::default().with_solver(LinearRegressionSolverName::QR);
-        let fitted = LinearRegression::fit(&matrix, &left, parameters).map_err(|error| refused(&error))?;
-        for (coefficient, more) in coefficients.iter_mut().zip(fitted.coefficients().iterator(0)) {
-            *coefficient += more;
-        }
-        shift += fitted.intercept();
-        scaled.residuals(&part.target, target_mean, shift, &coefficients, &mut left);
+        decomposed.q_tr_mul(&mut left);
+        let step = triangle.solve_upper_triangular(&left.rows(0, solution.len()));
+        solution += step.ok_or_else(|| refused(&"the matrix is singular"))?;
+        residuals(part, &scale, &centred, &solution, &mut left);
     }
+    let (coefficients, shift) = (&solution.as_slice()[..names.len()], solution[names.len()]);
     Ok(unscaled(&scale, target_mean + shift, coefficients))
 }
 
@@ -69,74 +68,57 @@ pub(crate) fn ridge(part: &Part, names: &[String], alpha: f64) -> Outcome<Fitted
     let squares = DenseMatrix::new(width, width, squares, false).map_err(|error| refused(&error))?;
     let products = DenseMatrix::new(width, 1, products, false).map_err(|error| refused(&error))?;
     let solved = squares.cholesky_solve_mut(products).map_err(|error| refused(&error))?;
-    Ok(unscaled(&scale, target_mean, solved.iterator(0).copied().collect()))
+    let coefficients: Vec<f64> = solved.iterator(0).copied().collect();
+    Ok(unscaled(&scale, target_mean, &coefficients))
 }
 
-/// The standardised columns.
-struct Standardised {
-    /// Column-major.
-    values: Vec<f64>,
-    rows: usize,
-    width: usize,
+/// The standardised columns, then one of ones for the intercept.
+fn standardised(part: &Part, scale: &Scale) -> DMatrix<f64> {
+    let (rows, width) = (part.rows(), scale.means.len());
+    let mut matrix = DMatrix::from_element(rows, width + 1, 1.0);
+    let mut standard = vec![0.0; width];
+    for (at, row) in part.features.chunks_exact(width).enumerate() {
+        scale.standardise(row, &mut standard);
+        standard.iter().enumerate().for_each(|(column, value)| matrix[(at, column)] = *value);
+    }
+    matrix
 }
 
-impl Standardised {
-    fn new(part: &Part, scale: &Scale) -> Standardised {
-        let (rows, width) = (part.rows(), scale.means.len());
-        let mut values = Vec::with_capacity(rows * width);
-        for (at, (middle, deviation)) in scale.means.iter().zip(&scale.deviations).enumerate() {
-            let column = part.features.iter().skip(at).step_by(width);
-            values.extend(column.map(|x| (x - middle) / deviation));
+/// Every column must hold something that the columns before it do not: otherwise the coefficients are noise. What is a
+/// column's own is as long as its place on the triangle's diagonal.
+fn check_rank(triangle: &DMatrix<f64>, rows: usize, names: &[String]) -> Outcome {
+    for (at, name) in names.iter().enumerate() {
+        // A standardised column is sqrt(rows) long.
+        if triangle[(at, at)].abs() <= DEPENDENT * (rows as f64).sqrt() {
+            return Err(Failure::data(format!(
+                "feature {name:?} is a sum or a copy of the features before it: they cannot be told apart; take it \
+                 out of [features], or fit --candidate ridge"
+            )));
         }
-        Standardised { values, rows, width }
     }
+    Ok(())
+}
 
-    /// Every column must hold something that the columns before it do not: otherwise the coefficients are noise.
-    fn check_rank(&self, names: &[String]) -> Outcome {
-        let mut basis: Vec<Vec<f64>> = Vec::with_capacity(names.len());
-        for (name, column) in names.iter().zip(self.values.chunks_exact(self.rows)) {
-            let mut own = column.to_vec();
-            for direction in &basis {
-                let along: f64 = own.iter().zip(direction).map(|(a, b)| a * b).sum();
-                own.iter_mut().zip(direction).for_each(|(a, b)| *a -= along * b);
-            }
-            let length = own.iter().map(|a| a * a).sum::<f64>().sqrt();
-            // A standardised column is sqrt(rows) long.
-            if length <= DEPENDENT * (self.rows as f64).sqrt() {
-                return Err(Failure::data(format!(
-                    "feature {name:?} is a sum or a copy of the features before it: they cannot be told apart; take it \
-                     out of [features], or fit --candidate ridge"
-                )));
-            }
-            own.iter_mut().for_each(|a| *a /= length);
-            basis.push(own);
-        }
-        Ok(())
-    }
-
-    fn matrix(&self) -> Outcome<DenseMatrix<f64>> {
-        DenseMatrix::new(self.rows, self.width, self.values.clone(), true).map_err(|error| refused(&error))
-    }
-
-    /// What the fit so far does not explain.
-    fn residuals(
-        &self,
-        target: &[f64],
-        target_mean: f64,
-        shift: f64,
-        coefficients: &[f64],
-        left: &mut [f64],
-    ) {
-        for (row, (y, left)) in target.iter().zip(left).enumerate() {
-            let columns = coefficients.iter().enumerate();
-            let explained = columns.map(|(at, coefficient)| coefficient * self.values[at * self.rows + row]);
-            *left = explained.fold(y - target_mean - shift, |left, explained| left - explained);
-        }
+/// What the solution so far, coefficients and then the intercept, does not explain.
+fn residuals(
+    part: &Part,
+    scale: &Scale,
+    centred: &DVector<f64>,
+    solution: &DVector<f64>,
+    left: &mut DVector<f64>,
+) {
+    let width = scale.means.len();
+    let (coefficients, shift) = (&solution.as_slice()[..width], solution[width]);
+    let mut standard = vec![0.0; width];
+    for ((row, y), left) in part.features.chunks_exact(width).zip(centred).zip(left.iter_mut()) {
+        scale.standardise(row, &mut standard);
+        let explained = standard.iter().zip(coefficients).map(|(x, coefficient)| coefficient * x);
+        *left = explained.fold(y - shift, |left, explained| left - explained);
     }
 }
 
 /// Coefficients for the features as they come.
-fn unscaled(scale: &Scale, at_means: f64, standard: Vec<f64>) -> Fitted {
+fn unscaled(scale: &Scale, at_means: f64, standard: &[f64]) -> Fitted {
     let coefficients: Vec<f64> = standard.iter().zip(&scale.deviations).map(|(c, d)| c / d).collect();
     let intercept = coefficients.iter().zip(&scale.means).fold(at_means, |sum, (c, middle)| sum - c * middle);
     Fitted { intercept, coefficients }

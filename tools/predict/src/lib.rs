@@ -7,7 +7,7 @@ use artifact::{FeatureColumns, Model};
 use clap::Parser;
 use manners::{Failure, IoContext, Outcome, count, plural, say};
 use rejects::Rejects;
-use rows::{Ending, Table, Text, number};
+use rows::{Ending, Table, Text};
 
 /// Adds a model's prediction to every row of a CSV.
 ///
@@ -78,7 +78,7 @@ pub fn predict<R: Read, W: Write>(
         rejects.start(&header)?;
     }
     let mut counts = Counts::default();
-    let (mut values, mut text) = (Vec::new(), String::new());
+    let mut values = Vec::new();
     while let Some(row) = table.next_row_or_reject()? {
         let (row, predicted) = match row {
             Ok(row) => (row, features.predict(model, &row, &mut values)),
@@ -86,11 +86,9 @@ pub fn predict<R: Read, W: Write>(
         };
         match predicted {
             Ok(prediction) => {
-                text.clear();
-                number::push(&mut text, prediction);
                 line.clear();
                 row.cells().for_each(|cell| line.push(cell));
-                line.push_plain(text.as_bytes());
+                line.push_number(prediction);
                 line.end_row();
                 out.write_all(line.bytes()).place("stdout")?;
                 counts.predicted += 1;

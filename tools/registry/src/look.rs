@@ -37,9 +37,8 @@ pub(crate) fn show(store: &Store) -> Outcome {
 /// Lists the stored models.
 pub(crate) fn ls(store: &Store) -> Outcome {
     let pointer = Pointer::load(store)?.pointer;
-    let mut out = rows::writer(manners::stdout()?);
-    let failed = |error| rows::csv_failure("stdout", error);
-    out.write_record(["key", "id", "approved", "verdict"]).map_err(failed)?;
+    let mut out = rows::Writer::new(manners::stdout()?);
+    out.write(["key", "id", "approved", "verdict"]).place("stdout")?;
     for entry in store.list(PREFIX)? {
         if entry.key == pointer::KEY {
             continue;
@@ -50,7 +49,7 @@ pub(crate) fn ls(store: &Store) -> Outcome {
             .map_or_else(|_| "unreadable".to_owned(), |model| model.id());
         let approved = if pointer.model.as_ref() == Some(&named) { "yes" } else { "no" };
         let verdict = pointer.verdict_on(&named).map_or("", |entry| deed(entry.what));
-        out.write_record([named.key.as_str(), id.as_str(), approved, verdict]).map_err(failed)?;
+        out.write([named.key.as_str(), id.as_str(), approved, verdict]).place("stdout")?;
     }
     out.flush().place("stdout")
 }

@@ -100,7 +100,7 @@ fn predict<R: Read>(model: &Model, mut table: Table<R>, which: Which) -> Outcome
 
 fn write(model: &Scores, baseline: &Scores, out: impl Write) -> Outcome {
     let text = |value: Option<f64>| value.map_or_else(String::new, number::text);
-    let mut out = rows::writer(out);
+    let mut out = rows::Writer::new(out);
     let records = [
         ["metric".to_owned(), "model".to_owned(), "always_mean".to_owned()],
         ["rows".to_owned(), model.rows.to_string(), baseline.rows.to_string()],
@@ -109,7 +109,7 @@ fn write(model: &Scores, baseline: &Scores, out: impl Write) -> Outcome {
         ["r2".to_owned(), text(model.r2), text(baseline.r2)],
     ];
     for record in records {
-        out.write_record(&record).map_err(|error| rows::csv_failure("stdout", error))?;
+        out.write(&record).place("stdout")?;
     }
     out.flush().place("stdout")
 }

@@ -24,10 +24,8 @@ pub(crate) trait Connection {
 
     /// The type of a column; `key` columns are part of a primary key.
     fn column_type(&self, kind: Kind, key: bool) -> &'static str;
-    /// What follows the columns of a new table.
-    fn table_options(&self) -> &'static str {
-        ""
-    }
+    /// What follows the columns of a new table, with a key or without.
+    fn table_options(&self, keyed: bool) -> &'static str;
     /// Put behind a SELECT that reads rows which the same transaction will write.
     fn for_update(&self) -> &'static str;
     /// Words that remove a temporary table without ending a transaction.

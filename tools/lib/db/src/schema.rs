@@ -129,5 +129,6 @@ pub(crate) fn create_sql(
     if !key.is_empty() {
         parts.push(format!("PRIMARY KEY ({})", list(connection, key)));
     }
-    format!("{create} {} ({}){}", connection.quote(table), parts.join(", "), connection.table_options())
+    let options = connection.table_options(!key.is_empty());
+    format!("{create} {} ({}){options}", connection.quote(table), parts.join(", "))
 }

@@ -131,6 +131,11 @@ impl Connection for Sqlite {
         }
     }
 
+    fn table_options(&self, keyed: bool) -> &'static str {
+        // Rows stand in the key's own tree, not in a second one that the key's leads to.
+        if keyed { " WITHOUT ROWID" } else { "" }
+    }
+
     fn for_update(&self) -> &'static str {
         ""
     }
@@ -220,7 +225,7 @@ fn read(value: ValueRef<'_>) -> Cell {
         ValueRef::Null => Cell::Null,
         ValueRef::Integer(value) => Cell::Int(value),
         ValueRef::Real(value) => Cell::Real(value),
-        ValueRef::Text(text) | ValueRef::Blob(text) => Cell::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Text(text) | ValueRef::Blob(text) => Cell::from(&*String::from_utf8_lossy(text)),
     }
 }
 

@@ -3,11 +3,14 @@ use std::borrow::Cow;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A line on stderr that shows how far a program is; nothing when stderr is not a terminal.
-pub struct Progress(ProgressBar);
+pub struct Progress(Option<ProgressBar>);
 
 /// Starts a progress line of `total` steps (unknown: `None`), called `noun` in the plural.
 pub fn progress(total: Option<u64>, noun: &'static str) -> Progress {
     let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10));
+    if bar.is_hidden() {
+        return Progress(None);
+    }
     let template = match total {
         Some(_) => {
             format!("{{prefix}}: {{bar:30}} {{human_pos}}/{{human_len}} {noun} {{msg}} (left: {{eta}})")
@@ -19,23 +22,29 @@ pub fn progress(total: Option<u64>, noun: &'static str) -> Progress {
         bar.set_style(style);
     }
     bar.set_prefix(crate::program());
-    Progress(bar)
+    Progress(Some(bar))
 }
 
 impl Progress {
     /// `n` more steps are done.
     pub fn advance(&self, n: u64) {
-        self.0.inc(n);
+        if let Some(bar) = &self.0 {
+            bar.inc(n);
+        }
     }
 
     /// Says what is being done now.
     pub fn doing(&self, what: impl Into<Cow<'static, str>>) {
-        self.0.set_message(what);
+        if let Some(bar) = &self.0 {
+            bar.set_message(what);
+        }
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
     }
 }

@@ -20,4 +20,4 @@ pub use row::Row;
 pub use table::Table;
 pub use text::Text;
 pub use walk::Walk;
-pub use writer::{csv_failure, writer};
+pub use writer::Writer;

@@ -69,9 +69,13 @@ fn parse_any(cell: &[u8]) -> Option<f64> {
 
 /// Writes the shortest text that reads back to the same bits; whole numbers without `.0`.
 pub fn push(text: &mut String, value: f64) {
+    with_text(value, |shortest| text.push_str(shortest));
+}
+
+pub(crate) fn with_text(value: f64, take: impl FnOnce(&str)) {
     let mut buffer = zmij::Buffer::new();
     let shortest = buffer.format(value);
-    text.push_str(shortest.strip_suffix(".0").unwrap_or(shortest));
+    take(shortest.strip_suffix(".0").unwrap_or(shortest));
 }
 
 /// [`push`] into a string of its own.

@@ -1,6 +1,6 @@
 use csv_core::{ReadRecordResult, Reader};
 
-use crate::row::Row;
+use crate::row::{Form, Row};
 
 /// A row that is read byte by byte, into a text of its own: quotes are doubled in it or stand anywhere.
 #[derive(Debug)]
@@ -51,6 +51,6 @@ impl OddRow {
     }
 
     pub(crate) fn row(&self, line: u64) -> Row<'_> {
-        Row { line, text: &self.spaced, starts: &self.starts, quoted: false }
+        Row { line, text: &self.spaced, starts: &self.starts, form: Form::TakenOut }
     }
 }

@@ -8,8 +8,18 @@ pub struct Row<'a> {
     pub(crate) text: &'a [u8],
     /// Where each cell begins in `text`, and one past the byte after the last cell: a byte follows each cell.
     pub(crate) starts: &'a [u32],
-    /// Whether cells can stand between quotes that are not part of them.
-    pub(crate) quoted: bool,
+    pub(crate) form: Form,
+}
+
+/// How the cells of a row stand in its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As in a CSV, and without a quote.
+    Plain,
+    /// As in a CSV, some between quotes that are not part of them.
+    Quoted,
+    /// Taken out of the CSV: they can hold commas, quotes and line ends.
+    TakenOut,
 }
 
 impl<'a> Row<'a> {
@@ -25,7 +35,7 @@ impl<'a> Row<'a> {
         let Some(&[start, next]) = self.starts.get(index..index + 2) else { return &[] };
         let cell = &self.text[start as usize..next as usize - 1];
         match cell {
-            [b'"', inner @ .., b'"'] if self.quoted => inner,
+            [b'"', inner @ .., b'"'] if self.form == Form::Quoted => inner,
             _ => cell,
         }
     }
@@ -34,6 +44,12 @@ impl<'a> Row<'a> {
     pub fn cells(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let row = *self;
         (0..row.len()).map(move |index| row.cell(index))
+    }
+
+    /// The whole row as a CSV has it, if no cell of it needs quotes.
+    pub(crate) fn plain_text(&self) -> Option<&'a [u8]> {
+        let (&[first, ..], &[.., end]) = (self.starts, self.starts) else { return None };
+        (self.form == Form::Plain).then(|| &self.text[first as usize..end as usize - 1])
     }
 
     /// Why a row of another number of cells than the header's `width` is refused.

@@ -1,3 +1,5 @@
+use crate::{Row, number};
+
 /// Rows as CSV text with Unix line ends, put together in memory.
 #[derive(Debug, Default)]
 pub struct Text {
@@ -38,6 +40,26 @@ impl Text {
         self.bytes.push(b',');
     }
 
+    /// Appends a number.
+    pub fn push_number(&mut self, value: f64) {
+        number::with_text(value, |text| self.push_plain(text.as_bytes()));
+    }
+
+    /// Appends a row that was read, and ends it.
+    pub fn push_row(&mut self, row: &Row<'_>) {
+        match row.plain_text() {
+            Some(text) => {
+                self.bytes.extend_from_slice(text);
+                self.bytes.push(b'\n');
+                self.row = self.bytes.len();
+            }
+            None => {
+                row.cells().for_each(|cell| self.push(cell));
+                self.end_row();
+            }
+        }
+    }
+
     /// Ends the row, which has at least one cell.
     #[inline]
     pub fn end_row(&mut self) {
@@ -66,18 +88,35 @@ impl Text {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Ending, Table};
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn it_is_what_the_csv_crate_writes(rows in prop::collection::vec(prop::collection::vec("[a,\"\r\n ]{0,5}", 1..4), 0..5)) {
-            let (mut text, mut csv) = (Text::default(), crate::writer(Vec::new()));
+            let mut text = Text::default();
+            let mut csv = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
             for row in rows {
                 row.iter().for_each(|cell| text.push(cell.as_bytes()));
                 text.end_row();
                 csv.write_record(&row).unwrap();
             }
             prop_assert_eq!(text.bytes(), csv.into_inner().unwrap());
+        }
+
+        #[test]
+        fn a_row_that_was_read_is_written_like_its_cells(
+            rows in prop::collection::vec("(a|b\"c|\"d\"\"e\"|\"f,g\"|\"h\n\")?,([ij\r]|\"\"){0,2}\r?", 0..5)
+        ) {
+            let input = format!("x,y\n{}\n", rows.join("\n"));
+            let mut table = Table::open("input", input.as_bytes(), Ending::Any).unwrap();
+            let (mut whole, mut by_cell) = (Text::default(), Text::default());
+            while let Ok(Some(row)) = table.next_row() {
+                whole.push_row(&row);
+                row.cells().for_each(|cell| by_cell.push(cell));
+                by_cell.end_row();
+                prop_assert_eq!(whole.bytes(), by_cell.bytes());
+            }
         }
     }
 }

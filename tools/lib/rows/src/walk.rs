@@ -1,7 +1,7 @@
 use crate::blocks::{Block, newlines};
 use crate::marks::{CHUNK, Marks, between};
 use crate::odd::OddRow;
-use crate::row::Row;
+use crate::row::{Form, Row};
 
 /// Walks over the rows of blocks, one block after the other.
 ///
@@ -138,7 +138,7 @@ impl Walk {
                 line: self.line,
                 text: self.block.bytes(),
                 starts: &self.starts[..=self.cells],
-                quoted: self.has_quotes,
+                form: if self.has_quotes { Form::Quoted } else { Form::Plain },
             },
         }
     }

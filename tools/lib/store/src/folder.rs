@@ -1,6 +1,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 
 use manners::{Failure, IoContext, Outcome};
 use tempfile::NamedTempFile;
@@ -13,6 +14,8 @@ const HIDDEN: &str = ".fairway";
 #[derive(Debug)]
 pub(crate) struct Folder {
     root: PathBuf,
+    /// Before the first file: what killed writers left is removed.
+    cleared: Once,
 }
 
 impl Folder {
@@ -32,7 +35,7 @@ impl Folder {
                 root.display()
             )));
         }
-        Ok(Folder { root: root.to_owned() })
+        Ok(Folder { root: root.to_owned(), cleared: Once::new() })
     }
 
     /// How messages call an object.
@@ -51,13 +54,13 @@ impl Folder {
 
     pub(crate) fn put(&self, key: &str, content: &mut dyn Read) -> Outcome {
         let staged = self.stage(content).place(self.place(key))?;
-        let _lock = self.lock()?;
-        self.reveal(staged, key).place(self.place(key))
+        let lock = self.lock()?;
+        self.reveal(staged, key, lock).place(self.place(key))
     }
 
     pub(crate) fn put_if(&self, key: &str, bytes: &[u8], expected: Option<&Version>) -> Outcome<Written> {
         let staged = self.stage(&mut &bytes[..]).place(self.place(key))?;
-        let _lock = self.lock()?;
+        let lock = self.lock()?;
         let there = match self.reader(key)? {
             None => None,
             Some(mut reader) => {
@@ -67,7 +70,7 @@ impl Folder {
             }
         };
         if there.as_ref() == expected {
-            self.reveal(staged, key).place(self.place(key))?;
+            self.reveal(staged, key, lock).place(self.place(key))?;
             return Ok(Written::Done);
         }
         let own = there.is_some_and(|there| there.0 == fingerprint::of(bytes));
@@ -125,7 +128,8 @@ impl Folder {
     fn stage(&self, content: &mut dyn Read) -> io::Result<NamedTempFile> {
         let folder = self.root.join(HIDDEN).join("under-way");
         fs::create_dir_all(&folder)?;
-        remove_orphans(&folder)?;
+        // Whatever keeps it from doing that does not keep it from writing.
+        self.cleared.call_once(|| drop(remove_orphans(&folder)));
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
         {
@@ -140,21 +144,21 @@ impl Folder {
         Ok(staged)
     }
 
-    /// Gives a staged file its name.
-    fn reveal(&self, staged: NamedTempFile, key: &str) -> io::Result<()> {
+    /// Gives a staged file its name; then the next writer may go on, while this one waits for the disk.
+    fn reveal(&self, staged: NamedTempFile, key: &str, lock: File) -> io::Result<()> {
         let path = self.root.join(key);
         let folder = path.parent().unwrap_or(&self.root);
         let is_new = !folder.exists();
         fs::create_dir_all(folder)?;
         staged.persist(&path).map_err(|error| error.error)?;
-        outfile::sync_folder(folder)?;
         if is_new {
-            // The entries of new folders too, up to the bucket's own.
+            // The entries of new folders too, up to the bucket's own, before anybody else relies on them.
             for above in folder.ancestors().skip(1).take_while(|above| above.starts_with(&self.root)) {
                 outfile::sync_folder(above)?;
             }
         }
-        Ok(())
+        drop(lock);
+        outfile::sync_folder(folder)
     }
 
     /// Writers take turns, so that "is it still that?" and the rename are one step.

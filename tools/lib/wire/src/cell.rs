@@ -2,6 +2,7 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
+use smol_str::SmolStr;
 
 /// One value of a round or of a table. Doubles stay binary until they are printed.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,8 +13,8 @@ pub enum Cell {
     Int(i64),
     /// A finite double.
     Real(f64),
-    /// Text.
-    Text(String),
+    /// Text; up to 23 bytes stand in the cell itself.
+    Text(SmolStr),
 }
 
 impl Cell {
@@ -24,6 +25,16 @@ impl Cell {
             Cell::Int(value) => text.push_str(itoa::Buffer::new().format(*value)),
             Cell::Real(value) => rows::number::push(text, *value),
             Cell::Text(value) => text.push_str(value),
+        }
+    }
+
+    /// Appends the cell to a row of a CSV; null is empty.
+    pub fn push_to(&self, row: &mut rows::Text) {
+        match self {
+            Cell::Null => row.push_plain(b""),
+            Cell::Int(value) => row.push_plain(itoa::Buffer::new().format(*value).as_bytes()),
+            Cell::Real(value) => row.push_number(*value),
+            Cell::Text(value) => row.push(value.as_bytes()),
         }
     }
 
@@ -46,13 +57,13 @@ impl From<i64> for Cell {
 
 impl From<&str> for Cell {
     fn from(value: &str) -> Cell {
-        Cell::Text(value.to_owned())
+        Cell::Text(SmolStr::new(value))
     }
 }
 
 impl From<String> for Cell {
     fn from(value: String) -> Cell {
-        Cell::Text(value)
+        Cell::Text(SmolStr::from(value))
     }
 }
 
@@ -75,41 +86,55 @@ impl Serialize for Cell {
 
 impl<'de> Deserialize<'de> for Cell {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Cell, D::Error> {
-        deserializer.deserialize_any(CellVisitor)
+        deserializer.deserialize_any(CellVisitor { accept: Ok })
     }
 }
 
-/// By hand, because an untagged enum would first copy every value into a buffer.
-struct CellVisitor;
+/// By hand, because an untagged enum would first copy every value into a buffer. What `accept` makes of a value is known
+/// where its type still is, so that nothing is asked twice.
+pub(crate) struct CellVisitor<F> {
+    pub(crate) accept: F,
+}
 
-impl Visitor<'_> for CellVisitor {
+impl<F: FnOnce(Cell) -> Result<Cell, String>> CellVisitor<F> {
+    #[inline]
+    fn take<E: de::Error>(self, cell: Cell) -> Result<Cell, E> {
+        (self.accept)(cell).map_err(E::custom)
+    }
+}
+
+impl<F: FnOnce(Cell) -> Result<Cell, String>> Visitor<'_> for CellVisitor<F> {
     type Value = Cell;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("null, a number or text")
     }
 
+    #[inline]
     fn visit_unit<E: de::Error>(self) -> Result<Cell, E> {
-        Ok(Cell::Null)
+        self.take(Cell::Null)
     }
 
+    #[inline]
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<Cell, E> {
-        Ok(Cell::Int(value))
+        self.take(Cell::Int(value))
     }
 
+    #[inline]
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Cell, E> {
-        i64::try_from(value).map(Cell::Int).map_err(|_| E::custom(format_args!("{value} is out of range")))
+        match i64::try_from(value) {
+            Ok(value) => self.take(Cell::Int(value)),
+            Err(_) => Err(E::custom(format_args!("{value} is out of range"))),
+        }
     }
 
+    #[inline]
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Cell, E> {
-        Ok(Cell::Real(value))
+        self.take(Cell::Real(value))
     }
 
+    #[inline]
     fn visit_str<E: de::Error>(self, value: &str) -> Result<Cell, E> {
-        Ok(Cell::from(value))
-    }
-
-    fn visit_string<E: de::Error>(self, value: String) -> Result<Cell, E> {
-        Ok(Cell::Text(value))
+        self.take(Cell::from(value))
     }
 }

@@ -3,7 +3,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::cell::Cell;
+use crate::cell::{Cell, CellVisitor};
 
 /// What a column of a round holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +119,7 @@ const fn same(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// The value as column `at` holds it, or why it cannot.
+#[inline]
 fn fit(at: usize, value: Cell) -> Result<Cell, String> {
     let (name, kind) = COLUMNS[at];
     match (kind, value) {
@@ -165,13 +166,26 @@ impl<'de> Visitor<'de> for RoundVisitor {
             if std::mem::replace(&mut seen[at], true) {
                 return Err(de::Error::custom(format_args!("{:?} stands twice in a round", COLUMNS[at].0)));
             }
-            round.0[at] = fit(at, map.next_value()?).map_err(de::Error::custom)?;
+            round.0[at] = map.next_value_seed(Value { at })?;
             due = at + 1;
         }
         match seen.iter().position(|seen| !seen) {
             None => Ok(round),
             Some(at) => Err(de::Error::custom(format_args!("a round lacks {:?}", COLUMNS[at].0))),
         }
+    }
+}
+
+/// Reads a value as column `at` holds it.
+struct Value {
+    at: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Value {
+    type Value = Cell;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Cell, D::Error> {
+        deserializer.deserialize_any(CellVisitor { accept: |value| fit(self.at, value) })
     }
 }
 

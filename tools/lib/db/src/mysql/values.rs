@@ -30,8 +30,8 @@ fn read_value(value: Value) -> Cell {
         // Its own shortest text: as a double it would show digits that nobody stored.
         Value::Float(value) => value.to_string().parse().map_or(Cell::Null, Cell::Real),
         Value::Bytes(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => Cell::Text(text),
-            Err(error) => Cell::Text(String::from_utf8_lossy(error.as_bytes()).into_owned()),
+            Ok(text) => Cell::from(text),
+            Err(error) => Cell::from(&*String::from_utf8_lossy(error.as_bytes())),
         },
         Value::Date(year, month, day, 0, 0, 0, 0) => Cell::from(format!("{year:04}-{month:02}-{day:02}")),
         Value::Date(year, month, day, hour, minute, second, micros) => Cell::from(format!(
