@@ -58,7 +58,9 @@ def commands(bench, data):
     }
     for name, workers in WORKERS.items():
         gunicorn = [
-            bench.python.parent / "gunicorn",
+            bench.python,
+            "-m",
+            "gunicorn",
             "--workers=2",
             "--bind=127.0.0.1:0",
             f"--chdir={place.PEERS}",
