@@ -37,7 +37,7 @@ fn it_ends_with_an_answer_and_leaves_nothing_running() {
             "44 listed, 41 with rounds, 3 not in the archive yet",
             "16,379 stored, 15,803 of them clean",
             "RMSE 1.231 strokes; always answering the mean: 2.185",
-            "curl --json '{\"sg_total\":2.1,",
+            "curl -H 'content-type: application/json' -d '{\"sg_total\":2.1,",
             "answered   {\"sg_t2g\":",
             "fairway home/replay/golf.db",
             "What to type next",

@@ -1,4 +1,4 @@
-"""What a few clients that never finish do to a server: the reproduction of design section 10."""
+"""What a few clients that never finish do to a server: why predictd is not built on tiny_http."""
 
 import resource
 import socket

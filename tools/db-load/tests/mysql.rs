@@ -110,6 +110,13 @@ fn a_server_that_is_restarted_or_killed_during_a_load_is_waited_for() {
 }
 
 #[test]
+fn a_time_to_wait_that_is_none_is_refused() {
+    let mut session = session("mysql://root@127.0.0.1:1/nothing");
+    session.set("FAIRWAY_DB_MAX_WAIT", "60s");
+    session.run("db-load events list").expect(78).says("FAIRWAY_DB_MAX_WAIT=60s: not whole seconds");
+}
+
+#[test]
 fn a_server_that_stays_away_is_69_and_a_rerun_goes_on() {
     let mut server = MariaDb::with(&[]);
     let url = server.new_database();
@@ -311,7 +318,7 @@ fn who_may_not_is_told_and_passwords_show_nowhere() {
     session.run("db-load events list").expect(77).says("Access denied").hides("SECRET");
     session.set("FAIRWAY_DB_PASSWORD", "SECRET/é");
     session.run("db-load events list").expect(0).hides("SECRET");
-    session.unset("FAIRWAY_DB_PASSWORD");
+    session.set("FAIRWAY_DB_PASSWORD", "");
     session.file("password", "SECRET2\n");
     session.set("FAIRWAY_DB_PASSWORD_FILE", session.path("password"));
     session.set("FAIRWAY_DB", named("reader"));

@@ -6,6 +6,7 @@ mod failure;
 mod progress;
 mod start;
 mod streams;
+mod variable;
 
 pub use clock::Now;
 pub use exit::{Exit, HELP as EXIT_CODES};
@@ -13,6 +14,7 @@ pub use failure::{Failure, IoContext, Outcome};
 pub use progress::{Progress, progress};
 pub use start::{program, start};
 pub use streams::{Input, Stdout, input, parse_file, read_text, say_line, stdout};
+pub use variable::variable;
 
 /// Says one line on stderr, opened by the program's name: `say!("{n} rows")` prints `clean: 12 rows`.
 #[macro_export]

@@ -8,6 +8,7 @@ use manners::{Failure, Outcome};
 use url::{Host, Url};
 
 use crate::Access;
+use crate::mysql::waiting;
 
 const PASSWORD: &str = "FAIRWAY_DB_PASSWORD";
 const PASSWORD_FILE: &str = "FAIRWAY_DB_PASSWORD_FILE";
@@ -24,6 +25,8 @@ pub(super) struct Address {
     pub(super) name: String,
     /// Whether TLS is asked for.
     pub(super) encrypted: bool,
+    /// How long it may be away.
+    pub(super) longest_wait: Duration,
     pub(super) options: OptsBuilder,
 }
 
@@ -56,7 +59,7 @@ impl Address {
             .ssl_opts(tls.clone())
             .init(session(access));
         let name = format!("mysql://{host}:{port}/{database}");
-        Ok(Address { name, encrypted: tls.is_some(), options })
+        Ok(Address { name, encrypted: tls.is_some(), longest_wait: waiting::longest()?, options })
     }
 }
 
@@ -133,7 +136,7 @@ fn decoded(text: &str) -> String {
 
 /// From the environment or a file: never from the URL, which every user of the machine can read.
 fn password() -> Outcome<Option<String>> {
-    if let Ok(password) = std::env::var(PASSWORD) {
+    if let Some(password) = std::env::var(PASSWORD).ok().filter(|password| !password.is_empty()) {
         return Ok(Some(password));
     }
     match std::env::var_os(PASSWORD_FILE) {

@@ -38,7 +38,7 @@ pub(crate) struct MySql {
 impl MySql {
     pub(crate) fn open(url: &str, access: Access) -> Outcome<MySql> {
         let address = Address::parse(url, access)?;
-        let session = connect(&address, &mut Waiting::start())?;
+        let session = connect(&address, &mut Waiting::start(address.longest_wait))?;
         let mut mysql = MySql {
             address,
             session,
@@ -145,7 +145,9 @@ impl SessionLease for Held {
             return true;
         }
         // A server that was restarted has forgotten it: taken again, unless somebody else was faster.
-        let Ok(mut session) = connect(&self.address, &mut Waiting::start()) else { return false };
+        let Ok(mut session) = connect(&self.address, &mut Waiting::start(self.address.longest_wait)) else {
+            return false;
+        };
         let taken = take_lease(&mut session, &self.name).unwrap_or(false);
         self.session = session;
         taken
@@ -316,7 +318,7 @@ impl Connection for MySql {
     }
 
     fn lease(&mut self, name: &str) -> Outcome<Lease> {
-        let mut session = connect(&self.address, &mut Waiting::start())?;
+        let mut session = connect(&self.address, &mut Waiting::start(self.address.longest_wait))?;
         if !take_lease(&mut session, name).map_err(|error| self.fail(&error))? {
             return Err(Failure::unavailable(format!("another {name} is at work; this one did nothing")));
         }
@@ -328,7 +330,7 @@ impl Connection for MySql {
     }
 
     fn again(&mut self, anew: bool) -> bool {
-        let mut waiting = self.waiting.take().unwrap_or_else(Waiting::start);
+        let mut waiting = self.waiting.take().unwrap_or_else(|| Waiting::start(self.address.longest_wait));
         let again = match self.trouble {
             Trouble::Lasting => false,
             Trouble::Deadlock => waiting.rest(),

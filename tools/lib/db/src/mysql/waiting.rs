@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use manners::say;
+use manners::{Outcome, say};
 
 /// Sets how many seconds to wait for a server that is away, full or busy with others.
 const MAX_WAIT: &str = "FAIRWAY_DB_MAX_WAIT";
@@ -22,14 +22,15 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    pub(super) fn start() -> Waiting {
+    /// For a server that is waited for this long.
+    pub(super) fn start(longest: Duration) -> Waiting {
         let delays = ExponentialBuilder::new()
             .with_jitter()
             .with_min_delay(FIRST_DELAY)
             .with_max_delay(LONGEST_DELAY)
             .without_max_times()
             .build();
-        Waiting { delays, until: Instant::now() + longest(), said: false }
+        Waiting { delays, until: Instant::now() + longest, said: false }
     }
 
     /// Rests before the next attempt; false when there was enough waiting.
@@ -53,7 +54,8 @@ impl Waiting {
     }
 }
 
-fn longest() -> Duration {
-    let asked = std::env::var(MAX_WAIT).ok().and_then(|text| text.parse().ok());
-    asked.map_or(USUAL, Duration::from_secs)
+/// How long servers are waited for.
+pub(super) fn longest() -> Outcome<Duration> {
+    let asked = manners::variable(MAX_WAIT, "whole seconds")?;
+    Ok(asked.map_or(USUAL, Duration::from_secs))
 }

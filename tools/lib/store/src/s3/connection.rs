@@ -72,11 +72,11 @@ impl Connection {
     pub(crate) fn new(settings: &S3Settings) -> Outcome<Connection> {
         let max_wait = match settings.max_wait {
             Some(max_wait) => max_wait,
-            None => {
-                Duration::from_secs(variable(MAX_WAIT, "a number of seconds")?.unwrap_or(MAX_WAIT_SECONDS))
-            }
+            None => Duration::from_secs(
+                manners::variable(MAX_WAIT, "a number of seconds")?.unwrap_or(MAX_WAIT_SECONDS),
+            ),
         };
-        let path_style = variable(PATH_STYLE, "true or false")?;
+        let path_style = manners::variable(PATH_STYLE, "true or false")?;
         let errands = Errands::start()?;
         let settings = settings.clone();
         let config = errands.wait(async move { configure(&settings, max_wait, path_style).await })?;
@@ -86,17 +86,6 @@ impl Connection {
             max_wait,
             silence_limit: SILENCE_LIMIT.min(max_wait.max(CONNECT_LIMIT)),
         })
-    }
-}
-
-/// A setting of ours; what cannot be read is an error.
-fn variable<T: std::str::FromStr>(name: &str, wanted: &str) -> Outcome<Option<T>> {
-    match env::var(name) {
-        Ok(text) if !text.is_empty() => {
-            let bad = |_| Failure::config(format!("{name}={text}: not {wanted}"));
-            text.parse().map(Some).map_err(bad)
-        }
-        _ => Ok(None),
     }
 }
 
