@@ -368,6 +368,8 @@ fn an_event_that_the_database_cannot_take_keeps_no_other_back() {
     for how in [
         "ADD CONSTRAINT nothing_of_14 CHECK (event_id <> 14 OR round_num < 3)",
         "MODIFY event_id BIGINT NOT NULL CHECK (event_id <> 14)",
+        // In a local infile only a warning says that this is cut.
+        "ADD COLUMN tag VARCHAR(8) AS (IF(event_id = 14, 'far too long', 'short')) STORED",
     ] {
         let url = server.new_database();
         let session = listed(&url);
