@@ -395,7 +395,7 @@ fn keys_that_the_server_cannot_tell_apart_are_refused() {
         .says("line 3: key column \"k\" ends in a space");
     session.file("x.csv", format!("k,v\n{},1\n", "a".repeat(256)));
     session.run("db-load rows things x.csv --key k").expect(65).says("Data too long");
-    // As a local infile into a table with that key it would be cut, with a warning only.
+    // Here the rows are staged under that key already.
     session.run("db-load rows things x.csv --key k --last-wins").expect(65).says("too long");
     session.file("x.csv", "k,v\na,1\n");
     session.ok("db-load rows things x.csv --key k");
