@@ -105,6 +105,12 @@ impl Session {
         self.env.retain(|(set, _)| set != name);
     }
 
+    /// What a variable is set to.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        let (_, value) = self.env.iter().find(|(set, _)| set == name)?;
+        Some(value.to_string_lossy().into_owned())
+    }
+
     /// A path in the session's folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)

@@ -2,58 +2,12 @@
 #![cfg(feature = "s3")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use pipelines::{Replay, Session, script};
+use pipelines::{Replay, Served, Session, script};
 use servers::{MariaDb, Seaweed};
-
-/// A running `predictd` of a session, and its URL.
-struct Served {
-    child: Child,
-    url: String,
-}
-
-impl Served {
-    fn start(session: &Session) -> Served {
-        let line = format!("exec {} --listen 127.0.0.1:0 --poll 0.2", script("serve"));
-        let mut child = session.command(&line).stderr(Stdio::piped()).spawn().unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(|line| line.unwrap());
-        let line = said.find(|line| line.contains(" on http")).expect("predictd did not start");
-        let url = line.split(" on ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
-        // Nobody reads the rest, and nobody may be blocked by that.
-        thread::spawn(move || said.for_each(drop));
-        Served { child, url }
-    }
-
-    fn ask(&self, session: &Session) -> String {
-        let body = "{\"sg_total\":2.1,\"driving_dist\":291.4,\"driving_acc\":0.64,\"gir\":0.72,\"scrambling\":0.6,\
-                    \"prox_rgh\":41.2,\"prox_fw\":29.8,\"great_shots\":4,\"poor_shots\":2}";
-        session.ok(&format!("curl -sS --json '{body}' {}/predict", self.url))
-    }
-
-    /// Asks until the answer is another one.
-    fn ask_until_not(&self, session: &Session, old: &str) -> String {
-        let started = Instant::now();
-        loop {
-            let answer = self.ask(session);
-            if answer != old {
-                return answer;
-            }
-            assert!(started.elapsed() < Duration::from_secs(20), "still {answer}");
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[test]
 fn the_same_tables_csvs_models_and_answers_as_on_a_file_and_a_folder() {

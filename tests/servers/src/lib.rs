@@ -4,13 +4,19 @@
 
 mod certificate;
 mod cutter;
+mod dispatcher;
+mod emulator;
 mod fault;
 mod guarded;
 mod mariadb;
+mod moto;
 mod seaweed;
 
 pub use cutter::{Cut, Cutter};
+pub use dispatcher::{Dispatcher, Started};
+pub use emulator::{Emulator, Invoked};
 pub use fault::{Fault, Trouble};
 pub use guarded::{Guarded, free_port};
 pub use mariadb::MariaDb;
+pub use moto::Moto;
 pub use seaweed::Seaweed;

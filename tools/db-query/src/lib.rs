@@ -5,7 +5,7 @@ mod answer;
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
-use db::{Access, Db, DueEvent, Tables};
+use db::{Access, Counts, Db, DueEvent, Tables};
 use manners::{Now, Outcome};
 use recipe::Recipe;
 use rows::{Ending, Table};
@@ -59,6 +59,14 @@ enum Question {
         #[command(flatten)]
         place: Place,
     },
+    /// How far everything is, in one row: events, with_rounds, rounds, unfetched, unexported.
+    Counts {
+        #[command(flatten)]
+        place: Place,
+        /// Take it to be this time (default: the clock).
+        #[arg(long, value_name = "TIME", env = "FAIRWAY_NOW")]
+        now: Option<Now>,
+    },
     /// The rounds of events, in key order.
     Rounds {
         #[command(flatten)]
@@ -85,6 +93,7 @@ pub fn run(args: Args) -> Outcome {
         Question::Unfetched { place, now } => due(&open(&place)?.unfetched(Now::or_clock(now))?),
         Question::Recent { place, weeks, now } => due(&open(&place)?.recent(weeks, Now::or_clock(now))?),
         Question::Unexported { place } => unexported(&open(&place)?.unexported()?),
+        Question::Counts { place, now } => counts(&open(&place)?.counts(Now::or_clock(now))?),
         Question::Rounds { place, events, list: None } => {
             rounds(open(&place)?, (!events.is_empty()).then_some(&events))
         }
@@ -137,6 +146,14 @@ fn unexported(events: &[DueEvent]) -> Outcome {
             Cell::Int(event.event_id),
         ])?;
     }
+    answer.send()
+}
+
+fn counts(counts: &Counts) -> Outcome {
+    let mut answer = Answer::new()?;
+    answer.header(&["events", "with_rounds", "rounds", "unfetched", "unexported"])?;
+    let Counts { events, with_rounds, rounds, unfetched, unexported } = *counts;
+    answer.row(&[events, with_rounds, rounds, unfetched, unexported].map(Cell::Int))?;
     answer.send()
 }
 

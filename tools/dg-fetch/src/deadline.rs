@@ -1,6 +1,26 @@
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+
+/// When to start no further call, as the user says it: a time after the start, or an instant that several programs share.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Until {
+    After(SignedDuration),
+    At(Timestamp),
+}
+
+impl FromStr for Until {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Until, String> {
+        let instant = || text.parse().map(Until::At);
+        text.parse()
+            .map(Until::After)
+            .or_else(|_: jiff::Error| instant())
+            .map_err(|_| "neither a duration like 12m nor an instant like 2026-01-06T12:12:00Z".to_owned())
+    }
+}
 
 /// A moment after which no new call starts.
 #[derive(Debug)]
@@ -11,9 +31,13 @@ impl Deadline {
         Deadline(None)
     }
 
-    pub(crate) fn after(duration: Option<SignedDuration>) -> Deadline {
+    pub(crate) fn until(until: Option<Until>) -> Deadline {
+        let left = until.map(|until| match until {
+            Until::After(duration) => duration,
+            Until::At(instant) => instant.duration_since(Timestamp::now()),
+        });
         // A deadline beyond what the clock can count never comes.
-        Deadline(duration.and_then(|duration| Instant::now().checked_add(unsigned(duration))))
+        Deadline(left.and_then(|left| Instant::now().checked_add(unsigned(left))))
     }
 
     /// How much time is left; `None` is for ever.

@@ -57,9 +57,10 @@ enum What {
         /// This event, like pga/2025/14; may be repeated. Then no CSV is read.
         #[arg(long = "event", value_name = "EVENT", conflicts_with = "input")]
         events: Vec<Identity>,
-        /// Start no call later than this after the start, like 12m; what is left stays for the next run.
-        #[arg(long, value_name = "DURATION", env = "DATAGOLF_DEADLINE")]
-        deadline: Option<SignedDuration>,
+        /// Start no call later than this after the start, like 12m, or than an instant, like 2026-01-06T12:12:00Z; what is
+        /// left stays for the next run.
+        #[arg(long, value_name = "DURATION|INSTANT", env = "DATAGOLF_DEADLINE")]
+        deadline: Option<deadline::Until>,
         #[command(flatten)]
         calls: Calls,
         #[command(flatten)]
@@ -122,7 +123,7 @@ pub fn run(args: Args) -> Outcome {
             events::events(&api, &source, out.format).map_err(|failure| api.without_key(failure))
         }
         What::Rounds { input, events, deadline, calls, out } => {
-            let deadline = deadline::Deadline::after(deadline);
+            let deadline = deadline::Deadline::until(deadline);
             let wanted = rounds::wanted(input.as_deref(), events)?;
             let api = Api::new(&calls)?;
             rounds::rounds(&api, wanted, &deadline, out.format).map_err(|failure| api.without_key(failure))

@@ -3,6 +3,7 @@
 
 mod core;
 mod front;
+mod healthy;
 mod loaded;
 mod problem;
 mod scoring;
@@ -21,7 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub use crate::core::{Request, Response, Served, handle};
 pub use crate::loaded::Loaded;
-use crate::supply::{Source, Supply};
+pub use crate::supply::{Source, Supply};
 
 /// Answers predictions over HTTP with the approved model, and follows when another is approved.
 ///
@@ -38,6 +39,9 @@ pub struct Args {
     /// Address and port; port 0 takes a free one and says which.
     #[arg(long, value_name = "ADDRESS", env = "FAIRWAY_LISTEN", default_value = "127.0.0.1:5000")]
     listen: SocketAddr,
+    /// Ask the server that runs at --listen whether it is alive, and end: 0 if it is, 69 if not. For a container's health.
+    #[arg(long, conflicts_with_all = ["model", "open"])]
+    healthy: bool,
     /// Allow an address that other machines can reach. Whoever reaches it can ask.
     #[arg(long)]
     open: bool,
@@ -71,6 +75,9 @@ const BUCKET: &str = "FAIRWAY_BUCKET";
 
 /// Runs the program until SIGTERM or SIGINT.
 pub fn run(args: Args) -> Outcome {
+    if args.healthy {
+        return healthy::ask(args.listen);
+    }
     if !args.listen.ip().is_loopback() && !args.open {
         return Err(Failure::usage(format!(
             "--listen {}: other machines can reach this address, and whoever reaches it can ask (say --open if that \

@@ -15,16 +15,22 @@ use crate::core::Served;
 use crate::loaded::Loaded;
 
 /// What the user named.
-pub(crate) enum Source {
+#[derive(Debug)]
+pub enum Source {
+    /// A model file, and what replaces it.
     File(PathBuf),
+    /// The model that a bucket's pointer names, and what it names later.
     Bucket(String),
 }
 
 /// A source, and what was last seen there.
-pub(crate) struct Supply {
+#[derive(Debug)]
+pub struct Supply {
     watched: Watched,
     served: watch::Sender<Arc<Served>>,
 }
+
+#[derive(Debug)]
 
 enum Watched {
     File { path: PathBuf, seen: Option<Seen> },
@@ -32,13 +38,14 @@ enum Watched {
 }
 
 /// A file is read again when this changes.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Signature {
     length_bytes: u64,
     modified: Option<SystemTime>,
 }
 
 /// How reading ended for one content, so that a bad file is not read again at each look.
+#[derive(Debug)]
 struct Seen {
     signature: Signature,
     trouble: Option<String>,
@@ -52,7 +59,7 @@ enum Found {
 
 impl Supply {
     /// Loads the first model. A file must hold a good one; a bucket must exist, and may approve one later.
-    pub(crate) fn open(source: Source) -> Outcome<Supply> {
+    pub fn open(source: Source) -> Outcome<Supply> {
         let (watched, served) = match source {
             Source::File(path) => {
                 let mut watched = Watched::File { path, seen: None };
@@ -76,14 +83,18 @@ impl Supply {
         Ok(Supply { watched, served: watch::Sender::new(Arc::new(served)) })
     }
 
+    /// What is served now.
+    pub fn served(&self) -> Arc<Served> {
+        self.served.borrow().clone()
+    }
+
     /// What is served, now and later.
     pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Served>> {
         self.served.subscribe()
     }
 
     /// Looks again and again, for ever.
-    pub(crate) async fn follow(self, every: Duration, mut hangup: Signal) {
-        let Supply { mut watched, served } = self;
+    pub(crate) async fn follow(mut self, every: Duration, mut hangup: Signal) {
         loop {
             let asked = tokio::select! {
                 () = tokio::time::sleep(every) => false,
@@ -91,19 +102,23 @@ impl Supply {
             };
             // Disks may be slow; the threads that answer requests must not wait for them.
             let look = tokio::task::spawn_blocking(move || {
-                let found = watched.look(asked);
-                (watched, found)
+                self.look(asked);
+                self
             });
-            let Ok((back, found)) = look.await else { return };
-            watched = back;
-            let before: Arc<Served> = served.borrow().clone();
-            let after = match found {
-                Ok(found) => before.as_ref().clone().after(found),
-                Err(failure) => Served { trouble: Some(failure.to_string()), ..before.as_ref().clone() },
-            };
-            if tell(&before, &after) {
-                served.send_replace(Arc::new(after));
-            }
+            let Ok(back) = look.await else { return };
+            self = back;
+        }
+    }
+
+    /// Looks once, and serves what is found. `asked`: by a person, so a file is read even if it looks unchanged.
+    pub fn look(&mut self, asked: bool) {
+        let before = self.served();
+        let after = match self.watched.look(asked) {
+            Ok(found) => before.as_ref().clone().after(found),
+            Err(failure) => Served { trouble: Some(failure.to_string()), ..before.as_ref().clone() },
+        };
+        if tell(&before, &after) {
+            self.served.send_replace(Arc::new(after));
         }
     }
 }
@@ -138,7 +153,7 @@ fn tell(before: &Served, after: &Served) -> bool {
 }
 
 impl Watched {
-    /// Looks once. `asked`: by a person, so a file is read even if it looks unchanged.
+    /// What is there that was not seen before.
     fn look(&mut self, asked: bool) -> Outcome<Found> {
         match self {
             Watched::File { path, seen } => {

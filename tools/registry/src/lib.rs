@@ -66,6 +66,11 @@ enum Verb {
         #[command(flatten)]
         place: Place,
     },
+    /// Prints the approved model as one line of JSON: key, sha256, since, hold. Exit 1 if there is none.
+    Approved {
+        #[command(flatten)]
+        place: Place,
+    },
     /// Lists the models as CSV: key, id, approved, verdict.
     Ls {
         #[command(flatten)]
@@ -110,6 +115,7 @@ pub fn run(args: Args) -> Outcome {
             promote::promote(&Store::open(&place.bucket)?, &from, &signature, reason.filter(|_| force))
         }
         Verb::Show { place } => look::show(&Store::open(&place.bucket)?),
+        Verb::Approved { place } => look::approved(&Store::open(&place.bucket)?),
         Verb::Ls { place } => look::ls(&Store::open(&place.bucket)?),
         Verb::Find { place, training_key } => look::find(&Store::open(&place.bucket)?, &training_key),
         Verb::Rollback { place, signature, to, reason } => {

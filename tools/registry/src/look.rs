@@ -2,7 +2,8 @@ use std::io::Write;
 
 use artifact::Model;
 use manners::{Failure, IoContext, Outcome};
-use pointer::{Deed, Named, PREFIX, Pointer};
+use pointer::{Deed, Entry, Named, PREFIX, Pointer};
+use serde::Serialize;
 use store::Store;
 
 /// Prints the pointer for people.
@@ -32,6 +33,33 @@ pub(crate) fn show(store: &Store) -> Outcome {
         }
     }
     send(text.as_bytes())
+}
+
+/// What [`approved`] prints.
+#[derive(Serialize)]
+struct Approved<'a> {
+    key: &'a str,
+    sha256: &'a str,
+    /// When it became the approved one; none if the history does not reach back so far.
+    since: Option<&'a str>,
+    hold: Option<&'a str>,
+}
+
+/// Prints which model is approved, for programs.
+pub(crate) fn approved(store: &Store) -> Outcome {
+    let pointer = Pointer::load(store)?.pointer;
+    let Some(model) = &pointer.model else {
+        return Err(Failure::no("no model is approved yet"));
+    };
+    let put_there = |entry: &&Entry| {
+        matches!(entry.what, Deed::Promoted | Deed::Rollback) && entry.model.as_ref() == Some(model)
+    };
+    let since = pointer.history.iter().rev().find(put_there).map(|entry| entry.when.as_str());
+    let approved = Approved { key: &model.key, sha256: &model.sha256, since, hold: pointer.hold.as_deref() };
+    // Strings always serialise.
+    let mut line = serde_json::to_vec(&approved).unwrap_or_default();
+    line.push(b'\n');
+    send(&line)
 }
 
 /// Lists the stored models.

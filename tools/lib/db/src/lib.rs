@@ -13,7 +13,7 @@ mod table;
 pub use events::{Arrival, Export, Listed, Stored};
 pub use lease::Lease;
 pub use open::Access;
-pub use questions::DueEvent;
+pub use questions::{Counts, DueEvent};
 pub use schema::Tables;
 pub use table::{Duplicates, Loaded, TableLoad, TypedColumn};
 

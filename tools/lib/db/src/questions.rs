@@ -20,11 +20,31 @@ pub struct DueEvent {
     pub rounds_rev: i64,
 }
 
+/// How far everything is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Events listed.
+    pub events: i64,
+    /// Those of them whose rounds are stored.
+    pub with_rounds: i64,
+    /// Rounds stored, by the events' own counts.
+    pub rounds: i64,
+    /// Events that [`Db::unfetched`] names.
+    pub unfetched: i64,
+    /// Events that [`Db::unexported`] names.
+    pub unexported: i64,
+}
+
+/// Rounds are missing or were corrected since, and may be asked for now.
+const UNFETCHED: &str = "(rounds_rev = 0 OR refetch <> 0) AND (next_try_at IS NULL OR next_try_at <= ?)";
+
+/// The newest rounds have not been published.
+const UNEXPORTED: &str = "rounds_rev > 0 AND (exported_rev IS NULL OR exported_rev <> rounds_rev)";
+
 impl Db {
     /// Events whose rounds are missing or were corrected since, and may be asked for now; newest season first.
     pub fn unfetched(&mut self, now: Now) -> Outcome<Vec<DueEvent>> {
-        let condition = "(rounds_rev = 0 OR refetch <> 0) AND (next_try_at IS NULL OR next_try_at <= ?)";
-        self.due(condition, &[Cell::from(now.text())])
+        self.due(UNFETCHED, &[Cell::from(now.text())])
     }
 
     /// Events with rounds that ended in the last `weeks` weeks: corrections are found by fetching them again.
@@ -35,7 +55,32 @@ impl Db {
 
     /// Events whose newest rounds have not been published.
     pub fn unexported(&mut self) -> Outcome<Vec<DueEvent>> {
-        self.due("rounds_rev > 0 AND (exported_rev IS NULL OR exported_rev <> rounds_rev)", &[])
+        self.due(UNEXPORTED, &[])
+    }
+
+    /// How far everything is, at one moment.
+    pub fn counts(&mut self, now: Now) -> Outcome<Counts> {
+        let count = |condition: &str| format!("COUNT(CASE WHEN {condition} THEN 1 END)");
+        // MySQL's sums are decimals until they are cast; to SQLite that is any number.
+        let sql = format!(
+            "SELECT COUNT(*), {}, CAST(COALESCE(SUM(n_rounds), 0) AS SIGNED), {}, {} FROM {}",
+            count("rounds_rev > 0"),
+            count(UNFETCHED),
+            count(UNEXPORTED),
+            self.tables.events
+        );
+        let rows = self.asked(&sql, &[Cell::from(now.text())])?;
+        let number = |at: usize| {
+            let number = rows.first().and_then(|row| row.get(at)?.int());
+            number.ok_or_else(|| Failure::data(format!("{}: cannot be counted", self.tables.events)))
+        };
+        Ok(Counts {
+            events: number(0)?,
+            with_rounds: number(1)?,
+            rounds: number(2)?,
+            unfetched: number(3)?,
+            unexported: number(4)?,
+        })
     }
 
     fn due(&mut self, condition: &str, parameters: &[Cell]) -> Outcome<Vec<DueEvent>> {
@@ -44,13 +89,8 @@ impl Db {
              ORDER BY calendar_year DESC, tour, event_id",
             self.tables.events
         );
-        let rows = loop {
-            match collect(self.connection.as_mut(), &sql, parameters) {
-                Err(_) if self.may_ask_again() => {}
-                answer => break answer?,
-            }
-        };
-        rows.iter()
+        self.asked(&sql, parameters)?
+            .iter()
             .map(|row| {
                 Ok(DueEvent {
                     event: crate::events::identity_of(row)?,
@@ -60,6 +100,15 @@ impl Db {
                 })
             })
             .collect()
+    }
+
+    fn asked(&mut self, sql: &str, parameters: &[Cell]) -> Outcome<Vec<Vec<Cell>>> {
+        loop {
+            match collect(self.connection.as_mut(), sql, parameters) {
+                Err(_) if self.may_ask_again() => {}
+                answer => return answer,
+            }
+        }
     }
 
     /// Every round, in key order.

@@ -13,7 +13,7 @@ pub use exit::{Exit, HELP as EXIT_CODES};
 pub use failure::{Failure, IoContext, Outcome};
 pub use progress::{Progress, progress};
 pub use start::{program, start};
-pub use streams::{Input, Stdout, input, parse_file, read_text, say_line, stdout};
+pub use streams::{Input, Stdout, input, parse_file, read_text, say_line, speak_through, stdout};
 pub use variable::variable;
 
 /// Says one line on stderr, opened by the program's name: `say!("{n} rows")` prints `clean: 12 rows`.

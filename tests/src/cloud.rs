@@ -1,0 +1,173 @@
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use servers::{Dispatcher, Emulator, MariaDb, Moto, Seaweed};
+use tempfile::TempDir;
+
+use crate::{Replay, Session, bin_dir, replay, repo};
+
+/// The password of every database's user until it is rotated.
+pub const PASSWORD: &str = "SECRET:password/of a user";
+
+/// The golf pipeline as Lambda functions: their packages in AWS's emulator, on real servers, with secrets in Secrets Manager. The session
+/// beside it sees the same database and bucket.
+pub struct Cloud {
+    /// For looking, and for what a person would do in a shell.
+    pub session: Session,
+    /// Where functions start functions.
+    pub dispatcher: Dispatcher,
+    variables: Vec<(String, String)>,
+    id: String,
+}
+
+impl Cloud {
+    /// An empty database, an empty bucket and the secrets of both outsides: DataGolf's key, and a database user of its own.
+    pub fn new(replay: &Replay, database: &MariaDb, objects: &Seaweed) -> Cloud {
+        let cloud = Cloud::around(Session::production(replay, database, objects));
+        cloud.rotate_password(database, PASSWORD);
+        cloud
+    }
+
+    /// Gives the database's user another password, and Secrets Manager too, in the shape in which RDS does that. The user may do what
+    /// README's "On servers" says it must.
+    pub fn rotate_password(&self, database: &MariaDb, password: &str) {
+        let name = self.database();
+        let user = format!("`user of {name}`@'127.0.0.1'");
+        database.sql(&format!(
+            "CREATE USER IF NOT EXISTS {user}; ALTER USER {user} IDENTIFIED BY '{password}'; GRANT SELECT, INSERT, UPDATE, DELETE, \
+             CREATE, CREATE TEMPORARY TABLES ON {name}.* TO {user};"
+        ));
+        self.put_secret("database", &format!(r#"{{"username":"user of {name}","password":"{password}"}}"#));
+    }
+
+    /// The database's name.
+    pub fn database(&self) -> String {
+        let url = self.session.variable("FAIRWAY_DB").unwrap_or_default();
+        url.rsplit('/').next().unwrap_or_default().to_owned()
+    }
+
+    fn around(session: Session) -> Cloud {
+        let moto = Moto::shared();
+        let dispatcher = Dispatcher::start();
+        let get = |name: &str| session.variable(name).unwrap_or_default();
+        // RDS's secret names the user.
+        let url = get("FAIRWAY_DB").replace("root@", "");
+        let id = get("FAIRWAY_BUCKET").replace(['/', ':'], "-");
+        let kept = ["FAIRWAY_BUCKET", "FAIRWAY_NOW", "DATAGOLF_BASE_URL"].map(|name| (name, get(name)));
+        let objects = get("AWS_ENDPOINT_URL_S3");
+        let mut cloud = Cloud { variables: Vec::new(), dispatcher, id, session };
+        cloud.put_secret("datagolf", replay::KEY);
+        cloud.set("FAIRWAY_DB", &url);
+        for (name, value) in kept {
+            cloud.set(name, &value);
+        }
+        for (name, value) in Seaweed::env(&objects) {
+            cloud.set(name, &value);
+        }
+        cloud.set("AWS_ENDPOINT_URL", &moto.url());
+        cloud.set("AWS_ENDPOINT_URL_LAMBDA", &cloud.dispatcher.url());
+        cloud
+    }
+
+    /// Sets a variable of the functions that are started after this.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.variables.retain(|(set, _)| set != name);
+        self.variables.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Makes a secret, or gives it another value.
+    pub fn put_secret(&self, name: &str, value: &str) {
+        let quoted = value.replace('\\', "\\\\").replace('"', "\\\"");
+        let name = self.secret(name);
+        let moto = Moto::shared();
+        let body = format!(r#"{{"Name":"{name}","SecretString":"{quoted}"}}"#);
+        let made = moto.json("secretsmanager", "secretsmanager.CreateSecret", &body);
+        if made.contains("ResourceExistsException") {
+            let body = format!(r#"{{"SecretId":"{name}","SecretString":"{quoted}"}}"#);
+            let put = moto.json("secretsmanager", "secretsmanager.PutSecretValue", &body);
+            assert!(put.contains("ARN"), "{put}");
+        }
+    }
+
+    /// A secret's name.
+    pub fn secret(&self, name: &str) -> String {
+        format!("{}-{name}", self.id)
+    }
+
+    /// The weekly refresh, with so much time for each of its runs.
+    pub fn refresh(&self, time: Duration) -> Emulator {
+        let secrets = [
+            ("FAIRWAY_SECRET_DATAGOLF_API_KEY".to_owned(), self.secret("datagolf")),
+            ("FAIRWAY_DB_SECRET".to_owned(), self.secret("database")),
+        ];
+        self.start("get_new_eventlist_events", time, &secrets)
+    }
+
+    /// Training.
+    pub fn train(&self) -> Emulator {
+        self.start("train_model", Duration::from_secs(120), &[])
+    }
+
+    /// Any function.
+    pub fn start(&self, name: &str, time: Duration, more: &[(String, String)]) -> Emulator {
+        let variables: Vec<_> = self.variables.iter().chain(more).cloned().collect();
+        Emulator::start(&packages().join(name), name, time, &variables)
+    }
+
+    /// A queue's event with S3's notifications of these keys, as they are in the bucket with its prefix.
+    pub fn arrived(&self, keys: &[&str]) -> String {
+        let messages: Vec<String> = keys.iter().map(|key| message(&self.notification(key))).collect();
+        format!(r#"{{"Records":[{}]}}"#, messages.join(","))
+    }
+
+    /// S3's own JSON for a new object.
+    pub fn notification(&self, key: &str) -> String {
+        let place = self.session.variable("FAIRWAY_BUCKET").unwrap_or_default();
+        let (bucket, prefix) = place.trim_start_matches("s3://").split_once('/').unwrap_or((&place, ""));
+        let key = format!("{}/{key}", prefix.trim_end_matches('/'));
+        let template =
+            std::fs::read_to_string(repo().join("fixtures/lambda/s3_object_created.json")).unwrap();
+        template.replace("BUCKET", bucket).replace("KEY", &as_form_field(key.trim_start_matches('/')))
+    }
+}
+
+/// The packages, laid out once a process from the programs that were built with the tests.
+pub fn packages() -> &'static Path {
+    static PACKAGES: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
+    let (_, folder) = PACKAGES.get_or_init(|| {
+        let folder = tempfile::Builder::new().prefix("fairway-packages-").tempdir_in(bin_dir()).unwrap();
+        let path = folder.path().join("packages");
+        let output = Command::new(repo().join("scripts/aws/package"))
+            .arg("--programs")
+            .arg(bin_dir())
+            .arg("--stage")
+            .arg(&path)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        (folder, path)
+    });
+    folder
+}
+
+/// A message of a queue.
+fn message(body: &str) -> String {
+    let body = body.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    format!(
+        r#"{{"messageId":"1","receiptHandle":"h","body":"{body}","attributes":{{}},"messageAttributes":{{}},"eventSource":"aws:sqs"}}"#
+    )
+}
+
+/// As S3 writes a key into its notifications: as a form's field.
+fn as_form_field(key: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => {
+            char::from(byte).to_string()
+        }
+        b' ' => "+".to_owned(),
+        _ => format!("%{byte:02X}"),
+    };
+    key.bytes().map(byte).collect()
+}

@@ -1,0 +1,467 @@
+//! The Lambda functions in AWS's emulator, on real servers: what the shell does, they do, and what Lambda, S3 and the network do to
+//! them changes nothing.
+#![cfg(feature = "s3")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pipelines::{Cloud, PASSWORD, Replay, Session, bin_dir, script};
+use serde_json::{Value, json};
+use servers::{Emulator, Fault, Invoked, MariaDb, Seaweed, Trouble};
+
+const SCHEDULE: &str = include_str!("../../fixtures/lambda/schedule.json");
+const TEST_EVENT: &str = include_str!("../../fixtures/lambda/s3_test_event.json");
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn cloud(replay: &Replay) -> Cloud {
+    Cloud::new(replay, MariaDb::shared(), Seaweed::shared())
+}
+
+/// What `refresh` and `train` in a shell come to, on a file and a folder.
+fn expected(replay: &Replay) -> Session {
+    let mut session = Session::golf(replay);
+    // The registry's history is signed by the function.
+    session.set("USER", "lambda:train_model");
+    session.ok(&format!("{} > /dev/null && {} > /dev/null", script("refresh"), script("train")));
+    session
+}
+
+#[track_caller]
+fn answered(invoked: &Invoked, emulator: &Emulator) -> Value {
+    assert!(!invoked.failed, "{}\n{}", invoked.body, emulator.log());
+    serde_json::from_str(&invoked.body).unwrap_or_else(|error| panic!("{error}: {}", invoked.body))
+}
+
+/// Sends an event that must be answered with this outcome.
+#[track_caller]
+fn outcome(emulator: &Emulator, event: &str, outcome: &str) -> Value {
+    let answer = answered(&emulator.invoke(event), emulator);
+    assert_eq!(answer["outcome"], outcome, "{answer}\n{}", emulator.log());
+    answer
+}
+
+/// Sends an event that must fail so that Lambda tries again, and gives the reason.
+#[track_caller]
+fn retried(emulator: &Emulator, event: &str) -> String {
+    let invoked = emulator.invoke(event);
+    assert!(invoked.failed, "{}\n{}", invoked.body, emulator.log());
+    let error: Value = serde_json::from_str(&invoked.body).unwrap();
+    assert!(error["errorType"].as_str().unwrap().starts_with("Exit"), "{error}\n{}", emulator.log());
+    format!("{}: {}", error["errorType"].as_str().unwrap(), error["errorMessage"].as_str().unwrap())
+}
+
+/// The latest value of a metric in a function's log.
+fn metric(emulator: &Emulator, name: &str) -> Option<f64> {
+    let log = emulator.log();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let described = lines.filter(|line| line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Fairway");
+    described.filter_map(|line| line[name].as_f64()).next_back()
+}
+
+#[test]
+fn functions_reach_what_the_shell_reaches_however_their_events_come() {
+    let replay = Replay::start();
+    let shell = expected(&replay);
+    let cloud = cloud(&replay);
+    let refresh = cloud.refresh(5 * MINUTE);
+    let answer = outcome(&refresh, SCHEDULE, "done");
+    assert_eq!((&answer["stored"], &answer["more"]), (&json!(41), &json!(false)), "{answer}");
+    assert_eq!(metric(&refresh, "EventsStored"), Some(41.0));
+    assert_eq!(metric(&refresh, "Failures"), Some(0.0));
+
+    let keys = cloud.session.ok("bucket ls training_data/ | tail -n +2 | cut -d, -f1");
+    let mut keys: Vec<&str> = keys.lines().collect();
+    assert_eq!(keys.len(), 41);
+    let train = cloud.train();
+    let test_event = format!(r#"{{"Records":[{{"body":{}}}]}}"#, json!(TEST_EVENT));
+    outcome(&train, &test_event, "skipped");
+    // Disorder, in three batches that overlap.
+    keys.reverse();
+    let answer = outcome(&train, &cloud.arrived(&keys[..30]), "done");
+    assert_eq!(answer["arrived"], 30, "{answer}");
+    let model = answer["approved"]["key"].as_str().unwrap().to_owned();
+    for batch in [&keys[20..], &keys[..1], &keys[..]] {
+        let answer = outcome(&train, &cloud.arrived(batch), "done");
+        assert_eq!(answer["approved"]["key"], model, "{answer}");
+        assert!(answer["message"].as_str().unwrap().contains("is the approved model already"), "{answer}");
+    }
+    // Its own output is none of its business.
+    outcome(&train, &cloud.arrived(&[&model, "models/latest_model.json"]), "skipped");
+    // A schedule, a person.
+    for event in [SCHEDULE, "{}"] {
+        assert_eq!(outcome(&train, event, "done")["approved"]["key"], model);
+    }
+    assert_eq!(metric(&train, "Failures"), Some(0.0));
+    assert!(metric(&train, "ModelAgeDays").unwrap() > 0.0);
+
+    // The event again, as Lambda may send it.
+    let answer = outcome(&refresh, SCHEDULE, "done");
+    assert_eq!(answer["stored"], 0, "{answer}");
+    assert_eq!(cloud.session.state(), shell.state());
+
+    for log in [refresh.log(), train.log()] {
+        for secret in ["SECRET-key", Seaweed::KEYS.1, PASSWORD] {
+            assert!(!log.contains(secret), "{secret} in {log}");
+        }
+        for line in log.lines().filter(|line| line.starts_with('{')) {
+            let line: Value = serde_json::from_str(line).unwrap();
+            assert!(line["request"].is_string(), "{line}");
+        }
+    }
+}
+
+/// Runs a function until it is done, as Lambda repeats what failed and starts what it started itself.
+fn until_done(cloud: &Cloud, emulator: &Emulator) -> Vec<Value> {
+    let mut event = SCHEDULE.to_owned();
+    let mut answers = Vec::new();
+    for _ in 0..40 {
+        let invoked = emulator.invoke(&event);
+        if invoked.failed {
+            // What was killed may take a moment to let go of the lease.
+            thread::sleep(Duration::from_millis(300));
+            continue;
+        }
+        answers.push(answered(&invoked, emulator));
+        match cloud.dispatcher.next() {
+            Some(started) => event = started.event,
+            None => return answers,
+        }
+    }
+    panic!("it does not end: {answers:?}\n{}", emulator.log());
+}
+
+/// Few events in each of many seasons, so that each costs a call.
+fn many_calls() -> (tempfile::TempDir, Vec<String>) {
+    let answers = tempfile::tempdir().unwrap();
+    let made = std::process::Command::new(bin_dir().join("datagolf-synth"))
+        .args([
+            "--from",
+            "2012",
+            "--to",
+            "2023",
+            "--events-per-season",
+            "3",
+            "--players",
+            "20",
+            "--with-quirks",
+            "false",
+        ])
+        .arg("--out")
+        .arg(answers.path())
+        .output()
+        .unwrap();
+    assert!(made.status.success());
+    let folder = answers.path().display().to_string();
+    (answers, vec![folder])
+}
+
+#[test]
+fn a_backfill_that_takes_longer_than_a_function_may_completes_by_itself() {
+    let (_answers, folders) = many_calls();
+    let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
+    // Each call takes 0.7 s, one of them is refused for a moment, and a run has 16 s of which 9.6 are for fetching.
+    let slow = Replay::with(&folders, &["9:429r:1", "*:hang:700"]);
+    let shell = expected(&Replay::with(&folders, &[]));
+    let cloud = cloud(&slow);
+    let emulator = cloud.refresh(Duration::from_secs(16));
+    let answers = until_done(&cloud, &emulator);
+    assert!(answers.len() > 1 && answers.len() <= 10, "{answers:?}");
+    let (last, before) = answers.split_last().unwrap();
+    assert!(
+        before.iter().all(|answer| answer["more"] == true && answer["stored"].as_u64() > Some(0)),
+        "{answers:?}"
+    );
+    assert_eq!(last["more"], false, "{answers:?}");
+    for (hop, answer) in answers.iter().enumerate() {
+        assert_eq!(answer["hop"], hop, "{answers:?}");
+    }
+    outcome(&cloud.train(), "{}", "done");
+    assert_eq!(cloud.session.state(), shell.state());
+}
+
+#[test]
+fn hops_end_when_nothing_is_stored_and_when_there_were_enough() {
+    let (_answers, folders) = many_calls();
+    let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
+    let replay = Replay::with(&folders, &["*:hang:1000"]);
+    let mut cloud = cloud(&replay);
+    cloud.set("FAIRWAY_MAX_HOPS", "2");
+    let emulator = cloud.refresh(Duration::from_secs(16));
+    let answers = until_done(&cloud, &emulator);
+    assert_eq!(answers.len(), 2, "{answers:?}");
+    assert_eq!((&answers[1]["more"], &answers[1]["goes_on"]), (&json!(true), &json!(false)), "{answers:?}");
+    // An archive that has nothing: the list is there, and nothing comes of it.
+    let empty = Replay::with(&folders, &["*:string@rounds"]);
+    cloud.set("DATAGOLF_BASE_URL", empty.url());
+    let answer = outcome(&cloud.refresh(MINUTE), SCHEDULE, "done");
+    assert_eq!((&answer["stored"], &answer["goes_on"]), (&json!(0), &json!(false)), "{answer}");
+    assert_eq!(cloud.dispatcher.next(), None);
+}
+
+#[test]
+fn a_run_stops_before_lambda_would_stop_it_in_the_middle_of_an_event() {
+    // The answer with the rounds does not come.
+    let hanging = Replay::faulty(&["*:hang:60000@rounds"]);
+    let replay = Replay::start();
+    let mut cloud = cloud(&hanging);
+    let started = Instant::now();
+    let reason = retried(&cloud.refresh(Duration::from_secs(6)), SCHEDULE);
+    assert!(reason.contains("its time was up after"), "{reason}");
+    assert!(started.elapsed() < Duration::from_secs(30));
+    // Nothing of it runs on, and its lease is free.
+    cloud.set("DATAGOLF_BASE_URL", replay.url());
+    let answer = outcome(&cloud.refresh(2 * MINUTE), SCHEDULE, "done");
+    assert_eq!(answer["more"], false, "{answer}");
+    outcome(&cloud.train(), "{}", "done");
+    assert_eq!(cloud.session.state(), expected(&replay).state());
+}
+
+#[test]
+fn functions_killed_at_any_moment_are_repaired_by_their_next_run() {
+    let replay = Replay::start();
+    let shell = expected(&replay).state();
+    let kills: u32 = std::env::var("FAIRWAY_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(30);
+    // Evenly over the time that an undisturbed run takes.
+    let whole = cloud(&replay);
+    let started = Instant::now();
+    until_done(&whole, &whole.refresh(2 * MINUTE));
+    outcome(&whole.train(), "{}", "done");
+    let took = started.elapsed();
+    assert_eq!(whole.session.state(), shell);
+    for kill in 0..kills.div_ceil(6) {
+        let cloud = cloud(&replay);
+        let victims = [cloud.refresh(2 * MINUTE), cloud.train()];
+        thread::scope(|scope| {
+            let run = scope.spawn(|| {
+                for victim in &victims {
+                    victim.invoke("{}");
+                }
+            });
+            thread::sleep(took.mul_f64((f64::from(kill) + 0.5) / f64::from(kills.div_ceil(6))));
+            victims.iter().for_each(Emulator::kill);
+            run.join().unwrap();
+        });
+        until_done(&cloud, &cloud.refresh(2 * MINUTE));
+        outcome(&cloud.train(), "{}", "done");
+        assert_eq!(cloud.session.state(), shell, "kill {kill}");
+    }
+}
+
+#[test]
+fn two_trainings_at_once_and_the_swap_decides() {
+    let replay = Replay::start();
+    let cloud = cloud(&replay);
+    outcome(&cloud.refresh(2 * MINUTE), SCHEDULE, "done");
+    let event = cloud.arrived(&["training_data/event_data_2025_pga_14.csv"]);
+    let trainings = [cloud.train(), cloud.train()];
+    let answers = thread::scope(|scope| {
+        let runs = trainings.each_ref().map(|training| scope.spawn(|| outcome(training, &event, "done")));
+        runs.map(|run| run.join().unwrap())
+    });
+    assert_eq!(answers[0]["approved"], answers[1]["approved"]);
+    assert_eq!(cloud.session.ok("bucket ls models/ | wc -l").trim(), "3", "header, one model, the pointer");
+    assert_eq!(cloud.session.state(), expected(&replay).state());
+}
+
+#[test]
+fn a_database_that_is_away_is_tried_again_and_rotated_secrets_are_noticed() {
+    let replay = Replay::start();
+    let mut database = MariaDb::with(&[]);
+    let mut cloud = Cloud::new(&replay, &database, Seaweed::shared());
+    cloud.set("FAIRWAY_DB_MAX_WAIT", "1");
+    let emulator = cloud.refresh(MINUTE);
+    database.stop();
+    assert!(retried(&emulator, SCHEDULE).starts_with("Exit69: db-load: mysql://"));
+    assert_eq!(metric(&emulator, "Retries"), Some(1.0));
+    assert_eq!(metric(&emulator, "Failures"), Some(0.0));
+    database.start();
+    assert_eq!(outcome(&emulator, SCHEDULE, "done")["stored"], 41);
+
+    // The same sandbox still knows the old password.
+    cloud.rotate_password(&database, "another SECRET");
+    outcome(&emulator, SCHEDULE, "done");
+    assert!(emulator.log().contains("again with the new one"), "{}", emulator.log());
+    // Wrong in both places: a person's turn.
+    database.sql(&format!("ALTER USER `user of {}`@'127.0.0.1' IDENTIFIED BY 'x'", cloud.database()));
+    let answer = outcome(&emulator, SCHEDULE, "failed");
+    assert_eq!(answer["exit"], 77, "{answer}");
+    assert_eq!(metric(&emulator, "Failures"), Some(1.0));
+    assert!(!emulator.log().contains("SECRET"), "{}", emulator.log());
+}
+
+#[test]
+fn a_secret_that_is_missing_or_odd_is_named_and_not_shown() {
+    let replay = Replay::start();
+    let cloud = cloud(&replay);
+    cloud.put_secret("database", r#"{"usrname":"x","password":"SECRET"}"#);
+    let emulator = cloud.refresh(MINUTE);
+    let answer = outcome(&emulator, SCHEDULE, "failed");
+    assert_eq!(answer["exit"], 78);
+    assert!(
+        answer["message"].as_str().unwrap().contains("FAIRWAY_DB_SECRET names: it has neither"),
+        "{answer}"
+    );
+    assert!(!emulator.log().contains("SECRET\""), "{}", emulator.log());
+    cloud.rotate_password(MariaDb::shared(), PASSWORD);
+    let missing = [
+        ("FAIRWAY_SECRET_DATAGOLF_API_KEY".to_owned(), "nowhere".to_owned()),
+        ("FAIRWAY_DB_SECRET".to_owned(), cloud.secret("database")),
+    ];
+    let emulator = cloud.start("get_new_eventlist_events", MINUTE, &missing);
+    let answer = outcome(&emulator, SCHEDULE, "failed");
+    assert_eq!(answer["exit"], 78, "{answer}");
+    assert!(answer["message"].as_str().unwrap().contains("ResourceNotFoundException"), "{answer}");
+}
+
+#[test]
+fn what_s3_does_is_waited_for_or_told() {
+    let replay = Replay::start();
+    let fault = Fault::before(Seaweed::shared().port());
+    let mut cloud = cloud(&replay);
+    cloud.set("AWS_ENDPOINT_URL_S3", &fault.url());
+    cloud.set("FAIRWAY_S3_MAX_WAIT", "4");
+    let refresh = cloud.refresh(2 * MINUTE);
+    // Throttled for a moment: nobody hears of it.
+    fault.plan("GET", 2, Trouble::Answer(503, "SlowDown", 0));
+    outcome(&refresh, SCHEDULE, "done");
+    fault.plan("PUT", 3, Trouble::Answer(503, "SlowDown", 0));
+    let train = cloud.train();
+    let answer = outcome(&train, "{}", "done");
+    assert_eq!(fault.left(), 0, "it was throttled");
+    // For long: later.
+    fault.plan("GET", 1_000, Trouble::Answer(503, "SlowDown", 0));
+    let reason = retried(&train, "{}");
+    assert!(reason.starts_with("Exit69: ") && reason.contains("SlowDown"), "{reason}");
+    drop(fault);
+    // Refused: a person's turn. The signature is another one's.
+    cloud.set("AWS_ENDPOINT_URL_S3", &Seaweed::shared().endpoint());
+    cloud.set("AWS_SECRET_ACCESS_KEY", "wrong");
+    for function in [cloud.train(), cloud.refresh(MINUTE)] {
+        let answer = outcome(&function, "{}", "failed");
+        assert_eq!(answer["exit"], 77, "{answer}");
+        assert_eq!(metric(&function, "Failures"), Some(1.0));
+    }
+    cloud.set("AWS_SECRET_ACCESS_KEY", Seaweed::KEYS.1);
+    assert_eq!(outcome(&cloud.train(), "{}", "done")["approved"], answer["approved"]);
+}
+
+#[test]
+fn a_csv_that_makes_no_sense_is_named_and_serving_goes_on() {
+    let replay = Replay::start();
+    let cloud = cloud(&replay);
+    outcome(&cloud.refresh(2 * MINUTE), SCHEDULE, "done");
+    let train = cloud.train();
+    let approved = outcome(&train, "{}", "done")["approved"].clone();
+    let predict = cloud.start("predict", MINUTE, &[("FAIRWAY_POLL".to_owned(), "0".to_owned())]);
+    let (status, before) = asked(&predict, GOOD);
+    assert_eq!(status, 200, "{before}");
+    let csv = cloud.session.ok("bucket get training_data/event_data_2025_pga_14.csv");
+    let poisons = [
+        ("training_data/poison.csv", csv.replacen(",291.", ",far,", 1)),
+        ("training_data/cut.csv", csv.trim_end().to_owned()),
+        ("training_data/empty.csv", String::new()),
+        ("training_data/Kopie von a+b é.csv", csv.clone()),
+    ];
+    for (key, text) in &poisons {
+        cloud.session.file("bad.csv", text);
+        cloud.session.ok(&format!("bucket put '{key}' --from bad.csv"));
+        let answer = outcome(&train, &cloud.arrived(&[key]), "failed");
+        assert_eq!((&answer["exit"], &answer["arrived"]), (&json!(65), &json!(1)), "{key}: {answer}");
+        let name = key.trim_start_matches("training_data/");
+        let message = answer["message"].as_str().unwrap();
+        assert!(message.contains(name), "{key}: {message}");
+        assert_eq!(metric(&train, "Failures"), Some(1.0), "{key}");
+        assert_eq!(asked(&predict, GOOD), (200, before.clone()), "{key}");
+        cloud.session.ok(&format!("bucket rm '{key}'"));
+    }
+    assert_eq!(outcome(&train, "{}", "done")["approved"], approved);
+    // The same name without its rows twice is as good as any.
+    let other = csv.replace("2025,14,", "2025,99914,");
+    cloud.session.file("good.csv", &other);
+    let key = "training_data/Kopie von a+b é.csv";
+    cloud.session.ok(&format!("bucket put '{key}' --from good.csv"));
+    let answer = outcome(&train, &cloud.arrived(&[key]), "done");
+    assert_ne!(answer["approved"]["key"], approved["key"], "{answer}");
+    let (_, after) = asked(&predict, GOOD);
+    assert_ne!(after, before, "the pointer has moved");
+}
+
+const GOOD: &str = r#"{"sg_total":2.1,"driving_dist":291.4,"driving_acc":0.64,"gir":0.72,"scrambling":0.6,"prox_rgh":41.2,"prox_fw":29.8,"great_shots":4,"poor_shots":2}"#;
+
+/// API Gateway's event with this body, and what comes back: status and body.
+#[track_caller]
+fn asked(predict: &Emulator, body: &str) -> (u64, String) {
+    let mut event: Value =
+        serde_json::from_str(include_str!("../../fixtures/lambda/api_request.json")).unwrap();
+    event["body"] = json!(body);
+    ask(predict, &event)
+}
+
+#[track_caller]
+fn ask(predict: &Emulator, event: &Value) -> (u64, String) {
+    let answer = answered(&predict.invoke(&event.to_string()), predict);
+    assert_eq!(answer["headers"]["cache-control"], "no-store", "{answer}");
+    assert_eq!(answer["isBase64Encoded"], false, "{answer}");
+    (answer["statusCode"].as_u64().unwrap(), answer["body"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn the_api_answers_as_predictd_does() {
+    use base64::Engine;
+    let replay = Replay::start();
+    let cloud = cloud(&replay);
+    let fallback = cloud.session.path("fallback.json");
+    let model = "fixtures/models/fairway-model-1-ridge.json";
+    fs::copy(pipelines::repo().join(model), &fallback).unwrap();
+    let poll = ("FAIRWAY_POLL".to_owned(), "0.2".to_owned());
+    let patience = ("FAIRWAY_S3_MAX_WAIT".to_owned(), "1".to_owned());
+    let bare = cloud.start("predict", MINUTE, &[poll.clone(), patience.clone()]);
+    let fallback = ("FAIRWAY_FALLBACK_MODEL".to_owned(), fallback.display().to_string());
+    let predict = cloud.start("predict", MINUTE, &[poll, patience, fallback]);
+    // Before the first model there is none, or the package's.
+    let (status, problem) = asked(&bare, GOOD);
+    assert_eq!(status, 503, "{problem}");
+    let (status, first) = asked(&predict, GOOD);
+    assert_eq!(status, 200, "{first}");
+    assert_eq!(metric(&predict, "Stale"), Some(1.0));
+
+    outcome(&cloud.refresh(2 * MINUTE), SCHEDULE, "done");
+    outcome(&cloud.train(), "{}", "done");
+    thread::sleep(Duration::from_millis(300));
+    let (status, answer) = asked(&predict, GOOD);
+    assert_eq!(status, 200, "{answer}");
+    assert_ne!(answer, first, "the approved model has come");
+    assert_eq!(metric(&predict, "Stale"), Some(0.0));
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(asked(&bare, GOOD), (200, answer.clone()));
+
+    // As predictd answers, whatever is asked.
+    let server = pipelines::Served::start(&cloud.session);
+    for body in
+        [GOOD, &format!("[{GOOD},{GOOD}]"), "[]", "{}", "no json", "", r#"{"sg_total":"x"}"#, "\u{0}é"]
+    {
+        let (status, answer) = asked(&predict, body);
+        assert_eq!((status, answer), server.post(&cloud.session, body), "{body}");
+    }
+    // Some clients' bodies come in base64, and some ask for the model.
+    let mut event: Value =
+        serde_json::from_str(include_str!("../../fixtures/lambda/api_request.json")).unwrap();
+    event["body"] = json!(base64::engine::general_purpose::STANDARD.encode(GOOD));
+    event["isBase64Encoded"] = json!(true);
+    assert_eq!(ask(&predict, &event), (200, answer.clone()));
+    event["body"] = Value::Null;
+    event["resource"] = json!("/model");
+    event["httpMethod"] = json!("GET");
+    let (status, card) = ask(&predict, &event);
+    assert!(status == 200 && card.contains("training_range") || card.contains("\"min\""), "{card}");
+    // Somebody's mistake is no client's.
+    for odd in ["{}", "[]", r#"{"Records":[]}"#] {
+        assert!(predict.invoke(odd).failed, "{odd}");
+    }
+    // A rollback is followed, too: back to nothing new is only said.
+    cloud.session.run("registry rollback --reason test").expect(65);
+    assert_eq!(asked(&predict, GOOD), (200, answer));
+}
