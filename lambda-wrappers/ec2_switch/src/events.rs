@@ -9,8 +9,8 @@ use crate::settings::Place;
 pub(crate) enum Wake {
     /// Something was uploaded to be trained on: the runs' names.
     Work(Vec<String>),
-    /// A run has ended.
-    Result,
+    /// Runs have ended: their names.
+    Result(Vec<String>),
     /// Time has gone by.
     Watchdog,
     /// Nothing that concerns it.
@@ -40,8 +40,10 @@ pub(crate) fn wake(event: &Value, place: &Place) -> Outcome<Wake> {
     if !runs.is_empty() {
         return Ok(Wake::Work(runs));
     }
-    if keys.iter().any(|key| key.starts_with(OUTPUT) && key.ends_with(RESULT)) {
-        return Ok(Wake::Result);
+    let ended = keys.iter().filter_map(|key| key.strip_prefix(OUTPUT)?.strip_suffix(RESULT));
+    let ended: Vec<String> = ended.map(str::to_owned).collect();
+    if !ended.is_empty() {
+        return Ok(Wake::Result(ended));
     }
     Ok(Wake::Nothing("no input and no result has arrived"))
 }
@@ -75,7 +77,7 @@ mod tests {
         };
         assert_eq!(runs.len(), 1);
         assert!(runs[0].starts_with("march.csv-"), "{runs:?}");
-        assert_eq!(read(&["golf/output/march/result.json"]), Wake::Result);
+        assert_eq!(read(&["golf/output/march/result.json"]), Wake::Result(vec!["march".to_owned()]));
         assert!(matches!(read(&["golf/output/march/model.json", "input/x"]), Wake::Nothing(_)));
     }
 

@@ -52,8 +52,8 @@ async fn switch(call: Call) -> Outcome<Answer> {
             Ok(Answer::done(format!("{} sent to {}", manners::plural(runs.len() as u64, "run"), instance.id))
                 .with("runs", json!(runs)))
         }
-        Wake::Result => rest(amazon, &instance, &settings, "a result was written").await,
-        Wake::Watchdog => watch(amazon, &instance, &settings, &call).await,
+        Wake::Result(ended) => rest(amazon, &instance, &settings, &ended).await,
+        Wake::Watchdog => watch(amazon, &instance, &settings).await,
     }
 }
 
@@ -67,54 +67,56 @@ async fn work(amazon: &Amazon, instance: &Instance, settings: &Settings, run: &s
         }
         State::Starting => Err(later("it starts")),
         State::Stopping => Err(later("it is stopping, and can be started when it has stopped")),
-        State::Running if !runs::is_listening(amazon, &instance.id).await? => {
-            Err(later("it runs, and Systems Manager does not reach it yet"))
+        State::Running => {
+            // A message may come twice: a run that was sent is not sent again.
+            let told = runs::told(amazon, &instance.id).await?;
+            if told.iter().any(|told| told.name == run && told.was_taken()) {
+                return Ok(());
+            }
+            runs::send(amazon, &instance.id, settings, run).await
         }
-        // A message may come twice: a run that was sent is not sent again.
-        State::Running if runs::was_sent(amazon, &instance.id, run).await? => Ok(()),
-        State::Running => runs::send(amazon, &instance.id, settings, run).await,
     }
 }
 
-/// Stops the instance if nothing waits and nothing runs.
-async fn rest(amazon: &Amazon, instance: &Instance, settings: &Settings, why: &str) -> Outcome<Answer> {
+/// Stops the instance if nothing waits and nothing runs. `ended`: runs whose results are there; Systems Manager may not know yet.
+async fn rest(
+    amazon: &Amazon,
+    instance: &Instance,
+    settings: &Settings,
+    ended: &[String],
+) -> Outcome<Answer> {
     if instance.state != State::Running {
-        return Ok(Answer::done(format!("{why}; {} is {}", instance.id, instance.state.name())));
-    }
-    let waiting = queue::length(amazon, &settings.queue).await?;
-    let at_work = runs::at_work(amazon, &instance.id).await?;
-    if waiting > 0 || !at_work.is_empty() {
-        return Ok(Answer::done(format!(
-            "{why}; {} goes on: {waiting} waiting, {} at work",
-            instance.id,
-            at_work.len()
-        )));
-    }
-    instance.stop(amazon).await?;
-    Ok(Answer::done(format!("{why}; nothing waits: {} stops", instance.id)).with("stopped", true))
-}
-
-/// Ends runs that take too long, and stops an instance that idles: whose training died wrote no result.
-async fn watch(amazon: &Amazon, instance: &Instance, settings: &Settings, call: &Call) -> Outcome<Answer> {
-    if instance.state != State::Running || instance.age() < settings.idle {
         return Ok(Answer::done(format!("{} is {}", instance.id, instance.state.name())));
     }
-    let mut overdue = 0_u32;
-    for run in runs::at_work(amazon, &instance.id).await? {
-        if run.age() > settings.longest_run {
-            call.journal.error(&call.request, &format!("{}: at work for too long: cancelled", run.name));
-            runs::cancel(amazon, &instance.id, &run).await?;
-            overdue += 1;
-        }
+    let waiting = queue::length(amazon, &settings.queue).await?;
+    let told = runs::told(amazon, &instance.id).await?;
+    let at_work = told.iter().filter(|run| run.is_at_work() && !ended.contains(&run.name));
+    let (dead, alive): (Vec<_>, Vec<_>) =
+        at_work.partition(|run| run.age() > settings.longest_run + settings.idle);
+    if waiting > 0 || !alive.is_empty() {
+        let (id, alive) = (&instance.id, alive.len());
+        return Ok(Answer::done(format!("{id} goes on: {waiting} waiting, {alive} at work")));
     }
-    let newest = runs::newest_end(amazon, &instance.id).await?;
-    if newest.is_some_and(|age| age < settings.idle) {
-        return Ok(Answer::done(format!("{} has just ended a run", instance.id)));
+    instance.stop(amazon).await?;
+    if let Some(dead) = dead.first() {
+        // Systems Manager should have ended it: a person should know.
+        let words =
+            format!("{} stops, although run {} has not ended: it takes too long", instance.id, dead.name);
+        return Ok(Answer::failed(&Failure::new(Exit::Data, words)));
     }
-    let answer = rest(amazon, instance, settings, "the watchdog looked").await?;
-    if overdue == 0 {
-        return Ok(answer);
+    Ok(Answer::done(format!("nothing waits: {} stops", instance.id)).with("stopped", true))
+}
+
+/// Stops an instance that idles: whose training died wrote no result.
+async fn watch(amazon: &Amazon, instance: &Instance, settings: &Settings) -> Outcome<Answer> {
+    let told = runs::told(amazon, &instance.id).await?;
+    let newest = told.iter().filter(|run| !run.is_at_work()).map(runs::Run::age).min();
+    if instance.age() < settings.idle || newest.is_some_and(|age| age < settings.idle) {
+        return Ok(Answer::done(format!(
+            "{} is {}, and has not idled for long",
+            instance.id,
+            instance.state.name()
+        )));
     }
-    // A person should know.
-    Ok(Answer::failed(&Failure::new(Exit::Data, format!("{overdue} runs took too long and were cancelled"))))
+    rest(amazon, instance, settings, &[]).await
 }

@@ -16,7 +16,6 @@ const COMMENT: &str = "fairway run ";
 /// A run that the instance was told of.
 pub(crate) struct Run {
     pub(crate) name: String,
-    command: String,
     status: String,
     asked: Option<Timestamp>,
 }
@@ -27,17 +26,16 @@ impl Run {
         age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default()
     }
 
-    fn is_at_work(&self) -> bool {
+    /// Whether it is under way, as far as Systems Manager knows.
+    pub(crate) fn is_at_work(&self) -> bool {
         ["Pending", "InProgress", "Delayed", "Cancelling"].contains(&self.status.as_str())
     }
-}
 
-/// Whether Systems Manager's agent on the instance can be told anything.
-pub(crate) async fn is_listening(amazon: &Amazon, instance: &str) -> Outcome<bool> {
-    let asked = json!({"Filters": [{"Key": "InstanceIds", "Values": [instance]}]});
-    let answer = amazon.call(SYSTEMS, "DescribeInstanceInformation", &asked).await?;
-    let known = answer["InstanceInformationList"].as_array();
-    Ok(known.is_some_and(|known| known.iter().any(|one| one["PingStatus"] == "Online")))
+    /// Whether it need not be sent again: it is under way, or came to its end whatever that was. Systems Manager ends what takes too
+    /// long and says `TimedOut`; what was never delivered says so, too.
+    pub(crate) fn was_taken(&self) -> bool {
+        self.is_at_work() || ["Success", "Failed"].contains(&self.status.as_str())
+    }
 }
 
 /// Sends the bundle, the data's place and the command.
@@ -70,29 +68,8 @@ fn commands(settings: &Settings, run: &str) -> Vec<String> {
     ]
 }
 
-/// Whether the instance was told of this run.
-pub(crate) async fn was_sent(amazon: &Amazon, instance: &str, run: &str) -> Outcome<bool> {
-    Ok(told(amazon, instance).await?.iter().any(|told| told.name == run && told.status != "Failed"))
-}
-
-/// The runs that are under way.
-pub(crate) async fn at_work(amazon: &Amazon, instance: &str) -> Outcome<Vec<Run>> {
-    Ok(told(amazon, instance).await?.into_iter().filter(Run::is_at_work).collect())
-}
-
-/// How long ago the newest run was sent, if it is over.
-pub(crate) async fn newest_end(amazon: &Amazon, instance: &str) -> Outcome<Option<Duration>> {
-    let told = told(amazon, instance).await?;
-    Ok(told.iter().filter(|run| !run.is_at_work()).map(Run::age).min())
-}
-
-pub(crate) async fn cancel(amazon: &Amazon, instance: &str, run: &Run) -> Outcome {
-    let asked = json!({"CommandId": run.command, "InstanceIds": [instance]});
-    amazon.call(SYSTEMS, "CancelCommand", &asked).await.map(drop)
-}
-
 /// What the instance was told lately.
-async fn told(amazon: &Amazon, instance: &str) -> Outcome<Vec<Run>> {
+pub(crate) async fn told(amazon: &Amazon, instance: &str) -> Outcome<Vec<Run>> {
     let mut runs = Vec::new();
     let mut asked = json!({"InstanceId": instance, "MaxResults": 50});
     loop {
@@ -111,7 +88,6 @@ fn read(command: &Value) -> Option<Run> {
     let seconds = asked.as_f64().and_then(|seconds| Timestamp::from_millisecond((seconds * 1e3) as i64).ok());
     Some(Run {
         name: command["Comment"].as_str()?.strip_prefix(COMMENT)?.to_owned(),
-        command: command["CommandId"].as_str()?.to_owned(),
         status: command["Status"].as_str()?.to_owned(),
         asked: seconds.or_else(|| asked.as_str()?.parse().ok()),
     })

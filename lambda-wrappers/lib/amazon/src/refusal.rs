@@ -43,7 +43,9 @@ impl Refusal {
 
     fn exit(&self) -> Exit {
         let code = self.code.as_str();
+        // InvalidInstanceId is Systems Manager's word for an instance whose agent is not there yet.
         let busy = [
+            "InvalidInstanceId",
             "Throttl",
             "TooMany",
             "LimitExceeded",
