@@ -38,10 +38,11 @@ pub fn script(name: &str) -> String {
     repo().join("scripts/golf").join(name).display().to_string()
 }
 
-/// Where the built programs are: beside the tests that cargo built with them.
+/// Where the built programs are: beside the program that cargo built with them, or above the test.
 pub fn bin_dir() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let dir = test.parent().and_then(Path::parent).unwrap().to_owned();
+    let program = std::env::current_exe().unwrap();
+    let dir = program.parent().unwrap();
+    let dir = if dir.ends_with("deps") { dir.parent().unwrap() } else { dir }.to_owned();
     assert!(dir.join("clean").exists(), "build the programs first: cargo build --release --bins");
     dir
 }

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pipelines::{Cloud, PASSWORD, Replay, Session, bin_dir, script};
 use serde_json::{Value, json};
@@ -58,7 +58,11 @@ fn metric(emulator: &Emulator, name: &str) -> Option<f64> {
     let log = emulator.log();
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let described = lines.filter(|line| line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Fairway");
-    described.filter_map(|line| line[name].as_f64()).next_back()
+    let value = |line: Value| match name {
+        "_aws.Timestamp" => line["_aws"]["Timestamp"].as_f64(),
+        _ => line[name].as_f64(),
+    };
+    described.filter_map(value).next_back()
 }
 
 #[test]
@@ -464,4 +468,32 @@ fn the_api_answers_as_predictd_does() {
     // A rollback is followed, too: back to nothing new is only said.
     cloud.session.run("registry rollback --reason test").expect(65);
     assert_eq!(asked(&predict, GOOD), (200, answer));
+}
+
+/// Debian's package `faketime`.
+fn faketime() -> String {
+    let found = fs::read_dir("/usr/lib")
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path().join("faketime/libfaketime.so.1"));
+    let library = found.into_iter().find(|path| path.exists());
+    library.expect("install faketime (scripts/check does)").display().to_string()
+}
+
+#[test]
+fn a_clock_that_is_wrong_changes_nothing() {
+    let replay = Replay::start();
+    let shell = expected(&replay);
+    for skew in ["+20m", "-3h"] {
+        let mut cloud = cloud(&replay);
+        cloud.set("LD_PRELOAD", &faketime());
+        cloud.set("FAKETIME", skew);
+        outcome(&cloud.refresh(2 * MINUTE), SCHEDULE, "done");
+        let train = cloud.train();
+        outcome(&train, "{}", "done");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+        let theirs = metric(&train, "_aws.Timestamp").unwrap() / 1e3;
+        assert!((theirs - now).abs() > 900.0, "the clock was not changed");
+        assert_eq!(cloud.session.state(), shell.state(), "{skew}");
+    }
 }
