@@ -133,10 +133,14 @@ impl Cloud {
     }
 }
 
-/// The packages, laid out once a process from the programs that were built with the tests.
+/// The packages, unpacked: those in the folder FAIRWAY_PACKAGES, or laid out once a process from the programs that were built with the
+/// tests.
 pub fn packages() -> &'static Path {
-    static PACKAGES: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
+    static PACKAGES: OnceLock<(Option<TempDir>, PathBuf)> = OnceLock::new();
     let (_, folder) = PACKAGES.get_or_init(|| {
+        if let Some(folder) = std::env::var_os("FAIRWAY_PACKAGES") {
+            return (None, PathBuf::from(folder));
+        }
         let folder = tempfile::Builder::new().prefix("fairway-packages-").tempdir_in(bin_dir()).unwrap();
         let path = folder.path().join("packages");
         let output = Command::new(repo().join("scripts/aws/package"))
@@ -147,7 +151,7 @@ pub fn packages() -> &'static Path {
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        (folder, path)
+        (Some(folder), path)
     });
     folder
 }

@@ -88,11 +88,18 @@ impl Emulator {
         self.server.signal("KILL");
     }
 
+    /// How long the function took from its start until it asked for its first event, as the emulator measured it.
+    pub fn init_seconds(&self) -> Option<f64> {
+        let log = self.log();
+        let (_, rest) = log.split_once("INIT REPORT(durationMs: ")?;
+        Some(rest.split_once(')')?.0.parse::<f64>().ok()? / 1e3)
+    }
+
     /// Resident memory of the function itself, in bytes, without what it started.
     pub fn resident_bytes(&self) -> u64 {
         let status = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let function =
-            below(self.pid()).into_iter().map(status).find(|status| status.contains("Name:\tbootstrap"));
+        // The emulator's first child: a bootstrap, or what that became.
+        let function = below(self.pid()).into_iter().map(status).find(|status| !status.is_empty());
         let line = function.unwrap_or_default();
         let line =
             line.lines().find_map(|line| line.strip_prefix("VmRSS:").map(str::to_owned)).unwrap_or_default();
