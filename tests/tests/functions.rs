@@ -192,7 +192,7 @@ fn hops_end_when_nothing_is_stored_and_when_there_were_enough() {
     let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
     let replay = Replay::with(&folders, &["*:hang:1000"]);
     let mut cloud = cloud(&replay);
-    cloud.set("FAIRWAY_MAX_HOPS", "2");
+    cloud.set("FAIRWAY_MAX_HOPS", "1");
     let emulator = cloud.refresh(Duration::from_secs(16));
     let answers = until_done(&cloud, &emulator);
     assert_eq!(answers.len(), 2, "{answers:?}");
@@ -203,6 +203,27 @@ fn hops_end_when_nothing_is_stored_and_when_there_were_enough() {
     let answer = outcome(&cloud.refresh(MINUTE), SCHEDULE, "done");
     assert_eq!((&answer["stored"], &answer["goes_on"]), (&json!(0), &json!(false)), "{answer}");
     assert_eq!(cloud.dispatcher.next(), None);
+}
+
+#[test]
+fn the_next_run_knows_the_calls_of_the_last_minute_wherever_it_comes_to() {
+    let (_answers, folders) = many_calls();
+    let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
+    let replay = Replay::with(&folders, &["*:hang:700"]);
+    let mut cloud = cloud(&replay);
+    let answer = outcome(&cloud.refresh(Duration::from_secs(16)), SCHEDULE, "done");
+    let calls = replay.asked().len();
+    assert!(answer["goes_on"] == true && calls >= 5, "{calls} calls: {answer}");
+    let next = cloud.dispatcher.next().unwrap().event;
+    // Another machine, a budget that is used up, and no patience.
+    cloud.set("DATAGOLF_CALLS_PER_MINUTE", "5");
+    cloud.set("DATAGOLF_MAX_WAIT", "1s");
+    let reason = retried(&cloud.refresh(MINUTE), &next);
+    assert!(reason.starts_with("Exit69: "), "{reason}");
+    assert_eq!(replay.asked().len(), calls, "it did not ask");
+    // Who is not told asks.
+    cloud.refresh(MINUTE).invoke(SCHEDULE);
+    assert!(replay.asked().len() > calls);
 }
 
 #[test]
@@ -282,6 +303,11 @@ fn a_database_that_is_away_is_tried_again_and_rotated_secrets_are_noticed() {
     assert_eq!(metric(&emulator, "Retries"), Some(1.0));
     assert_eq!(metric(&emulator, "Failures"), Some(0.0));
     database.start();
+    // Whether all can be reached is told without changing anything, for one call.
+    let answer = outcome(&emulator, r#"{"probe": true}"#, "done");
+    assert_eq!(answer["message"], "bucket, database and DataGolf answer");
+    assert_eq!(replay.asked().len(), 1);
+    assert!(cloud.session.ok("db-query counts").ends_with("\n0,0,0,0,0\n"), "and nothing is stored");
     assert_eq!(outcome(&emulator, SCHEDULE, "done")["stored"], 41);
 
     // The same sandbox still knows the old password.

@@ -98,12 +98,15 @@ fn two_at_once_and_the_second_says_later() {
     let session = Session::golf(&replay);
     let refresh = script("refresh");
     let line = format!(
-        "{refresh} 2> first.txt & for i in $(seq 100); do [ -s golf.db-lease-refresh ] && break; sleep 0.05; done; \
+        "{refresh} > first.csv 2> first.txt & for i in $(seq 100); do [ -s golf.db-lease-refresh ] && break; sleep 0.05; done; \
          {refresh}; code=$?; wait %1; echo \"second $code first $?\""
     );
     let ran = session.run(&line);
     ran.expect(0).says("another refresh is at work (process");
     assert_eq!(ran.stdout.trim(), "second 69 first 0");
+    // What the first one came to.
+    let counts = "events,with_rounds,rounds,unfetched,unexported\n44,0,0,44,0\n44,41,16379,0,0\n";
+    assert_eq!(session.read("first.csv"), counts);
     assert_eq!(number(&session, ROUNDS), 16_379);
 }
 

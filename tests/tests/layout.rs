@@ -63,6 +63,22 @@ fn one_door_to_each_outside() {
 }
 
 #[test]
+fn functions_are_thin() {
+    // What they do is in the programs that their scripts start; the one that scores itself is predictd without sockets.
+    let work = [&SQL[..], &["store", "aws-sdk-s3", "smartcore", "nalgebra", "rows", "wire"]].concat();
+    for function in ["get_new_eventlist_events", "train_model", "ec2_switch"] {
+        assert_eq!(links(function, &work), [""; 0], "{function}");
+    }
+    assert!(!links("predict_function", &["predictd"]).is_empty());
+    assert_eq!(links("predict_function", &["aws-sdk-s3", "reqwest", "amazon"]), [""; 0]);
+    assert_eq!(links("train_model", &HTTP[..1]), [""; 0], "it asks nobody itself");
+    let lines = |path: &str| read(path).lines().count();
+    for path in files(".rs").iter().filter(|path| path.starts_with("lambda-wrappers/")) {
+        assert!(lines(path) < 250, "{path} is not thin");
+    }
+}
+
+#[test]
 fn only_the_users_of_buckets_link_s3_and_only_when_asked() {
     let with_s3 = ["--features", "s3"];
     let users = ["store", "bucket", "registry", "predictd"];

@@ -64,7 +64,7 @@ fn two_at_once_and_the_second_says_later() {
     let session = Session::production(&replay, MariaDb::shared(), Seaweed::shared());
     let refresh = script("refresh");
     let ran = session.run(&format!(
-        "{refresh} 2> first.txt & sleep 1; {refresh}; code=$?; wait %1; echo \"second $code first $?\""
+        "{refresh} > first.csv 2> first.txt & sleep 1; {refresh}; code=$?; wait %1; echo \"second $code first $?\""
     ));
     ran.expect(0).says("another refresh is at work");
     assert_eq!(ran.stdout.trim(), "second 69 first 0");

@@ -8,15 +8,16 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use amazon::Amazon;
-use function::{Answer, Call, Ran, Script, Secrets, Unit, Verdict};
+use function::{Answer, Call, Ran, Script, Unit, Verdict};
 use jiff::Timestamp;
 use manners::{Exit, Outcome};
+use secrets::Secrets;
 use serde_json::json;
 
 use counts::Counts;
 use handover::Handover;
 
-/// Most runs that follow from one start.
+/// How often runs that follow from one start may start a further one.
 const MAX_HOPS: u64 = 10;
 
 /// So much of the time may go by until the last call to DataGolf starts; the rest is for storing and exporting.
@@ -65,7 +66,7 @@ async fn refresh(call: Call) -> Outcome<Answer> {
     // Events that the archive does not have must not loop: who stored nothing does not go on. Lambda itself repeats what failed
     // and may pass.
     let goes_on =
-        more && counts.stored > 0 && handover.hop + 1 < max_hops()? && answer.verdict() != Verdict::Later;
+        more && counts.stored > 0 && handover.hop < max_hops()? && answer.verdict() != Verdict::Later;
     if goes_on {
         let next = handover.next();
         secrets.amazon().invoke_later(&call.function, &next).await?;
@@ -101,5 +102,5 @@ async fn attempt(call: &Call, script: &str, secrets: &[(String, String)]) -> Out
 }
 
 fn max_hops() -> Outcome<u64> {
-    Ok(manners::variable("FAIRWAY_MAX_HOPS", "a number of runs")?.unwrap_or(MAX_HOPS))
+    Ok(manners::variable("FAIRWAY_MAX_HOPS", "a whole number")?.unwrap_or(MAX_HOPS))
 }

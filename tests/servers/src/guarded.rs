@@ -64,7 +64,8 @@ impl Guarded {
 
     /// Sends a signal by name, like `TERM`.
     pub fn signal(&self, name: &str) {
-        let _ = Command::new("kill").arg(format!("-{name}")).arg(self.pid.to_string()).status();
+        let mut kill = Command::new("kill");
+        let _ = kill.arg(format!("-{name}")).arg(self.pid.to_string()).stderr(Stdio::null()).status();
     }
 
     /// Waits until `is_ready`; fails with `what` and the log when the server ends before that, or takes a minute.

@@ -215,6 +215,16 @@ fn a_deadline_stops_between_events() {
         .run(&format!("dg-fetch rounds {THREE} --deadline 0s"))
         .expect(0)
         .says("stopped at the deadline, 3 left");
+    // Or at an instant, which several programs share.
+    session
+        .run(&format!("dg-fetch rounds {THREE} --deadline 2020-01-01T00:00:00Z"))
+        .expect(0)
+        .says("stopped at the deadline, 3 left");
+    session.run(&format!("dg-fetch rounds {THREE} --deadline 2099-01-01T00:00:00Z > /dev/null")).expect(0);
+    session
+        .run(&format!("dg-fetch rounds {THREE} --deadline soon"))
+        .expect(2)
+        .says("like 12m nor an instant");
 }
 
 #[test]

@@ -101,6 +101,35 @@ fn running_out_of_file_descriptors_is_not_the_end() {
 }
 
 #[test]
+fn its_health_is_asked_by_the_program_itself() {
+    let mut server = Server::of(&model(0.31), &[]);
+    let address = server.address.to_string();
+    let ask = |address: &str| command(&["--healthy", "--listen", address]).output().unwrap();
+    let healthy = ask(&address);
+    assert!(healthy.status.success() && healthy.stderr.is_empty(), "{healthy:?}");
+    // Whoever listens on all addresses is asked on loopback.
+    let port = address.rsplit(':').next().unwrap();
+    assert!(ask(&format!("0.0.0.0:{port}")).status.success());
+    server.signal("TERM");
+    server.wait();
+    let (code, words) = refused(&["--healthy", "--listen", &address]);
+    assert_eq!(code, 69, "{words}");
+    assert!(words.contains("/healthz"), "{words}");
+    // Something else that answers there, and something that never does.
+    for (answer, reason) in [(&b"HTTP/1.1 404 Not Found\r\n\r\n"[..], "404"), (b"", "")] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let other = std::thread::spawn(move || {
+            let (mut client, _) = listener.accept().unwrap();
+            client.write_all(answer).unwrap();
+        });
+        let (code, words) = refused(&["--healthy", "--listen", &address]);
+        assert!(code == 69 && words.contains(reason), "{code}: {words}");
+        other.join().unwrap();
+    }
+}
+
+#[test]
 fn sigterm_finishes_what_it_accepted() {
     for signal in ["TERM", "INT"] {
         let mut server = Server::of(&model(0.3), &["--poll", "3600"]);

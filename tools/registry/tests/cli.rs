@@ -108,12 +108,17 @@ fn a_late_run_does_not_undo_a_later_one() {
 fn a_rollback_holds_until_it_is_released() {
     let session = session();
     session.run("registry rollback --reason x").expect(65).says("no model before the approved one");
+    session.run("registry approved").expect(1).says("no model is approved yet");
     session.ok("registry promote --from a.json");
     let first = approved(&session);
     session.run("registry rollback --reason x").expect(65);
     session.ok("registry promote --from b.json");
     session.run("registry rollback --reason 'odd answers'").expect(0).says("is the approved model again");
     assert_eq!(approved(&session), first);
+    // For programs: who, since when, and whether it is held.
+    let line = session.ok("registry approved");
+    assert!(line.starts_with(&format!("{{\"key\":\"{first}\",\"sha256\":\"")), "{line}");
+    assert!(line.ends_with("\"since\":\"2026-01-06T12:00:00Z\",\"hold\":\"odd answers\"}\n"), "{line}");
     session
         .run("registry promote --from c.json")
         .expect(1)

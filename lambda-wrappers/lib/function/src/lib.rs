@@ -5,7 +5,6 @@ mod call;
 mod journal;
 mod place;
 mod script;
-mod secrets;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,7 +17,6 @@ pub use call::Call;
 pub use journal::{Journal, Unit};
 pub use place::Place;
 pub use script::{Ran, Script};
-pub use secrets::Secrets;
 
 /// Serves one event after the other until Lambda ends the process. An error is what Lambda shall try again.
 pub fn serve<F>(name: &'static str, body: impl Fn(Call) -> F) -> ExitCode
