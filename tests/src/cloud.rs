@@ -112,8 +112,19 @@ impl Cloud {
 
     /// Any function.
     pub fn start(&self, name: &str, time: Duration, more: &[(String, String)]) -> Emulator {
+        self.start_of(&packages().join(name), name, time, more)
+    }
+
+    /// The same of another package.
+    pub fn start_of(
+        &self,
+        package: &Path,
+        name: &str,
+        time: Duration,
+        more: &[(String, String)],
+    ) -> Emulator {
         let variables: Vec<_> = self.variables.iter().chain(more).cloned().collect();
-        Emulator::start(&packages().join(name), name, time, &variables)
+        Emulator::start(package, name, time, &variables)
     }
 
     /// A queue's event with S3's notifications of these keys, as they are in the bucket with its prefix.

@@ -4,10 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use pipelines::{Cloud, PASSWORD, Replay, Session, bin_dir, script};
+use pipelines::{Cloud, PASSWORD, Replay, Session, bin_dir, packages, script};
 use serde_json::{Value, json};
 use servers::{Emulator, Fault, Invoked, MariaDb, Seaweed, Trouble};
 
@@ -249,6 +250,30 @@ fn a_run_stops_before_lambda_would_stop_it_in_the_middle_of_an_event() {
 }
 
 #[test]
+fn what_a_script_leaves_running_ends_with_it() {
+    let replay = Replay::start();
+    let cloud = cloud(&replay);
+    // The package with another script that leaves a stage behind, its pipes closed.
+    let package = cloud.session.path("package");
+    cloud.session.ok(&format!(
+        "mkdir -p package/pipeline; cp -r {}/bootstrap package",
+        packages().join("train_model").display()
+    ));
+    let script = cloud.session.file(
+        "package/pipeline/train",
+        "#!/bin/bash\n(trap '' TERM; exec sleep 1000) > /dev/null 2>&1 &\necho $! > \"$LEFT\"\n",
+    );
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let left = cloud.session.path("left");
+    let train =
+        cloud.start_of(&package, "train_model", MINUTE, &[("LEFT".to_owned(), left.display().to_string())]);
+    outcome(&train, "{}", "done");
+    let pid = fs::read_to_string(&left).unwrap();
+    let state = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z "), "{state}");
+}
+
+#[test]
 fn functions_killed_at_any_moment_are_repaired_by_their_next_run() {
     let replay = Replay::start();
     let shell = expected(&replay).state();
@@ -461,6 +486,11 @@ fn the_api_answers_as_predictd_does() {
     let (status, first) = asked(&predict, GOOD);
     assert_eq!(status, 200, "{first}");
     assert_eq!(metric(&predict, "Stale"), Some(1.0));
+    for odd in ["soon", "-1"] {
+        let odd = cloud.start("predict", MINUTE, &[("FAIRWAY_POLL".to_owned(), odd.to_owned())]);
+        assert_eq!(asked(&odd, GOOD).0, 503);
+        assert!(odd.log().contains("not a number of seconds"), "{}", odd.log());
+    }
 
     outcome(&cloud.refresh(2 * MINUTE), SCHEDULE, "done");
     outcome(&cloud.train(), "{}", "done");

@@ -10,7 +10,6 @@ mod runs;
 mod settings;
 
 use std::process::ExitCode;
-use std::sync::OnceLock;
 
 use amazon::Amazon;
 use function::{Answer, Call};
@@ -26,20 +25,9 @@ pub fn serve() -> ExitCode {
     function::judge("ec2_switch", switch)
 }
 
-fn amazon() -> Outcome<&'static Amazon> {
-    static AMAZON: OnceLock<Amazon> = OnceLock::new();
-    match AMAZON.get() {
-        Some(amazon) => Ok(amazon),
-        None => {
-            let amazon = Amazon::from_env()?;
-            Ok(AMAZON.get_or_init(|| amazon))
-        }
-    }
-}
-
 async fn switch(call: Call) -> Outcome<Answer> {
     let settings = Settings::from_env()?;
-    let amazon = amazon()?;
+    let amazon = Amazon::shared()?;
     let instance = Instance::find(amazon, &settings.tag).await?;
     match events::wake(&call.event, &settings.place)? {
         Wake::Nothing(why) => Ok(Answer::skipped(why)),
@@ -90,18 +78,16 @@ async fn rest(
     }
     let waiting = queue::length(amazon, &settings.queue).await?;
     let told = runs::told(amazon, &instance.id).await?;
-    let at_work = told.iter().filter(|run| run.is_at_work() && !ended.contains(&run.name));
-    let (dead, alive): (Vec<_>, Vec<_>) =
-        at_work.partition(|run| run.age() > settings.longest_run + settings.idle);
-    if waiting > 0 || !alive.is_empty() {
-        let (id, alive) = (&instance.id, alive.len());
-        return Ok(Answer::done(format!("{id} goes on: {waiting} waiting, {alive} at work")));
+    let (overdue, at_work) = runs::at_work(&told, ended, settings.longest_run + settings.idle);
+    if waiting > 0 || !at_work.is_empty() {
+        let (id, at_work) = (&instance.id, at_work.len());
+        return Ok(Answer::done(format!("{id} goes on: {waiting} waiting, {at_work} at work")));
     }
     instance.stop(amazon).await?;
-    if let Some(dead) = dead.first() {
+    if let Some(overdue) = overdue.first() {
         // Systems Manager should have ended it: a person should know.
         let words =
-            format!("{} stops, although run {} has not ended: it takes too long", instance.id, dead.name);
+            format!("{} stops, although run {} has not ended: it takes too long", instance.id, overdue.name);
         return Ok(Answer::failed(&Failure::new(Exit::Data, words)));
     }
     Ok(Answer::done(format!("nothing waits: {} stops", instance.id)).with("stopped", true))

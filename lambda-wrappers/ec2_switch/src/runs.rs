@@ -68,6 +68,16 @@ fn commands(settings: &Settings, run: &str) -> Vec<String> {
     ]
 }
 
+/// The runs under way: those that take longer than any may, and the others. Systems Manager learns late of those that `ended` names.
+pub(crate) fn at_work<'a>(
+    told: &'a [Run],
+    ended: &[String],
+    longest: Duration,
+) -> (Vec<&'a Run>, Vec<&'a Run>) {
+    let at_work = told.iter().filter(|run| run.is_at_work() && !ended.contains(&run.name));
+    at_work.partition(|run| run.age() > longest)
+}
+
 /// What the instance was told lately.
 pub(crate) async fn told(amazon: &Amazon, instance: &str) -> Outcome<Vec<Run>> {
     let mut runs = Vec::new();
@@ -91,4 +101,51 @@ fn read(command: &Value) -> Option<Run> {
         status: command["Status"].as_str()?.to_owned(),
         asked: seconds.or_else(|| asked.as_str()?.parse().ok()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    fn run(name: &str, status: &str, hours_ago: u64) -> Run {
+        let asked = (Timestamp::now() - HOUR * u32::try_from(hours_ago).unwrap()).as_second() as f64 + 0.5;
+        let comment = format!("{COMMENT}{name}");
+        read(&json!({"Comment": comment, "Status": status, "RequestedDateTime": asked})).unwrap()
+    }
+
+    fn names(runs: &[&Run]) -> Vec<String> {
+        runs.iter().map(|run| run.name.clone()).collect()
+    }
+
+    #[test]
+    fn what_has_ended_or_takes_too_long_keeps_nothing_running() {
+        let told = [
+            run("done", "Success", 1),
+            run("late", "InProgress", 1),
+            run("long", "InProgress", 9),
+            run("new", "Pending", 0),
+            run("lost", "TimedOut", 9),
+        ];
+        let (overdue, at_work) = super::at_work(&told, &["late".to_owned()], HOUR * 5);
+        assert_eq!((names(&overdue), names(&at_work)), (vec!["long".to_owned()], vec!["new".to_owned()]));
+        let (_, at_work) = super::at_work(&told, &[], HOUR * 5);
+        assert_eq!(names(&at_work), ["late", "new"]);
+    }
+
+    #[test]
+    fn what_was_never_delivered_is_sent_again_and_what_failed_is_not() {
+        let taken = |status| run("x", status, 0).was_taken();
+        assert!(["Pending", "InProgress", "Delayed", "Success", "Failed"].into_iter().all(taken));
+        assert!(!["TimedOut", "Cancelled", "Undeliverable"].into_iter().any(taken));
+    }
+
+    #[test]
+    fn commands_of_others_are_no_runs() {
+        assert!(read(&json!({"Comment": "apt upgrade", "Status": "InProgress"})).is_none());
+        assert!(read(&json!({"Status": "InProgress"})).is_none());
+        let text = json!({"Comment": "fairway run x", "Status": "Success", "RequestedDateTime": "2026-03-01T10:00:00Z"});
+        assert!(read(&text).unwrap().age() > HOUR);
+    }
 }

@@ -31,13 +31,8 @@ pub fn serve() -> ExitCode {
 /// Between invocations only the secrets are kept.
 fn secrets() -> Outcome<&'static Secrets> {
     static SECRETS: OnceLock<Secrets> = OnceLock::new();
-    match SECRETS.get() {
-        Some(secrets) => Ok(secrets),
-        None => {
-            let amazon = Amazon::from_env()?;
-            Ok(SECRETS.get_or_init(|| Secrets::new(amazon)))
-        }
-    }
+    let amazon = Amazon::shared()?;
+    Ok(SECRETS.get_or_init(|| Secrets::new(amazon)))
 }
 
 async fn refresh(call: Call) -> Outcome<Answer> {
@@ -69,7 +64,7 @@ async fn refresh(call: Call) -> Outcome<Answer> {
         more && counts.stored > 0 && handover.hop < max_hops()? && answer.verdict() != Verdict::Later;
     if goes_on {
         let next = handover.next();
-        secrets.amazon().invoke_later(&call.function, &next).await?;
+        Amazon::shared()?.invoke_later(&call.function, &next).await?;
         call.say(&format!(
             "started hop {} for the {} events that are left",
             handover.hop + 1,

@@ -5,7 +5,6 @@ mod model;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use function::{Call, Unit};
 use lambda_runtime::Diagnostic;
@@ -55,6 +54,3 @@ async fn served(call: &Call, supplied: Arc<Mutex<Supplied>>) -> Arc<Served> {
         Arc::new(Served { loaded: None, trouble: Some(trouble) })
     })
 }
-
-/// Seconds between looks for a newer model, and the seconds they are when nobody says.
-pub(crate) const POLL: (&str, Duration) = ("FAIRWAY_POLL", Duration::from_secs(10));

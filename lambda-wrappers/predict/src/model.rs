@@ -7,12 +7,14 @@ use artifact::Model;
 use manners::{Failure, IoContext, Outcome, say};
 use predictd::{Loaded, Served, Source, Supply};
 
-use crate::POLL;
+/// Time between looks for a newer model when nobody says.
+const POLL: Duration = Duration::from_secs(10);
 
 /// The model as it was last seen, kept between invocations.
 #[derive(Default)]
 pub(crate) struct Supplied {
     supply: Option<Supply>,
+    poll: Option<Duration>,
     fallback: Option<Arc<Loaded>>,
     seen: Option<(Instant, Arc<Served>)>,
 }
@@ -21,7 +23,7 @@ impl Supplied {
     /// The model to serve now, looked for if the last look is old.
     pub(crate) fn look(&mut self) -> Arc<Served> {
         let before = match self.seen.take() {
-            Some((when, served)) if when.elapsed() < poll() => {
+            Some((when, served)) if when.elapsed() < self.poll.unwrap_or(POLL) => {
                 return Arc::clone(&self.seen.insert((when, served)).1);
             }
             seen => seen.and_then(|(_, served)| served.trouble.clone()),
@@ -46,6 +48,7 @@ impl Supplied {
     }
 
     fn open(&mut self) -> Outcome<Served> {
+        self.poll = poll()?;
         let url = env::var("FAIRWAY_BUCKET")
             .map_err(|_| Failure::config("FAIRWAY_BUCKET is not set: the bucket, like s3://name"))?;
         let supply = Supply::open(Source::Bucket(url))?;
@@ -82,8 +85,9 @@ fn fallback() -> Outcome<Option<Loaded>> {
     Ok(Some(Loaded::new(Model::parse(&name, &bytes)?, None)))
 }
 
-fn poll() -> Duration {
-    let (name, usual) = POLL;
-    let seconds: Option<f64> = env::var(name).ok().and_then(|text| text.parse().ok());
-    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(usual)
+fn poll() -> Outcome<Option<Duration>> {
+    let (name, wanted) = ("FAIRWAY_POLL", "a number of seconds");
+    let seconds: Option<f64> = manners::variable(name, wanted)?;
+    let bad = |seconds: f64| Failure::config(format!("{name}={seconds}: not {wanted}"));
+    seconds.map(|seconds| Duration::try_from_secs_f64(seconds).map_err(|_| bad(seconds))).transpose()
 }

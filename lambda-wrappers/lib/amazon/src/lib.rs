@@ -4,6 +4,7 @@ mod refusal;
 mod request;
 
 use std::env;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -70,8 +71,20 @@ const INSTANCES: Service =
 const EC2_VERSION: &str = "2016-11-15";
 
 impl Amazon {
+    /// The one of this process, kept between invocations.
+    pub fn shared() -> Outcome<&'static Amazon> {
+        static SHARED: OnceLock<Amazon> = OnceLock::new();
+        match SHARED.get() {
+            Some(amazon) => Ok(amazon),
+            None => {
+                let amazon = Amazon::from_env()?;
+                Ok(SHARED.get_or_init(|| amazon))
+            }
+        }
+    }
+
     /// Reads the environment; exit 77 without keys, 78 without a region.
-    pub fn from_env() -> Outcome<Amazon> {
+    fn from_env() -> Outcome<Amazon> {
         let filled = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let needed = |name: &str| {
             filled(name).ok_or_else(|| {

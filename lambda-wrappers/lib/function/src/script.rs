@@ -1,4 +1,5 @@
 use std::ffi::OsString;
+use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use manners::{Exit, Failure, IoContext, Outcome};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::{Call, Place};
 
@@ -80,65 +81,43 @@ impl<'a> Script<'a> {
             .process_group(0);
         let mut child =
             command.spawn().map_err(|error| Failure::config(format!("{}: {error}", path.display())))?;
-        let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        let ended = self.attend(&mut child).await;
-        if let Some(group) = group {
-            // Whoever it left running would be frozen with the sandbox, its locks held.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
+        let group = Group::of(&child);
+        let ended = self.attend(&mut child, &group).await;
+        // Whoever it left running would be frozen with the sandbox, its locks held.
+        group.signal(Signal::KILL);
         ended.place(path.display())
     }
 
-    async fn attend(&self, child: &mut Child) -> std::io::Result<Ran> {
-        let (out, words) = (child.stdout.take(), child.stderr.take());
-        let mut output = Vec::new();
-        let mut last_words = String::new();
+    async fn attend(&self, child: &mut Child, group: &Group) -> io::Result<Ran> {
         let left = self.call.left();
         let margin = MARGIN.min(left / 6);
         let (time, last_moments) = (left.saturating_sub(margin), margin / 3);
-        let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        let mut out_of_time = false;
-        let status: ExitStatus;
-        {
+        let (out, words) = (child.stdout.take(), child.stderr.take());
+        let mut output = Vec::new();
+        let mut last_words = String::new();
+        let status = {
+            // While it runs, for who writes into a full pipe waits.
             let listen = async {
                 tokio::join!(keep(out, &mut output), self.relay(words, &mut last_words));
             };
             tokio::pin!(listen);
-            let mut heard = false;
-            let end = sleep(time);
+            let end = group.wait(child, time, last_moments);
             tokio::pin!(end);
-            status = loop {
-                tokio::select! {
-                    status = child.wait() => break status?,
-                    () = &mut listen, if !heard => heard = true,
-                    () = &mut end, if !out_of_time => {
-                        out_of_time = true;
-                        if let Some(group) = group {
-                            let _ = kill_process_group(group, Signal::TERM);
-                        }
-                        // Not everybody listens to that.
-                        match timeout(last_moments, child.wait()).await {
-                            Ok(status) => break status?,
-                            Err(_) => {
-                                if let Some(group) = group {
-                                    let _ = kill_process_group(group, Signal::KILL);
-                                }
-                            }
-                        }
-                    }
+            tokio::select! {
+                status = &mut end => {
+                    // What it left running may hold the pipes open.
+                    let _ = timeout(last_moments, listen).await;
+                    status?
                 }
-            };
-            if !heard {
-                // What it left running may hold the pipes open.
-                let _ = timeout(last_moments, &mut listen).await;
+                () = &mut listen => end.await?,
             }
-        }
+        };
         let output = String::from_utf8_lossy(&output).into_owned();
-        if out_of_time {
+        let Some(status) = status else {
             let seconds = self.call.began.elapsed().as_secs();
             let last_words = format!("its time was up after {seconds} s; the next run goes on from there");
             return Ok(Ran { code: i32::from(Exit::Unavailable.code()), output, last_words });
-        }
+        };
         Ok(Ran { code: code(status), output, last_words })
     }
 
@@ -156,6 +135,41 @@ impl<'a> Script<'a> {
             *last_words = text;
             line.clear();
         }
+    }
+}
+
+/// A script and every stage that it starts, so that none is left behind.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Group {
+        Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)))
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.0 {
+            // One that has no process left is what was wanted.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+
+    /// How the script ended; none if its time was up and it was ended.
+    async fn wait(
+        &self,
+        child: &mut Child,
+        time: Duration,
+        last_moments: Duration,
+    ) -> io::Result<Option<ExitStatus>> {
+        if let Ok(status) = timeout(time, child.wait()).await {
+            return status.map(Some);
+        }
+        self.signal(Signal::TERM);
+        // Not everybody listens to that.
+        if timeout(last_moments, child.wait()).await.is_err() {
+            self.signal(Signal::KILL);
+            child.wait().await?;
+        }
+        Ok(None)
     }
 }
 

@@ -21,19 +21,14 @@ const REMEMBERED: Duration = Duration::from_secs(300);
 
 /// Secrets of Secrets Manager, kept for a while. They are never printed.
 pub struct Secrets {
-    amazon: Amazon,
+    amazon: &'static Amazon,
     known: Mutex<BTreeMap<String, (Instant, String)>>,
 }
 
 impl Secrets {
     /// Nothing is asked yet.
-    pub fn new(amazon: Amazon) -> Secrets {
+    pub fn new(amazon: &'static Amazon) -> Secrets {
         Secrets { amazon, known: Mutex::new(BTreeMap::new()) }
-    }
-
-    /// What they were asked with.
-    pub fn amazon(&self) -> &Amazon {
-        &self.amazon
     }
 
     /// Forgets all: somebody was refused with what is known.
