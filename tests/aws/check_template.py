@@ -287,7 +287,7 @@ MUST = {
         ("secretsmanager:GetSecretValue", "<DataGolfSecret>"), ("secretsmanager:GetSecretValue", "DATABASE"),
         ("lambda:InvokeFunction", REFRESH_ARN), ("sqs:SendMessage", "<InvocationDeadLetters.Arn>"),
         ("s3:GetObject", B + "/training_data/a.csv"), ("s3:PutObject", B + "/training_data/a.csv"),
-        ("s3:DeleteObject", B + "/training_data/a.csv"), ("s3:ListBucket", B, {"s3:prefix": "training_data/"}), ("s3:ListBucket", B),
+        ("s3:ListBucket", B, {"s3:prefix": "training_data/"}), ("s3:ListBucket", B),
         ("ec2:CreateNetworkInterface", "*"), ("ec2:DescribeNetworkInterfaces", "*"), ("ec2:DeleteNetworkInterface", "*")],
     "TrainRole": [
         ("logs:PutLogEvents", "<TrainLogs.Arn>"), ("sqs:ReceiveMessage", "<TrainingQueue.Arn>"),
@@ -300,10 +300,10 @@ MUST = {
     "Ec2SwitchRole": [
         ("logs:PutLogEvents", "<Ec2SwitchLogs.Arn>"), ("ec2:DescribeInstances", "*"), ("ec2:StartInstances", INSTANCE, OURS),
         ("ec2:StopInstances", INSTANCE, OURS), ("ssm:SendCommand", f"arn:aws:ssm:{REGION}::document/AWS-RunShellScript"),
-        ("ssm:SendCommand", INSTANCE, OURS), ("ssm:ListCommands", "*"), ("ssm:CancelCommand", "*"),
-        ("ssm:DescribeInstanceInformation", "*"), ("sqs:ReceiveMessage", "<Ec2Queue.Arn>"), ("sqs:DeleteMessage", "<Ec2Queue.Arn>"),
+        ("ssm:SendCommand", INSTANCE, OURS), ("ssm:ListCommands", "*"),
+        ("sqs:ReceiveMessage", "<Ec2Queue.Arn>"), ("sqs:DeleteMessage", "<Ec2Queue.Arn>"),
         ("sqs:GetQueueAttributes", "<Ec2Queue.Arn>"), ("sqs:ReceiveMessage", "<Ec2ResultQueue.Arn>"),
-        ("sqs:DeleteMessage", "<Ec2ResultQueue.Arn>"), ("s3:PutObject", B + "/output/1/result.json")],
+        ("sqs:DeleteMessage", "<Ec2ResultQueue.Arn>")],
     "TrainerRole": [
         ("s3:GetObject", B + "/bundles/train_model.zip"), ("s3:GetObject", B + "/input/x"), ("s3:GetObject", B + "/training_data/a.csv"),
         ("s3:GetObject", B + "/models/latest_model.json"), ("s3:PutObject", B + "/models/latest_model.json"),
@@ -315,7 +315,7 @@ MUST = {
     "ScheduleRole": [("lambda:InvokeFunction", REFRESH_ARN), ("sqs:SendMessage", "<InvocationDeadLetters.Arn>")],
 }
 MUST_NOT = {
-    "RefreshRole": [("s3:PutObject", B + "/models/latest_model.json"), ("s3:ListBucket", B, {"s3:prefix": "models/"}),
+    "RefreshRole": [("s3:PutObject", B + "/models/latest_model.json"), ("s3:DeleteObject", B + "/training_data/a.csv"), ("s3:ListBucket", B, {"s3:prefix": "models/"}),
                     ("secretsmanager:GetSecretValue", "other"), ("lambda:InvokeFunction", REFRESH_ARN + "2"),
                     ("ec2:CreateNetworkInterface", "*", {"lambda:SourceFunctionArn": REFRESH_ARN})],
     "TrainRole": [("s3:PutObject", B + "/training_data/a.csv"), ("s3:PutObject", B + "/input/a"),
@@ -323,7 +323,8 @@ MUST_NOT = {
     "PredictRole": [("s3:PutObject", B + "/models/latest_model.json"), ("s3:GetObject", B + "/training_data/a.csv"),
                     ("secretsmanager:GetSecretValue", "<DataGolfSecret>")],
     "Ec2SwitchRole": [("ec2:StartInstances", INSTANCE), ("ec2:StopInstances", INSTANCE), ("ssm:SendCommand", INSTANCE),
-                      ("ec2:TerminateInstances", INSTANCE, OURS), ("s3:PutObject", B + "/input/x"), ("s3:PutObject", B + "/models/x")],
+                      ("ec2:TerminateInstances", INSTANCE, OURS), ("s3:PutObject", B + "/output/1/result.json"),
+                      ("ssm:CancelCommand", "*")],
     "TrainerRole": [("s3:PutObject", B + "/input/x"), ("s3:PutObject", B + "/bundles/x"), ("s3:PutObject", B + "/training_data/a.csv")],
     "ServerRole": [("s3:PutObject", B + "/models/latest_model.json"), ("s3:GetObject", B + "/training_data/a.csv"),
                    ("cloudwatch:PutMetricData", "*"), ("ecr:PutImage", "<Repository.Arn>")],
@@ -370,8 +371,8 @@ def prohibitions(view):
 # Calls that know no narrower resource.
 ANYWHERE = {
     "ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets", "ec2:DeleteNetworkInterface",
-    "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses", "ec2:DescribeInstances", "ssm:DescribeInstanceInformation",
-    "ssm:ListCommands", "ssm:CancelCommand", "ecr:GetAuthorizationToken", "cloudwatch:PutMetricData",
+    "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses", "ec2:DescribeInstances",
+    "ssm:ListCommands", "ecr:GetAuthorizationToken", "cloudwatch:PutMetricData",
 }
 MANAGED = {"AmazonSSMManagedInstanceCore", "AmazonAPIGatewayPushToCloudWatchLogs"}
 
