@@ -34,6 +34,7 @@ SCENARIOS = {
     "defaults": {},
     "everything": {"Ec2Training": "yes", "ServerEnabled": "yes", "ServerImage": IMAGE, "AlarmEmail": "a@example.org"},
     "frugal": {"NatMode": "ipv6", "DatabaseSecretArn": SECRET, "Architecture": "x86_64", "TrainOnSchedule": "no",
+               "TrainOnArrival": "no",
                "TrainerInstanceType": "t3.small", "ServerInstanceType": "t3.micro", "ApiLogRole": "no"},
 }
 FUNCTIONS = {"Refresh": "get_new_eventlist_events", "Train": "train_model", "Predict": "predict", "Ec2Switch": "ec2_switch"}
@@ -305,7 +306,7 @@ MUST = {
         ("sqs:GetQueueAttributes", "<Ec2Queue.Arn>"), ("sqs:ReceiveMessage", "<Ec2ResultQueue.Arn>"),
         ("sqs:DeleteMessage", "<Ec2ResultQueue.Arn>")],
     "TrainerRole": [
-        ("s3:GetObject", B + "/bundles/train_model.zip"), ("s3:GetObject", B + "/input/x"), ("s3:GetObject", B + "/training_data/a.csv"),
+        ("s3:GetObject", B + "/bundles/train_model.zip"), ("s3:GetObject", B + "/training_data/a.csv"),
         ("s3:GetObject", B + "/models/latest_model.json"), ("s3:PutObject", B + "/models/latest_model.json"),
         ("s3:PutObject", B + "/output/1/result.json"), ("s3:ListBucket", B, {"s3:prefix": "training_data/"})],
     "ServerRole": [
@@ -325,7 +326,7 @@ MUST_NOT = {
     "Ec2SwitchRole": [("ec2:StartInstances", INSTANCE), ("ec2:StopInstances", INSTANCE), ("ssm:SendCommand", INSTANCE),
                       ("ec2:TerminateInstances", INSTANCE, OURS), ("s3:PutObject", B + "/output/1/result.json"),
                       ("ssm:CancelCommand", "*")],
-    "TrainerRole": [("s3:PutObject", B + "/input/x"), ("s3:PutObject", B + "/bundles/x"), ("s3:PutObject", B + "/training_data/a.csv")],
+    "TrainerRole": [("s3:GetObject", B + "/input/x"), ("s3:PutObject", B + "/input/x"), ("s3:PutObject", B + "/bundles/x"), ("s3:PutObject", B + "/training_data/a.csv")],
     "ServerRole": [("s3:PutObject", B + "/models/latest_model.json"), ("s3:GetObject", B + "/training_data/a.csv"),
                    ("cloudwatch:PutMetricData", "*"), ("ecr:PutImage", "<Repository.Arn>")],
     "ScheduleRole": [("lambda:InvokeFunction", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:predict")],
@@ -475,6 +476,7 @@ def notifications(view):
        ("not encrypted", put("TrainingQueue/Properties/SqsManagedSseEnabled", False), "defaults"),
        ("given up after one try", put("Ec2Queue/Properties/RedrivePolicy/maxReceiveCount", 1), "everything"),
        ("a training for each CSV", drop("Train/Properties/Events/NewData/Properties/MaximumBatchingWindowInSeconds"), "defaults"),
+       ("training although nobody wants it", drop("Train/Properties/Events/NewData/Properties/Enabled"), "frugal"),
        ("any number of trainings at once", drop("Train/Properties/Events/NewData/Properties/ScalingConfig"), "defaults"))
 def queues(view):
     wrong, functions, all_queues = [], view.of("AWS::Lambda::Function"), view.of("AWS::SQS::Queue")
@@ -496,6 +498,9 @@ def queues(view):
         if queue == "TrainingQueue" and (mapping.get("MaximumBatchingWindowInSeconds") != 300 or mapping.get("BatchSize") != 10000
                                          or mapping.get("ScalingConfig") != {"MaximumConcurrency": 2}):
             wrong.append(f"{name}: a backfill would train too often")
+        is_wanted = queue != "TrainingQueue" or view.conditions["TrainsOnArrival"]
+        if mapping.get("Enabled", True) is not is_wanted:
+            wrong.append(f"{name} is {'off' if is_wanted else 'on'}")
         if queue != "TrainingQueue" and mapping.get("BatchSize") != 1:
             wrong.append(f"{name}: not one piece of work at a time")
     return wrong
@@ -731,7 +736,7 @@ def parameters(view):
             wrong.append(f"{name} is used by nothing")
         if "Default" in p and p["Type"] == "String" and not accepts(view, name, str(p["Default"])):
             wrong.append(f"{name} refuses its own default")
-    safe = {"AllowedCidr": "127.0.0.1/32", "ServerEnabled": "no", "Ec2Training": "no", "NatMode": "nat", "TrainOnSchedule": "yes",
+    safe = {"AllowedCidr": "127.0.0.1/32", "ServerEnabled": "no", "Ec2Training": "no", "NatMode": "nat", "TrainOnArrival": "yes", "TrainOnSchedule": "yes",
             "DatabaseDeletionProtection": "true"}
     wrong += [f"{n} is {source['Parameters'][n]['Default']} by default" for n, v in safe.items() if str(source["Parameters"][n]["Default"]) != v]
     for name, value, good in [
@@ -956,7 +961,7 @@ def repository(view):
        ("no URL", lambda s: s["Outputs"].pop("ApiUrl"), "defaults"),
        ("no queue", lambda s: s["Outputs"].pop("Ec2QueueUrl"), "everything"))
 def outputs(view):
-    wanted = {"BucketName", "ApiUrl", "ApiKeyId", "Functions", "DataGolfSecretArn", "TrainingQueueUrl", "TrainingDeadLettersUrl",
+    wanted = {"BucketName", "ApiUrl", "ApiKeyId", "ApiUsagePlanId", "Functions", "DataGolfSecretArn", "TrainingQueueUrl", "TrainingDeadLettersUrl",
               "InvocationDeadLettersUrl", "RepositoryUri", "DatabaseSecretArn", "AlarmTopic"}
     if view.conditions["TrainsOnEc2"]:
         wanted |= {"Ec2QueueUrl", "Ec2DeadLettersUrl", "TrainerInstance"}
