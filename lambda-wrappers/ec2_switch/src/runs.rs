@@ -128,10 +128,10 @@ mod tests {
             run("new", "Pending", 0),
             run("lost", "TimedOut", 9),
         ];
-        let (overdue, at_work) = super::at_work(&told, &["late".to_owned()], HOUR * 5);
-        assert_eq!((names(&overdue), names(&at_work)), (vec!["long".to_owned()], vec!["new".to_owned()]));
-        let (_, at_work) = super::at_work(&told, &[], HOUR * 5);
-        assert_eq!(names(&at_work), ["late", "new"]);
+        let (overdue, going) = at_work(&told, &["late".to_owned()], HOUR * 5);
+        assert_eq!((names(&overdue), names(&going)), (vec!["long".to_owned()], vec!["new".to_owned()]));
+        let (_, going) = at_work(&told, &[], HOUR * 5);
+        assert_eq!(names(&going), ["late", "new"]);
     }
 
     #[test]

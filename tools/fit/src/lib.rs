@@ -1,14 +1,23 @@
 //! `fit`: a model from cleaned rows. Its README says what it promises.
 //!
-//! Read in this order: `training.rs` (rows in), `least_squares.rs` (numbers), `model.rs` (the file).
+//! Read in this order: `training.rs` (rows in), `prepare.rs` (what an algorithm sees), `engine.rs` (one algorithm), `search.rs` (which one),
+//! `model.rs` (the file).
 
+mod descent;
+mod engine;
+mod folds;
 mod key;
+mod leaks;
 mod least_squares;
+mod matrix;
 mod model;
+mod prepare;
 mod row_keys;
 mod scale;
+mod search;
 mod sides;
 mod training;
+mod trees;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -39,7 +48,7 @@ pub struct Args {
     /// What `bucket cat --manifest` recorded; checked against the input and kept in the model.
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
-    /// Fit this one of the recipe's candidates (default: the first).
+    /// Fit this one of the recipe's candidates (default: compare all, and take the simplest of the good ones).
     #[arg(long, value_name = "ALGORITHM")]
     candidate: Option<String>,
     /// Start of every random choice; part of the training key.
@@ -53,7 +62,8 @@ pub struct Args {
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
     let recipe: Recipe = manners::parse_file(&args.recipe)?;
-    let candidate = choose(&recipe, args.candidate.as_deref())?;
+    let candidates = wanted(&recipe, args.candidate.as_deref())?;
+    let only = args.candidate.as_deref();
     let manifest = match &args.manifest {
         None => None,
         Some(path) => {
@@ -66,26 +76,28 @@ pub fn run(args: Args) -> Outcome {
             // Read as for a fit: rows that cannot be fitted have no key.
             None => read(&args, &recipe, None)?.data_sha256,
         };
-        return send(&format!("{}\n", key::training_key(&data_sha256, &recipe, candidate, args.seed)));
+        return send(&format!("{}\n", key::training_key(&data_sha256, &recipe, only, args.seed)));
     }
     let training = read(&args, &recipe, manifest)?;
-    let model = model::fit(&recipe, candidate, args.seed, training)?;
+    let key = key::training_key(&training.data_sha256, &recipe, only, args.seed);
+    let model = model::fit(&recipe, &candidates, key, args.seed, training)?;
     send(&model.to_text()?)?;
     report(&model);
     Ok(())
 }
 
-fn choose<'a>(recipe: &'a Recipe, wanted: Option<&str>) -> Outcome<&'a Candidate> {
-    let mut candidates = recipe.candidates.iter();
-    let chosen = candidates.find(|candidate| wanted.is_none_or(|wanted| candidate.name() == wanted));
-    chosen.ok_or_else(|| {
+fn wanted<'a>(recipe: &'a Recipe, name: Option<&str>) -> Outcome<Vec<&'a Candidate>> {
+    let is_wanted = |candidate: &&Candidate| name.is_none_or(|name| candidate.name() == name);
+    let candidates: Vec<&Candidate> = recipe.candidates.iter().filter(is_wanted).collect();
+    if candidates.is_empty() {
         let names: Vec<&str> = recipe.candidates.iter().map(Candidate::name).collect();
-        Failure::usage(format!(
+        return Err(Failure::usage(format!(
             "--candidate {:?}: the recipe has {}",
-            wanted.unwrap_or_default(),
+            name.unwrap_or_default(),
             names.join(", ")
-        ))
-    })
+        )));
+    }
+    Ok(candidates)
 }
 
 fn read(args: &Args, recipe: &Recipe, manifest: Option<Manifest>) -> Outcome<Training> {
@@ -131,9 +143,10 @@ fn report(model: &Model) {
     }
 }
 
+/// What it is, with its settings.
 fn algorithm(model: &Model) -> String {
-    match &model.body().algorithm {
-        artifact::Algorithm::Linear { .. } => "linear".to_owned(),
-        artifact::Algorithm::Ridge { alpha, .. } => format!("ridge, alpha {alpha}"),
-    }
+    let body = model.body();
+    let chosen = body.comparison.as_ref().and_then(|comparison| comparison.candidates.get(comparison.chosen));
+    let settings = chosen.into_iter().flat_map(|chosen| &chosen.settings);
+    settings.fold(body.algorithm.name().to_owned(), |text, (name, value)| format!("{text}, {name} {value}"))
 }

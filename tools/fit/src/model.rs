@@ -1,14 +1,14 @@
 use artifact::{
-    Algorithm, Baseline, Body, Check, DataCard, Feature, Histogram, Measured, Model, RecipeCard, TargetCard,
-    Term,
+    Baseline, Body, Check, DataCard, Feature, Histogram, Measured, Model, RecipeCard, TargetCard,
 };
-use manners::{Failure, Outcome};
+use manners::{Failure, Outcome, say};
 use metrics::Scores;
 use recipe::{Candidate, Recipe};
 
-use crate::key::{MADE_BY, training_key};
-use crate::least_squares::{Fitted, linear, ridge};
+use crate::key::MADE_BY;
+use crate::matrix::Matrix;
 use crate::training::{Part, Training};
+use crate::{engine, leaks, prepare, search};
 
 /// How many rows with their predictions a model carries.
 const CHECK_ROWS: usize = 5;
@@ -16,37 +16,44 @@ const CHECK_ROWS: usize = 5;
 /// Histograms have up to this many bins, of about equal counts.
 const BINS: usize = 10;
 
-/// Fits one candidate and measures it on the rows that it did not see.
-pub(crate) fn fit(recipe: &Recipe, candidate: &Candidate, seed: u64, training: Training) -> Outcome<Model> {
-    let names = &recipe.features.columns;
-    let algorithm = match candidate {
-        Candidate::Linear {} => {
-            let Fitted { intercept, coefficients } = linear(&training.trained, names)?;
-            Algorithm::Linear { intercept, terms: terms(coefficients) }
-        }
-        Candidate::Ridge { alpha } => {
-            let Fitted { intercept, coefficients } = ridge(&training.trained, names, *alpha)?;
-            Algorithm::Ridge { alpha: *alpha, intercept, terms: terms(coefficients) }
-        }
-    };
-    let width = names.len();
+/// Chooses among the candidates, fits the one to all training rows, and measures it on those that it did not see.
+pub(crate) fn fit(
+    recipe: &Recipe,
+    candidates: &[&Candidate],
+    training_key: String,
+    seed: u64,
+    training: Training,
+) -> Outcome<Model> {
+    if training.trained.rows() == 0 {
+        return Err(Failure::data("there are no training rows"));
+    }
+    let (candidate, mut comparison) = search::choose(recipe, candidates, &training, seed)?;
+    comparison.warnings = leaks::warnings(recipe, &training, &comparison);
+    comparison.warnings.iter().for_each(|warning| say!("warning: {warning}"));
+    let preparation = prepare::learn(recipe, &training.trained, |_| true)?;
+    let names = prepare::names(recipe, &preparation);
+    let width = recipe.features.columns.len();
+    let matrix = Matrix::of(&training.trained, width, &preparation, |_| true);
+    let algorithm = engine::fit(&candidate, &matrix, &names, seed)?;
+    drop(matrix);
     let mut body = Body {
         recipe: RecipeCard {
             name: recipe.recipe.name.clone(),
             description: recipe.recipe.description.clone(),
             training_sections_sha256: fingerprint::of(recipe.training_sections()),
         },
-        training_key: training_key(&training.data_sha256, recipe, candidate, seed),
+        training_key,
         made_by: MADE_BY.to_owned(),
         task: recipe.target.task,
         target: target(recipe),
         features: features(recipe, &training.trained),
-        preparation: Vec::new(),
+        preparation,
         algorithm,
+        comparison: Some(comparison),
         split: recipe.split.clone(),
         metrics: measure(&training)?,
         histograms: (0..width).map(|feature| histogram(feature, width, &training.trained)).collect(),
-        checks: vec![Check { row: row(&training.trained, width, 0).to_vec(), prediction: 0.0 }],
+        checks: Vec::new(),
         data: DataCard {
             sha256: training.data_sha256,
             rows: (training.trained.rows() + training.held_out.rows()) as u64,
@@ -59,16 +66,12 @@ pub(crate) fn fit(recipe: &Recipe, candidate: &Candidate, seed: u64, training: T
     };
     // Measured with the very code that will predict.
     let scored = |part: &Part, body: &Body| {
-        Scores::of(&part.target, part.features.chunks_exact(width).map(|row| body.algorithm.predict(row)))
+        Scores::of(&part.target, part.features.chunks_exact(width).map(|row| body.predict(row)))
     };
     body.metrics.trained = scored(&training.trained, &body).ok_or_else(overflow)?;
     body.metrics.held_out = scored(&training.held_out, &body);
-    body.checks = checks(&training.trained, width, &body.algorithm);
+    body.checks = checks(&training.trained, width, &body);
     Model::seal(body)
-}
-
-fn terms(coefficients: Vec<f64>) -> Vec<Term> {
-    coefficients.into_iter().enumerate().map(|(feature, coefficient)| Term { feature, coefficient }).collect()
 }
 
 fn target(recipe: &Recipe) -> TargetCard {
@@ -86,6 +89,7 @@ fn features(recipe: &Recipe, trained: &Part) -> Vec<Feature> {
     let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); width];
     for row in trained.features.chunks_exact(width) {
         for ((min, max), x) in ranges.iter_mut().zip(row) {
+            // A null, which is NaN, moves neither.
             *min = min.min(*x);
             *max = max.max(*x);
         }
@@ -96,6 +100,7 @@ fn features(recipe: &Recipe, trained: &Part) -> Vec<Feature> {
             name: name.clone(),
             unit: column.and_then(|column| column.unit.clone()),
             description: column.and_then(|column| column.description.clone()),
+            nulls: recipe.prepare.get(name).is_some_and(|prepare| prepare.impute.is_some()),
             min,
             max,
         }
@@ -117,7 +122,8 @@ fn measure(training: &Training) -> Outcome<Measured> {
 
 /// Bins between the deciles of the training rows; equal deciles share a bin.
 fn histogram(feature: usize, width: usize, trained: &Part) -> Histogram {
-    let mut values: Vec<f64> = trained.features.iter().skip(feature).step_by(width).copied().collect();
+    let values = trained.features.iter().skip(feature).step_by(width).copied();
+    let mut values: Vec<f64> = values.filter(|value| !value.is_nan()).collect();
     values.sort_unstable_by(f64::total_cmp);
     let mut edges: Vec<f64> = (0..=BINS).map(|i| values[i * (values.len() - 1) / BINS]).collect();
     edges.dedup();
@@ -136,13 +142,13 @@ fn histogram(feature: usize, width: usize, trained: &Part) -> Histogram {
 }
 
 /// Rows from all over the training data, the first and the last among them.
-fn checks(trained: &Part, width: usize, algorithm: &Algorithm) -> Vec<Check> {
+fn checks(trained: &Part, width: usize, body: &Body) -> Vec<Check> {
     let last = trained.rows() - 1;
     let mut picked: Vec<usize> = (0..CHECK_ROWS).map(|i| i * last / (CHECK_ROWS - 1)).collect();
     picked.dedup();
     let check = |at: usize| {
         let row = row(trained, width, at).to_vec();
-        Check { prediction: algorithm.predict(&row), row }
+        Check { prediction: body.predict(&row), row }
     };
     picked.into_iter().map(check).collect()
 }

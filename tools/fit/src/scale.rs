@@ -1,6 +1,7 @@
 use manners::{Failure, Outcome};
 
-use crate::training::Part;
+use crate::least_squares::Fitted;
+use crate::matrix::Matrix;
 
 /// Mean and population standard deviation of each feature.
 #[derive(Debug)]
@@ -11,16 +12,16 @@ pub(crate) struct Scale {
 
 impl Scale {
     /// Measures the features; a constant one, and fewer rows than a fit needs, are failures (65).
-    pub(crate) fn of(part: &Part, names: &[String]) -> Outcome<Scale> {
-        let (rows, width) = (part.rows(), names.len());
+    pub(crate) fn of(matrix: &Matrix, names: &[String]) -> Outcome<Scale> {
+        let (rows, width) = (matrix.rows(), matrix.width);
         if rows < width + 2 {
             return Err(Failure::data(format!(
                 "{rows} training rows are too few for {width} features: at least {} are needed",
                 width + 2
             )));
         }
-        let means = column_means(part, width, |_, x| x);
-        let variances = column_means(part, width, |at, x| (x - means[at]) * (x - means[at]));
+        let means = column_means(matrix, |_, x| x);
+        let variances = column_means(matrix, |at, x| (x - means[at]) * (x - means[at]));
         let deviations: Vec<f64> = variances.into_iter().map(f64::sqrt).collect();
         for ((name, middle), deviation) in names.iter().zip(&means).zip(&deviations) {
             // Relative: the spread of a constant column is rounding.
@@ -34,6 +35,14 @@ impl Scale {
         Ok(Scale { means, deviations })
     }
 
+    /// Coefficients for the columns as they come, of those of standardised ones; `at_means` is the answer where every column has its mean.
+    pub(crate) fn unscaled(&self, at_means: f64, standard: &[f64]) -> Fitted {
+        let coefficients: Vec<f64> = standard.iter().zip(&self.deviations).map(|(c, d)| c / d).collect();
+        let intercept =
+            coefficients.iter().zip(&self.means).fold(at_means, |sum, (c, middle)| sum - c * middle);
+        Fitted { intercept, coefficients }
+    }
+
     /// A row with mean 0 and standard deviation 1 in every column.
     pub(crate) fn standardise(&self, row: &[f64], standard: &mut [f64]) {
         for (at, (x, standard)) in row.iter().zip(standard).enumerate() {
@@ -43,12 +52,12 @@ impl Scale {
 }
 
 /// The mean of `value(column, cell)` of each column: one way through the rows for all columns.
-fn column_means(part: &Part, width: usize, value: impl Fn(usize, f64) -> f64) -> Vec<f64> {
-    let mut sums = vec![0.0; width];
-    for row in part.features.chunks_exact(width) {
+fn column_means(matrix: &Matrix, value: impl Fn(usize, f64) -> f64) -> Vec<f64> {
+    let mut sums = vec![0.0; matrix.width];
+    for row in matrix.iter() {
         for (at, (sum, x)) in sums.iter_mut().zip(row).enumerate() {
             *sum += value(at, *x);
         }
     }
-    sums.into_iter().map(|sum| sum / part.rows() as f64).collect()
+    sums.into_iter().map(|sum| sum / matrix.rows() as f64).collect()
 }

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::io::Read;
 
 use manifest::Manifest;
@@ -23,13 +24,28 @@ pub(crate) struct Training {
     pub(crate) data_sha256: String,
     /// Where the rows came from.
     pub(crate) manifest: Option<Manifest>,
+    /// The groups of the trained rows.
+    pub(crate) groups: Vec<Group>,
 }
 
-/// Some rows: `features` is row-major, as wide as the recipe's feature list.
+/// Rows that stay together when candidates are compared.
+#[derive(Debug)]
+pub(crate) struct Group {
+    /// The part that it belongs to, by the recipe's rule.
+    pub(crate) part: u32,
+    /// The latest time among its rows; empty where the recipe has no order of time.
+    pub(crate) time: Vec<u8>,
+    /// How many there are.
+    pub(crate) rows: usize,
+}
+
+/// Some rows: `features` is row-major, as wide as the recipe's feature list; a null is NaN.
 #[derive(Debug, Default)]
 pub(crate) struct Part {
     pub(crate) features: Vec<f64>,
     pub(crate) target: Vec<f64>,
+    /// The number of each row's group, where candidates are compared by groups.
+    pub(crate) groups: Vec<u32>,
 }
 
 impl Part {
@@ -40,11 +56,51 @@ impl Part {
 
 /// Positions of a recipe's columns in the header.
 struct Columns<'a> {
-    features: Vec<(&'a str, usize)>,
+    features: Vec<(&'a str, usize, bool)>,
     target: (&'a str, usize),
     row_key: Vec<usize>,
     split: Vec<usize>,
+    group: Vec<usize>,
     time: Option<usize>,
+}
+
+/// The groups seen so far, by the cells that name them.
+#[derive(Default)]
+struct Groups {
+    numbers: HashMap<Vec<u8>, u32>,
+    groups: Vec<Group>,
+    key: Vec<u8>,
+}
+
+impl Groups {
+    /// The number of a row's group.
+    fn of(&mut self, recipe: &Recipe, row: &Row<'_>, columns: &Columns<'_>) -> u32 {
+        self.key.clear();
+        for &at in &columns.group {
+            self.key.extend_from_slice(row.cell(at));
+            self.key.push(0x1F);
+        }
+        let number = match self.numbers.get(&self.key) {
+            Some(&number) => number,
+            None => {
+                let cells = columns.group.iter().map(|&at| row.cell(at));
+                let part = recipe.split.part(cells, recipe.validation.folds);
+                let number = self.groups.len() as u32;
+                self.groups.push(Group { part, time: Vec::new(), rows: 0 });
+                self.numbers.insert(self.key.clone(), number);
+                number
+            }
+        };
+        let group = &mut self.groups[number as usize];
+        group.rows += 1;
+        if let Some(at) = columns.time.filter(|_| recipe.validation.by_time) {
+            let time = row.cell(at);
+            if group.time.as_slice() < time {
+                group.time = time.to_vec();
+            }
+        }
+        number
+    }
 }
 
 impl Training {
@@ -59,6 +115,7 @@ impl Training {
         let progress = manners::progress(manifest.map(|manifest| manifest.rows), "rows");
         let mut training = Training::default();
         let mut sides = Sides::new(&recipe.split);
+        let mut groups = Groups::default();
         let mut keys = RowKeys::default();
         let mut row_number = 0;
         while let Some(row) = table.next_row()? {
@@ -75,6 +132,10 @@ impl Training {
             let held_out = sides.holds_out(columns.split.iter().map(|&at| row.cell(at)));
             let part = if held_out { &mut training.held_out } else { &mut training.trained };
             columns.read(&row, part).map_err(|reason| Failure::data(format!("{}, {reason}", here())))?;
+            if !held_out {
+                let group = groups.of(recipe, &row, &columns);
+                training.trained.groups.push(group);
+            }
             if let Some(at) = columns.time {
                 let newest = training.newest.as_deref().map(str::as_bytes);
                 if newest.is_none_or(|newest| newest < row.cell(at)) {
@@ -85,6 +146,7 @@ impl Training {
             progress.advance(1);
         }
         training.groups_held_out = sides.groups_held_out();
+        training.groups = groups.groups;
         Ok(training)
     }
 }
@@ -94,18 +156,23 @@ impl<'a> Columns<'a> {
         let positions =
             |names: &[String]| names.iter().map(|name| table.require(name)).collect::<Outcome<Vec<_>>>();
         let named = |name: &'a String| Ok((name.as_str(), table.require(name)?));
+        // Whoever imputes takes nulls.
+        let nulls = |name: &str| recipe.prepare.get(name).is_some_and(|prepare| prepare.impute.is_some());
+        let feature = |name: &'a String| Ok((name.as_str(), table.require(name)?, nulls(name)));
         Ok(Columns {
-            features: recipe.features.columns.iter().map(named).collect::<Outcome<_>>()?,
+            features: recipe.features.columns.iter().map(feature).collect::<Outcome<_>>()?,
             target: named(&recipe.target.column)?,
             row_key: positions(&recipe.keys.row)?,
             split: positions(&recipe.split.by)?,
+            group: positions(recipe.validation_by())?,
             time: recipe.keys.time.as_ref().map(|name| table.require(name)).transpose()?,
         })
     }
 
     fn read(&self, row: &Row<'_>, part: &mut Part) -> Result<(), String> {
-        for &(name, at) in &self.features {
-            part.features.push(read_cell(row, name, at)?);
+        for &(name, at, nulls) in &self.features {
+            let is_null = nulls && row.cell(at).is_empty();
+            part.features.push(if is_null { f64::NAN } else { read_cell(row, name, at)? });
         }
         part.target.push(read_cell(row, self.target.0, self.target.1)?);
         Ok(())

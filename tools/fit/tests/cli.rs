@@ -58,7 +58,7 @@ fn nist_reference_sets_are_met_to_nine_digits() {
     for (name, powers) in [("longley", 0), ("norris", 1), ("wampler1", 5), ("wampler2", 5), ("wampler3", 5)] {
         let session = Session::new();
         nist(&session, name, powers);
-        let model = session.ok("fit --recipe r.toml data.csv");
+        let model = session.ok("fit --recipe r.toml --candidate linear data.csv");
         let certified = exact[name]["estimate"].as_array().unwrap();
         let found = coefficients(&model);
         assert_eq!(found.len(), certified.len());
@@ -88,11 +88,11 @@ fn ridge_solves_its_own_equations() {
 fn the_same_input_gives_the_same_bytes_and_the_key_says_so() {
     let session = Session::new();
     nist(&session, "longley", 0);
-    let model = session.ok("fit --recipe r.toml data.csv");
-    assert_eq!(model, session.ok("fit --recipe r.toml data.csv"));
-    let key = session.ok("fit --recipe r.toml --training-key data.csv");
+    let model = session.ok("fit --recipe r.toml --candidate linear data.csv");
+    assert_eq!(model, session.ok("fit --recipe r.toml --candidate linear data.csv"));
+    let key = session.ok("fit --recipe r.toml --candidate linear --training-key data.csv");
     assert!(model.contains(&format!("\"training_key\": \"{}\"", key.trim())));
-    for change in ["--seed 2", "--candidate ridge"] {
+    for change in ["--candidate linear --seed 2", "--candidate ridge", ""] {
         assert_ne!(
             key,
             session.ok(&format!("fit --recipe r.toml --training-key {change} data.csv")),
@@ -100,7 +100,7 @@ fn the_same_input_gives_the_same_bytes_and_the_key_says_so() {
         );
     }
     session.ok("sed -i 's/holdout = 0/holdout = 0.5/' r.toml");
-    assert_ne!(key, session.ok("fit --recipe r.toml --training-key data.csv"));
+    assert_ne!(key, session.ok("fit --recipe r.toml --candidate linear --training-key data.csv"));
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn held_out_rows_never_touch_the_model() {
     let line = |i: u64, y: f64| format!("{i},{y},{}\n", i % 17);
     let all: String = (0..200).map(|i| line(i, (i % 17) as f64 * 2.0 + (i % 5) as f64)).collect();
     session.file("data.csv", format!("row,y,x1\n{all}"));
-    session.ok("fit --recipe r.toml data.csv > whole.json");
+    session.ok("fit --recipe r.toml --candidate linear data.csv > whole.json");
     session.run("score --model whole.json --rows trained data.csv > trained.csv").expect(0);
     // The held-out rows, told by score's own rule, are spoiled: nothing that was fitted may move.
     let held_out = |i: u64| {
@@ -129,7 +129,7 @@ fn held_out_rows_never_touch_the_model() {
         .collect();
     assert!((30..90).contains(&spoiled_rows), "{spoiled_rows}");
     session.file("spoiled.csv", format!("row,y,x1\n{spoiled}"));
-    session.ok("fit --recipe r.toml spoiled.csv > spoiled.json");
+    session.ok("fit --recipe r.toml --candidate linear spoiled.csv > spoiled.json");
     assert_eq!(coefficients(&session.read("whole.json")), coefficients(&session.read("spoiled.json")));
 }
 
@@ -139,7 +139,7 @@ fn a_row_key_that_occurs_twice_is_named_at_both_places() {
     session.file("r.toml", recipe(&["x1".to_owned()], 0.0));
     session.file("data.csv", "row,y,x1\n0,1,0\n1,3,1\n2,5,2\n1,7,3\n4,9.2,4\n");
     session
-        .run("fit --recipe r.toml data.csv")
+        .run("fit --recipe r.toml --candidate linear data.csv")
         .expect(65)
         .says("data.csv: line 5 and data.csv: line 3 have the same row key (row)");
     // With a manifest the objects are named.
@@ -161,7 +161,7 @@ fn rows_that_the_manifest_does_not_describe_are_refused() {
     session.set("FAIRWAY_BUCKET", "data");
     nist(&session, "norris", 1);
     session.ok("bucket put t/a.csv --from data.csv; bucket cat t/ --manifest m > all.csv");
-    session.ok("fit --recipe r.toml --manifest m all.csv > model.json");
+    session.ok("fit --recipe r.toml --candidate linear --manifest m all.csv > model.json");
     assert!(session.read("model.json").contains("\"key\": \"a.csv\""));
     session.ok("sed -i '2s/,/,1/' all.csv");
     session
@@ -191,12 +191,15 @@ fn data_that_cannot_be_fitted_are_refused_with_a_remedy() {
         ("0,1,1,1\n1,2", "the last line lacks its newline"),
     ] {
         session.file("data.csv", format!("row,y,x1,x2\n{rows}"));
-        let ran = session.run("fit --recipe r.toml data.csv");
+        let ran = session.run("fit --recipe r.toml --candidate linear data.csv");
         ran.expect(65).says(words);
         assert_eq!(ran.stdout, "", "nothing that looks like a model");
     }
     session.file("data.csv", "row,y,x1\n");
-    session.run("fit --recipe r.toml data.csv").expect(65).says("no column \"x2\" in the header");
+    session
+        .run("fit --recipe r.toml --candidate linear data.csv")
+        .expect(65)
+        .says("no column \"x2\" in the header");
     session
         .run("fit --recipe r.toml --candidate forest data.csv")
         .expect(2)

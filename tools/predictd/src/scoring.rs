@@ -126,7 +126,9 @@ impl<'a> Reader<'a> {
         if std::mem::replace(&mut self.given[at], true) {
             self.wrong(at, "is given twice".to_owned());
         }
+        let nulls = self.loaded.features()[at].nulls;
         match number(value) {
+            _ if nulls && value == "null" => self.row[at] = f64::NAN,
             Ok(number) => self.row[at] = number,
             Err(problem) => self.wrong(at, problem),
         }

@@ -57,6 +57,49 @@ fn an_array_is_answered_in_its_order() {
 }
 
 #[test]
+fn every_algorithm_answers_as_predict_does_to_the_bit() {
+    let models = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models");
+    let mut algorithms = std::collections::BTreeSet::new();
+    for file in std::fs::read_dir(models).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let model = artifact::Model::parse("fixture", &std::fs::read(&path).unwrap()).unwrap();
+        algorithms.insert(model.body().algorithm.name());
+        let server = Server::start(&["--model", path.to_str().unwrap()]);
+        let text = std::fs::read_to_string(path.with_extension("csv")).unwrap();
+        let table =
+            rows::Table::open("rows.csv".to_owned(), text.as_bytes(), rows::Ending::Terminated).unwrap();
+        let columns = artifact::FeatureColumns::find(&model, &table).unwrap();
+        let header = table.header().to_vec();
+        let mut table = table;
+        let (mut predicted, mut asked, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        while let Some(row) = table.next_row().unwrap() {
+            // As `predict` reads it, and as a client writes it.
+            predicted.push(columns.predict(&model, &row, &mut values).unwrap());
+            let field = |feature: &artifact::Feature| {
+                let at = header.iter().position(|name| *name == feature.name).unwrap();
+                let cell = std::str::from_utf8(row.cell(at)).unwrap();
+                let value = if cell.is_empty() { "null" } else { cell };
+                format!("{}:{value}", json!(feature.name))
+            };
+            let fields: Vec<String> = model.body().features.iter().map(field).collect();
+            asked.push(format!("{{{}}}", fields.join(",")));
+        }
+        let reply = server.predict(&format!("[{}]", asked.join(",")));
+        assert_eq!(reply.status, 200, "{path:?}: {reply:?}");
+        let answers = reply.json();
+        let answers = answers.as_array().unwrap();
+        assert_eq!(answers.len(), predicted.len());
+        for (answer, predicted) in answers.iter().zip(&predicted) {
+            assert_eq!(answer["sg_t2g"].as_f64().unwrap().to_bits(), predicted.to_bits(), "{path:?}");
+        }
+    }
+    assert_eq!(algorithms.len(), 7, "{algorithms:?}");
+}
+
+#[test]
 fn every_wrong_field_is_named_at_once() {
     let server = Server::of(&model(0.3), &[]);
     let reply = server.predict(r#"{"sg_totl": 1, "prox_fw": "28", "prox_fw": 3, "zzz": null}"#);

@@ -4,6 +4,8 @@ use recipe::{Split, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::algorithm::Algorithm;
+use crate::comparison::Comparison;
+use crate::preparation::Column;
 
 /// Everything that a model file says, apart from its digest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,10 +25,13 @@ pub struct Body {
     pub target: TargetCard,
     /// What it takes, in order.
     pub features: Vec<Feature>,
-    /// Steps applied to a row before the algorithm sees it.
-    pub preparation: Vec<Preparation>,
+    /// What the algorithm sees of a row; where there is nothing, the features as they come.
+    pub preparation: Vec<Column>,
     /// How it predicts.
     pub algorithm: Algorithm,
+    /// How that was chosen; models of the first format do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
     /// Which rows it never saw.
     pub split: Split,
     /// How good it is, beside a baseline.
@@ -35,6 +40,17 @@ pub struct Body {
     pub histograms: Vec<Histogram>,
     /// Rows with the predictions that they must give.
     pub checks: Vec<Check>,
+}
+
+impl Body {
+    /// The prediction for one row of features; a null is NaN.
+    pub fn predict(&self, row: &[f64]) -> f64 {
+        if self.preparation.is_empty() {
+            return self.algorithm.predict(row);
+        }
+        let prepared: Vec<f64> = self.preparation.iter().map(|column| column.of(row)).collect();
+        self.algorithm.predict(&prepared)
+    }
 }
 
 /// The recipe, in short.
@@ -91,16 +107,14 @@ pub struct Feature {
     pub unit: Option<String>,
     /// For people.
     pub description: Option<String>,
+    /// Whether a null is taken.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nulls: bool,
     /// Smallest value in the training rows.
     pub min: f64,
     /// Largest value in the training rows.
     pub max: f64,
 }
-
-/// A fitted step of preparation. Format 1 has none: its models take features as they come.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", deny_unknown_fields)]
-pub enum Preparation {}
 
 /// How good the model is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -140,7 +154,8 @@ pub struct Histogram {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
-    /// A value for each feature.
+    /// A value for each feature; NaN, in a file null, where there is none.
+    #[serde(with = "crate::nulls")]
     pub row: Vec<f64>,
     /// In the target's unit.
     pub prediction: f64,

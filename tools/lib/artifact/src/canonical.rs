@@ -44,3 +44,48 @@ fn push(value: &Value, out: &mut String) {
         scalar => out.push_str(&scalar.to_string()),
     }
 }
+
+/// For people: keys sorted, a line for each field and item, but lists of plain values on one line. `depth` is how far in it stands.
+pub(crate) fn indented(value: &Value, depth: usize) -> String {
+    let mut out = String::new();
+    push_indented(value, depth, &mut out);
+    out
+}
+
+fn push_indented(value: &Value, depth: usize, out: &mut String) {
+    let line = |depth: usize, out: &mut String| {
+        out.push('\n');
+        out.extend(std::iter::repeat_n("  ", depth));
+    };
+    match value {
+        Value::Array(items) if items.iter().any(|item| item.is_array() || item.is_object()) => {
+            out.push('[');
+            for (i, item) in items.iter().enumerate() {
+                if i > 0 {
+                    out.push(',');
+                }
+                line(depth + 1, out);
+                push_indented(item, depth + 1, out);
+            }
+            line(depth, out);
+            out.push(']');
+        }
+        Value::Object(map) if !map.is_empty() => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by(|a, b| a.0.cmp(b.0));
+            out.push('{');
+            for (i, (key, item)) in entries.into_iter().enumerate() {
+                if i > 0 {
+                    out.push(',');
+                }
+                line(depth + 1, out);
+                out.push_str(&Value::String(key.clone()).to_string());
+                out.push_str(": ");
+                push_indented(item, depth + 1, out);
+            }
+            line(depth, out);
+            out.push('}');
+        }
+        plain => push(plain, out),
+    }
+}

@@ -3,17 +3,25 @@
 mod algorithm;
 mod body;
 mod canonical;
+mod comparison;
 mod load;
+mod nulls;
+mod preparation;
 mod table;
+mod tree;
 
 pub use algorithm::{Algorithm, Term};
-pub use body::{
-    Baseline, Body, Check, DataCard, Feature, Histogram, Measured, Preparation, RecipeCard, TargetCard,
-};
+pub use body::{Baseline, Body, Check, DataCard, Feature, Histogram, Measured, RecipeCard, TargetCard};
+pub use comparison::{Compared, Comparison, Fold, Tuned};
+pub use preparation::Column;
 pub use table::FeatureColumns;
+pub use tree::{Node, Tree};
 
-/// The version of the file.
-pub const FORMAT: &str = "fairway.model/1";
+/// The version of the files that are written.
+pub const FORMAT: &str = "fairway.model/2";
+
+/// The versions of the files that are read: whatever was ever written.
+pub const FORMATS: [&str; 2] = ["fairway.model/1", FORMAT];
 
 /// A model that can be trusted to be what its maker wrote.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,8 +51,9 @@ impl Model {
         self.body.training_key.get(..12).unwrap_or(&self.body.training_key)
     }
 
-    /// The prediction for one row, in the target's unit. `row` has a finite value for each feature, in order.
+    /// The prediction for one row, in the target's unit. `row` has a finite value for each feature, in order, or NaN for a null of a
+    /// feature that may have some.
     pub fn predict(&self, row: &[f64]) -> f64 {
-        self.body.algorithm.predict(row)
+        self.body.predict(row)
     }
 }

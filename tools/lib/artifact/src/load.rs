@@ -1,17 +1,18 @@
 use manners::{Failure, Outcome};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Body, FORMAT, Model, canonical};
+use crate::{Body, FORMAT, FORMATS, Feature, Model, canonical};
 
 /// A check row may differ by this much, relative to the prediction: across build targets the last bits can.
 const CHECK_TOLERANCE: f64 = 1e-9;
 
-/// The file around the body. Key order is the order of the file.
-#[derive(Serialize, Deserialize)]
+/// The file around the body.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Envelope {
-    format: String,
+    #[serde(rename = "format")]
+    _format: String,
     sha256: String,
     body: Value,
 }
@@ -27,11 +28,11 @@ impl Model {
 
     /// The model as a file.
     pub fn to_text(&self) -> Outcome<String> {
-        let envelope = |body| Envelope { format: FORMAT.to_owned(), sha256: self.sha256.clone(), body };
-        let text = serde_json::to_value(&self.body)
-            .map(envelope)
-            .and_then(|file| serde_json::to_string_pretty(&file));
-        text.map(|text| text + "\n").map_err(|error| Failure::data(format!("model: {error}")))
+        let body =
+            serde_json::to_value(&self.body).map_err(|error| Failure::data(format!("model: {error}")))?;
+        let (sha256, body) = (&self.sha256, canonical::indented(&body, 1));
+        // The version first: who reads the file looks at that before anything else.
+        Ok(format!("{{\n  \"format\": \"{FORMAT}\",\n  \"sha256\": \"{sha256}\",\n  \"body\": {body}\n}}\n"))
     }
 
     /// Reads a model file and refuses it unless everything holds. `name` is how messages call it.
@@ -53,7 +54,11 @@ impl Model {
         if body.training_key.len() != 64 || !body.training_key.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err("the training key is not 64 hexadecimal digits".to_owned());
         }
-        body.algorithm.check(features)?;
+        for column in &body.preparation {
+            column.check(features)?;
+        }
+        let columns = if body.preparation.is_empty() { features } else { body.preparation.len() };
+        body.algorithm.check(columns)?;
         if let Some(feature) = body.features.iter().find(|f| !(f.min.is_finite() && f.max.is_finite())) {
             return Err(format!("the range of {:?} is not finite", feature.name));
         }
@@ -66,7 +71,9 @@ impl Model {
             return Err("it has no check rows".to_owned());
         }
         for (i, check) in body.checks.iter().enumerate() {
-            if check.row.len() != features || !check.row.iter().all(|value| value.is_finite()) {
+            let fits =
+                |(value, feature): (&f64, &Feature)| value.is_finite() || (feature.nulls && value.is_nan());
+            if check.row.len() != features || !check.row.iter().zip(&body.features).all(fits) {
                 return Err(format!("check row {i} does not fit the features"));
             }
             let got = self.predict(&check.row);
@@ -91,10 +98,10 @@ fn parse(bytes: &[u8]) -> Result<Model, String> {
     // The version first, and alone: files of other versions have other shapes.
     let file: Value = serde_json::from_str(text).map_err(|error| format!("not a model file: {error}"))?;
     match file.get("format").and_then(Value::as_str) {
-        Some(FORMAT) => {}
+        Some(format) if FORMATS.contains(&format) => {}
         Some(other) if other.starts_with("fairway.model/") => {
             return Err(format!(
-                "format {other:?}, but this program reads {FORMAT:?}: use the release that wrote it, or fit again"
+                "format {other:?}, but this program reads up to {FORMAT:?}: use the release that wrote it, or fit again"
             ));
         }
         _ => return Err("not a model file: it has no \"format\": \"fairway.model/…\"".to_owned()),

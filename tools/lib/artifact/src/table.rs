@@ -3,20 +3,30 @@ use std::io::Read;
 
 use rows::{Row, Table, number};
 
-use crate::Model;
+use crate::{Feature, Model};
 
 /// Where a model's features stand in a CSV.
 #[derive(Clone, Debug)]
 pub struct FeatureColumns {
-    columns: Vec<(String, usize)>,
+    columns: Vec<Place>,
+}
+
+/// A feature in a header.
+#[derive(Clone, Debug)]
+struct Place {
+    name: String,
+    at: usize,
+    nulls: bool,
 }
 
 impl FeatureColumns {
     /// Finds every feature in the header, or fails naming the one that is missing.
     pub fn find<R: Read>(model: &Model, table: &Table<R>) -> Outcome<FeatureColumns> {
-        let place = |name: &String| Ok((name.clone(), table.require(name)?));
-        let columns =
-            model.body().features.iter().map(|feature| place(&feature.name)).collect::<Outcome<_>>()?;
+        let place = |feature: &Feature| {
+            let at = table.require(&feature.name)?;
+            Ok(Place { name: feature.name.clone(), at, nulls: feature.nulls })
+        };
+        let columns = model.body().features.iter().map(place).collect::<Outcome<_>>()?;
         Ok(FeatureColumns { columns })
     }
 
@@ -33,8 +43,9 @@ impl FeatureColumns {
     /// Reads a row's features into `values`, or says which cell is no number.
     fn read(&self, row: &Row<'_>, values: &mut Vec<f64>) -> Result<(), String> {
         values.clear();
-        for (name, at) in &self.columns {
-            values.push(read_number(row, name, *at)?);
+        for Place { name, at, nulls } in &self.columns {
+            let is_null = *nulls && row.cell(*at).is_empty();
+            values.push(if is_null { f64::NAN } else { read_number(row, name, *at)? });
         }
         Ok(())
     }

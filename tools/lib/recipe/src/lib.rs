@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+mod candidate;
 mod parse;
+mod prepare;
 mod split;
 mod validate;
 
@@ -8,6 +10,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use candidate::{Candidate, Grid};
+pub use prepare::{Impute, Prepare, Statistic};
 pub use split::Split;
 
 /// A whole recipe, as validated.
@@ -31,10 +35,16 @@ pub struct Recipe {
     pub clean: Clean,
     /// What the model sees.
     pub features: Features,
+    /// What is done to features before an algorithm sees them.
+    #[serde(default)]
+    pub prepare: BTreeMap<String, Prepare>,
     /// What the model says.
     pub target: Target,
     /// Which rows no shipped model trains on.
     pub split: Split,
+    /// How candidates are compared.
+    #[serde(default)]
+    pub validation: Validation,
     /// What to fit, the simplest first.
     pub candidates: Vec<Candidate>,
     /// Hex sha256 of the recipe's text.
@@ -168,28 +178,30 @@ pub enum Task {
     Regression,
 }
 
-/// `[[candidates]]`
+/// `[validation]`: which rows a candidate is fitted on, and which it is measured on, when candidates are compared. All of them are
+/// training rows; those held out for ever take no part.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(tag = "algorithm", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Candidate {
-    /// Ordinary least squares.
-    Linear {},
-    /// Least squares with `alpha` times the sum of squared coefficients added, the features being centred and
-    /// scaled to unit standard deviation first.
-    Ridge {
-        /// Weight of the penalty, at least 0.
-        alpha: f64,
-    },
+#[serde(deny_unknown_fields)]
+pub struct Validation {
+    /// How many parts the training rows are cut into.
+    #[serde(default = "five")]
+    pub folds: u32,
+    /// The columns that name a row's group, which no cut divides; empty means those of `[split]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<String>,
+    /// Whether the parts follow each other by `[keys] time`, each being predicted from those before it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_time: bool,
 }
 
-impl Candidate {
-    /// How the recipe and `--candidate` call it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Candidate::Linear {} => "linear",
-            Candidate::Ridge { .. } => "ridge",
-        }
+impl Default for Validation {
+    fn default() -> Validation {
+        Validation { folds: five(), by: Vec::new(), by_time: false }
     }
+}
+
+fn five() -> u32 {
+    5
 }
 
 /// Everything in a recipe that decides what a model looks like.
@@ -198,8 +210,11 @@ struct TrainingSections<'a> {
     columns: &'a BTreeMap<String, Column>,
     clean: &'a Clean,
     features: &'a Features,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    prepare: &'a BTreeMap<String, Prepare>,
     target: &'a Target,
     split: &'a Split,
+    validation: &'a Validation,
     candidates: &'a [Candidate],
 }
 
@@ -210,12 +225,25 @@ impl Recipe {
         names.map(String::as_str).chain([self.target.column.as_str()]).collect()
     }
 
+    /// The columns whose values name a row's group when candidates are compared.
+    pub fn validation_by(&self) -> &[String] {
+        match self.validation.by.as_slice() {
+            [] => &self.split.by,
+            named => named,
+        }
+    }
+
     /// The columns whose null drops a row.
     pub fn required_columns(&self) -> Vec<&str> {
         match self.clean.required.as_slice() {
-            [] => self.output_columns(),
+            [] => self.output_columns().into_iter().filter(|name| !self.may_be_null(name)).collect(),
             named => named.iter().map(String::as_str).collect(),
         }
+    }
+
+    /// Whether a null in this column is a feature's that is imputed.
+    fn may_be_null(&self, name: &str) -> bool {
+        self.prepare.get(name).is_some_and(|prepare| prepare.impute.is_some())
     }
 
     /// The sections that enter the training key, as canonical JSON: sorted keys, no spaces, shortest numbers.
@@ -224,8 +252,10 @@ impl Recipe {
             columns: &self.columns,
             clean: &self.clean,
             features: &self.features,
+            prepare: &self.prepare,
             target: &self.target,
             split: &self.split,
+            validation: &self.validation,
             candidates: &self.candidates,
         };
         // Through a Value, whose map sorts its keys. Structs of strings and finite numbers always serialise.

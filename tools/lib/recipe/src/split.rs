@@ -21,16 +21,27 @@ pub struct Split {
 impl Split {
     /// Whether the row whose `by` cells these are is held out.
     pub fn holds_out<'a>(&self, cells: impl IntoIterator<Item = &'a [u8]>) -> bool {
-        let mut hash = Sha256::new();
-        hash.update(self.salt.as_bytes());
-        for cell in cells {
-            hash.update([0x1F]);
-            hash.update(cell);
-        }
-        let digest = hash.finalize();
-        let head = digest.iter().take(8).fold(0u64, |head, &byte| head << 8 | u64::from(byte));
-        (head as f64) < self.holdout * 2f64.powi(64)
+        (head(&self.salt, cells) as f64) < self.holdout * 2f64.powi(64)
     }
+
+    /// The part, of `parts`, to which a group of training rows belongs when candidates are compared: as [`Split::holds_out`], from another
+    /// salt, so that the two know nothing of each other.
+    pub fn part<'a>(&self, cells: impl IntoIterator<Item = &'a [u8]>, parts: u32) -> u32 {
+        let salt = format!("part\x1F{}", self.salt);
+        // Less than `parts`, so it fits.
+        (head(&salt, cells) % u64::from(parts.max(1))) as u32
+    }
+}
+
+fn head<'a>(salt: &str, cells: impl IntoIterator<Item = &'a [u8]>) -> u64 {
+    let mut hash = Sha256::new();
+    hash.update(salt.as_bytes());
+    for cell in cells {
+        hash.update([0x1F]);
+        hash.update(cell);
+    }
+    let digest = hash.finalize();
+    digest.iter().take(8).fold(0u64, |head, &byte| head << 8 | u64::from(byte))
 }
 
 #[cfg(test)]
@@ -46,6 +57,11 @@ mod tests {
         // (The list was computed with Python's hashlib.)
         let held: Vec<usize> = (0..60).filter(|i| split.holds_out([i.to_string().as_bytes()])).collect();
         assert_eq!(held, [10, 14, 22, 29, 38, 47, 49, 50, 58]);
+        let sizes = (0..10_000).fold([0u32; 5], |mut sizes, i: i32| {
+            sizes[split.part([i.to_string().as_bytes()], 5) as usize] += 1;
+            sizes
+        });
+        assert!(sizes.iter().all(|size| (1_900..2_100).contains(size)), "{sizes:?}");
         let none = Split { holdout: 0.0, ..split };
         assert!(!none.holds_out([b"x".as_slice()]));
     }

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use manners::{Failure, Outcome};
 
 use crate::parse::nearest;
-use crate::{Candidate, Kind, Recipe};
+use crate::{Impute, Kind, Recipe};
 
 impl Recipe {
     /// What the types cannot say: names that exist, lists without repeats, numbers in range.
@@ -27,6 +27,8 @@ impl Recipe {
         self.roles()?;
         self.ranges()?;
         self.identities()?;
+        self.preparation()?;
+        self.validation()?;
         self.candidates()
     }
 
@@ -69,9 +71,12 @@ impl Recipe {
             return bad(format!("the target {:?} is also a feature", self.target.column));
         }
         let time: Vec<String> = self.keys.time.iter().cloned().collect();
-        for (place, names) in
-            [("[keys] row", &self.keys.row), ("[keys] time", &time), ("[split] by", &self.split.by)]
-        {
+        for (place, names) in [
+            ("[keys] row", &self.keys.row),
+            ("[keys] time", &time),
+            ("[split] by", &self.split.by),
+            ("[validation] by", &self.validation.by),
+        ] {
             if let Some(name) = names.iter().find(|name| !self.keys.columns.contains(name)) {
                 return bad(format!("{place}: {name:?} is not among [keys] columns, so clean drops it"));
             }
@@ -121,12 +126,48 @@ impl Recipe {
         if self.candidates.is_empty() {
             return bad("no [[candidates]]: name at least one algorithm");
         }
-        for candidate in &self.candidates {
-            match candidate {
-                Candidate::Ridge { alpha } if !(*alpha >= 0.0 && alpha.is_finite()) => {
-                    return bad(format!("ridge: alpha {alpha} is not a weight of at least 0"));
-                }
-                Candidate::Ridge { .. } | Candidate::Linear {} => {}
+        for (at, candidate) in self.candidates.iter().enumerate() {
+            candidate.check()?;
+            let name = candidate.name();
+            if self.candidates[..at].iter().any(|earlier| earlier.name() == name) {
+                return bad(format!(
+                    "candidate {name:?} stands twice: give its settings several values instead"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn validation(&self) -> Outcome {
+        if !(2..=100).contains(&self.validation.folds) {
+            return bad(format!("[validation] folds {}: from 2 to 100", self.validation.folds));
+        }
+        if !self.validation.by.is_empty() {
+            self.list("[validation] by", &self.validation.by)?;
+        }
+        if self.validation.by_time && self.keys.time.is_none() {
+            return bad("[validation] by_time needs [keys] time");
+        }
+        Ok(())
+    }
+
+    fn preparation(&self) -> Outcome {
+        for (name, prepare) in &self.prepare {
+            if !self.features.columns.contains(name) {
+                return bad(format!("[prepare.{name}]: it is not among [features] columns"));
+            }
+            if matches!(prepare.impute, Some(Impute::Constant(value)) if !value.is_finite()) {
+                return bad(format!("[prepare.{name}]: impute is not a finite number"));
+            }
+            if prepare.missing_flag && prepare.impute.is_none() {
+                return bad(format!(
+                    "[prepare.{name}]: missing_flag needs impute, for without it a null is an error"
+                ));
+            }
+            if prepare.winsorise.is_some_and(|share| !(0.0..0.5).contains(&share)) {
+                return bad(format!(
+                    "[prepare.{name}]: winsorise is a share from 0 up to, not including, 0.5"
+                ));
             }
         }
         Ok(())

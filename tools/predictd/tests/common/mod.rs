@@ -20,7 +20,14 @@ use store::{Store, Written};
 pub const PATIENCE: Duration = Duration::from_secs(15);
 
 fn feature(name: &str, unit: Option<&str>, min: f64, max: f64) -> Feature {
-    Feature { name: name.to_owned(), unit: unit.map(str::to_owned), description: None, min, max }
+    Feature {
+        name: name.to_owned(),
+        unit: unit.map(str::to_owned),
+        description: None,
+        nulls: false,
+        min,
+        max,
+    }
 }
 
 /// Predicts 0.1 + 0.7 sg_total + `slope` gir - 0.003 prox_fw; `slope` also makes the training key.
@@ -58,6 +65,7 @@ pub fn body(slope: f64) -> Body {
         preparation: Vec::new(),
         checks: vec![Check { prediction: algorithm.predict(&row), row }],
         algorithm,
+        comparison: None,
         split: recipe::Split { by: vec!["event_id".to_owned()], salt: String::new(), holdout: 0.2 },
         metrics: Measured {
             trained: scores.clone(),

@@ -1,0 +1,64 @@
+use artifact::{Algorithm, Term};
+use manners::Outcome;
+use recipe::{Candidate, Grid};
+
+use crate::descent::elastic_net;
+use crate::least_squares::{Fitted, linear, ridge};
+use crate::matrix::Matrix;
+use crate::trees::{self, Boosting, Growing};
+
+/// Fits a candidate whose settings are settled. `names` are the columns', for messages.
+pub(crate) fn fit(candidate: &Candidate, matrix: &Matrix, names: &[String], seed: u64) -> Outcome<Algorithm> {
+    let whole = |grid: &Grid| grid.value() as usize;
+    Ok(match candidate {
+        Candidate::Mean {} => Algorithm::Mean { value: matrix.mean_target() },
+        Candidate::Linear {} => {
+            let Fitted { intercept, coefficients } = linear(matrix, names)?;
+            Algorithm::Linear { intercept, terms: terms(&coefficients) }
+        }
+        Candidate::Ridge { alpha } => {
+            let alpha = alpha.value();
+            let Fitted { intercept, coefficients } = ridge(matrix, names, alpha)?;
+            Algorithm::Ridge { alpha, intercept, terms: terms(&coefficients) }
+        }
+        Candidate::Lasso { alpha } => {
+            let alpha = alpha.value();
+            let Fitted { intercept, coefficients } = elastic_net(matrix, names, alpha, 1.0)?;
+            Algorithm::Lasso { alpha, intercept, terms: chosen_terms(&coefficients) }
+        }
+        Candidate::ElasticNet { alpha, l1_ratio } => {
+            let (alpha, l1_ratio) = (alpha.value(), l1_ratio.value());
+            let Fitted { intercept, coefficients } = elastic_net(matrix, names, alpha, l1_ratio)?;
+            Algorithm::ElasticNet { alpha, l1_ratio, intercept, terms: chosen_terms(&coefficients) }
+        }
+        Candidate::RandomForest { trees, max_nodes, min_rows, features } => {
+            let growing = Growing {
+                trees: whole(trees),
+                max_nodes: whole(max_nodes),
+                min_rows: min_rows.value(),
+                features: features.value(),
+            };
+            trees::forest(matrix, growing, seed)?
+        }
+        Candidate::BoostedTrees { trees, learning_rate, max_depth, min_rows, l2, early_stopping } => {
+            let boosting = Boosting {
+                trees: whole(trees),
+                learning_rate: learning_rate.value(),
+                max_depth: whole(max_depth),
+                min_rows: min_rows.value(),
+                l2: l2.value(),
+                early_stopping: early_stopping.map(|rounds| rounds as usize),
+            };
+            trees::boosted(matrix, boosting, seed)?
+        }
+    })
+}
+
+fn terms(coefficients: &[f64]) -> Vec<Term> {
+    coefficients.iter().enumerate().map(|(feature, &coefficient)| Term { feature, coefficient }).collect()
+}
+
+/// Those that are not 0.
+fn chosen_terms(coefficients: &[f64]) -> Vec<Term> {
+    terms(coefficients).into_iter().filter(|term| term.coefficient != 0.0).collect()
+}

@@ -1,0 +1,92 @@
+use manners::{Failure, Outcome};
+use recipe::Recipe;
+
+use crate::training::Training;
+
+/// Which part each group of training rows belongs to.
+#[derive(Debug)]
+pub(crate) struct Folds {
+    /// By group.
+    parts: Vec<u32>,
+    by_time: bool,
+    /// The parts that are predicted, in order.
+    pub(crate) measured: Vec<u32>,
+}
+
+impl Folds {
+    /// Parts by the recipe's rule; too few groups are a failure (65).
+    pub(crate) fn of(recipe: &Recipe, training: &Training) -> Outcome<Folds> {
+        let count = recipe.validation.folds;
+        let by_time = recipe.validation.by_time;
+        let parts = if by_time {
+            in_order(training, count + 1)
+        } else {
+            training.groups.iter().map(|group| group.part).collect()
+        };
+        let measured: Vec<u32> = if by_time { (1..=count).collect() } else { (0..count).collect() };
+        let folds = Folds { parts, by_time, measured };
+        let rows = |wanted: &dyn Fn(usize) -> bool| -> usize {
+            training
+                .groups
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| wanted(*at))
+                .map(|(_, group)| group.rows)
+                .sum()
+        };
+        for &fold in &folds.measured {
+            if rows(&|at| folds.parts[at] == fold) == 0 || rows(&|at| folds.fits(at as u32, fold)) == 0 {
+                return Err(Failure::data(format!(
+                    "{} groups of training rows ({}) are too few to compare candidates in {count} folds: take fewer [validation] \
+                     folds, other columns `by`, or fit one --candidate",
+                    training.groups.len(),
+                    recipe.validation_by().join(", ")
+                )));
+            }
+        }
+        Ok(folds)
+    }
+
+    /// Whether a group's rows are fitted on when this part is predicted.
+    pub(crate) fn fits(&self, group: u32, measured: u32) -> bool {
+        let part = self.parts[group as usize];
+        if self.by_time { part < measured } else { part != measured }
+    }
+
+    /// Whether a group's rows are predicted with this part.
+    pub(crate) fn measures(&self, group: u32, measured: u32) -> bool {
+        self.parts[group as usize] == measured
+    }
+
+    /// The parts, other than `measured`, on which settings are tuned for it, and whether a group's rows are fitted on then. In order of
+    /// time they are the earlier ones.
+    pub(crate) fn inner(&self, measured: u32) -> Vec<u32> {
+        let is_inner = |&&part: &&u32| if self.by_time { part < measured } else { part != measured };
+        self.measured.iter().filter(is_inner).copied().collect()
+    }
+
+    /// Whether a group's rows are fitted on when settings are tuned on the part `inner` for the part `measured`.
+    pub(crate) fn fits_inside(&self, group: u32, measured: u32, inner: u32) -> bool {
+        self.fits(group, inner) && self.fits(group, measured)
+    }
+}
+
+/// Groups in order of time, cut where about equal numbers of rows have gone by. Groups of one time stay together.
+fn in_order(training: &Training, count: u32) -> Vec<u32> {
+    let mut order: Vec<usize> = (0..training.groups.len()).collect();
+    order.sort_by(|&one, &other| {
+        training.groups[one].time.cmp(&training.groups[other].time).then(one.cmp(&other))
+    });
+    let rows: usize = training.groups.iter().map(|group| group.rows).sum();
+    let mut parts = vec![0; training.groups.len()];
+    let (mut before, mut part) = (0, 0);
+    for (place, &at) in order.iter().enumerate() {
+        let is_new_time = place == 0 || training.groups[at].time != training.groups[order[place - 1]].time;
+        if is_new_time {
+            part = ((before as u64 * u64::from(count)) / rows.max(1) as u64) as u32;
+        }
+        parts[at] = part.min(count - 1);
+        before += training.groups[at].rows;
+    }
+    parts
+}

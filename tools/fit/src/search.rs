@@ -1,0 +1,352 @@
+//! Which candidate: cross-validation, settings tuned inside the training folds, and the simplest within one standard error of the best
+//! (Breiman, Friedman, Olshen, Stone, "Classification and Regression Trees", section 3.4.3).
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use artifact::{Compared, Comparison, Fold, Tuned};
+use manners::{Failure, Outcome, plural, progress, say};
+use metrics::Scores;
+use rayon::prelude::*;
+use recipe::{Candidate, Recipe};
+
+use crate::folds::Folds;
+use crate::matrix::Matrix;
+use crate::training::Training;
+use crate::{engine, prepare};
+
+/// A part of the training rows, as a candidate is fitted to it and measured with it.
+struct Job<'a> {
+    recipe: &'a Recipe,
+    training: &'a Training,
+    seed: u64,
+}
+
+/// The candidate to fit, its settings settled, and how it was chosen.
+pub(crate) fn choose(
+    recipe: &Recipe,
+    candidates: &[&Candidate],
+    training: &Training,
+    seed: u64,
+) -> Outcome<(Candidate, Comparison)> {
+    let settled: Vec<Vec<Candidate>> = candidates.iter().map(|candidate| candidate.settled()).collect();
+    if let [only] = settled.as_slice()
+        && let [only] = only.as_slice()
+    {
+        let compared = Compared { settings: settings(only), ..named(only) };
+        let comparison = Comparison {
+            folds: Vec::new(),
+            candidates: vec![compared],
+            chosen: 0,
+            best: None,
+            warnings: Vec::new(),
+        };
+        return Ok((only.clone(), comparison));
+    }
+    let folds = Folds::of(recipe, training)?;
+    let job = Job { recipe, training, seed };
+    let tried = job.try_all(&folds, &settled)?;
+    let mut compared = Vec::new();
+    let mut finals = Vec::new();
+    for (at, choices) in settled.iter().enumerate() {
+        let chosen = tried.best_setting(at, &folds.measured);
+        finals.push(choices[chosen].clone());
+        compared.push(tried.compared(at, choices, chosen, &folds));
+    }
+    let best = (0..compared.len())
+        .filter(|&at| compared[at].mean_rmse.is_some())
+        .min_by(|&one, &other| rank(&compared[one]).total_cmp(&rank(&compared[other])));
+    let Some(best) = best else {
+        let reason = compared.iter().find_map(|one| one.failed.clone()).unwrap_or_default();
+        return Err(Failure::data(format!("no candidate can be fitted: {reason}")));
+    };
+    let limit = rank(&compared[best]) + compared[best].standard_error.unwrap_or(0.0);
+    let chosen = (0..compared.len()).find(|&at| rank(&compared[at]) <= limit).unwrap_or(best);
+    let folds = folds.measured.iter().map(|&fold| job.fold(&folds, fold)).collect();
+    let comparison =
+        Comparison { folds, candidates: compared, chosen, best: Some(best), warnings: Vec::new() };
+    tell(&comparison);
+    Ok((finals.swap_remove(chosen), comparison))
+}
+
+/// The error that candidates are compared by; what failed comes last.
+fn rank(compared: &Compared) -> f64 {
+    compared.mean_rmse.unwrap_or(f64::INFINITY)
+}
+
+fn named(candidate: &Candidate) -> Compared {
+    Compared {
+        name: candidate.name().to_owned(),
+        settings: BTreeMap::new(),
+        rmse: Vec::new(),
+        mean_rmse: None,
+        standard_error: None,
+        tuned: Vec::new(),
+        failed: None,
+    }
+}
+
+fn settings(candidate: &Candidate) -> BTreeMap<String, f64> {
+    candidate.settings().into_iter().map(|(name, grid)| (name.to_owned(), grid.value())).collect()
+}
+
+/// The error on one part, or why there is none.
+type Error = Result<f64, String>;
+
+/// Every error that was measured.
+struct Tried {
+    /// By candidate, setting and fold: fitted on all rows that the fold leaves.
+    outer: BTreeMap<(usize, usize, u32), Error>,
+    /// By candidate, setting, fold and inner fold: fitted without both, measured on the inner one.
+    inner: BTreeMap<(usize, usize, u32, u32), Error>,
+}
+
+/// Something to fit on, and what to measure it with.
+struct Task {
+    /// The fold that is left out.
+    fold: u32,
+    /// A second fold that is left out, to tune settings with.
+    inner: Option<u32>,
+}
+
+impl Job<'_> {
+    fn try_all(&self, folds: &Folds, settled: &[Vec<Candidate>]) -> Outcome<Tried> {
+        let has_choice = settled.iter().any(|choices| choices.len() > 1);
+        let mut tasks: Vec<Task> = folds.measured.iter().map(|&fold| Task { fold, inner: None }).collect();
+        if has_choice {
+            for &fold in &folds.measured {
+                let inner = folds.inner(fold).into_iter();
+                // In order of time, what an inner fold leaves is what it leaves as an outer one.
+                let own = inner.filter(|_| !self.recipe.validation.by_time);
+                // A pair is left out once, and measured with either.
+                tasks
+                    .extend(own.filter(|&inner| inner > fold).map(|inner| Task { fold, inner: Some(inner) }));
+            }
+        }
+        let progress = progress(Some(tasks.len() as u64), "folds");
+        let done: Vec<Outcome<Vec<Measured>>> = tasks
+            .par_iter()
+            .map(|task| {
+                let measured = self.run(folds, settled, task);
+                progress.advance(1);
+                measured
+            })
+            .collect();
+        let mut tried = Tried { outer: BTreeMap::new(), inner: BTreeMap::new() };
+        for (task, measured) in tasks.iter().zip(done) {
+            for Measured { candidate, setting, on, error } in measured? {
+                match task.inner {
+                    None => {
+                        tried.outer.insert((candidate, setting, on), error);
+                    }
+                    Some(inner) => {
+                        let other = if on == inner { task.fold } else { inner };
+                        tried.inner.insert((candidate, setting, other, on), error);
+                    }
+                }
+            }
+        }
+        if has_choice && self.recipe.validation.by_time {
+            for &fold in &folds.measured {
+                for inner in folds.inner(fold) {
+                    let of_inner: Vec<_> = tried
+                        .outer
+                        .iter()
+                        .filter(|((_, _, on), _)| *on == inner)
+                        .map(|(&(candidate, setting, _), error)| {
+                            ((candidate, setting, fold, inner), error.clone())
+                        })
+                        .collect();
+                    tried.inner.extend(of_inner);
+                }
+            }
+        }
+        Ok(tried)
+    }
+
+    /// Fits every setting that a task asks for. What cannot be fitted is an error of its own; only what is wrong with the data as such
+    /// ends everything.
+    fn run(&self, folds: &Folds, settled: &[Vec<Candidate>], task: &Task) -> Outcome<Vec<Measured>> {
+        let fits = |group: u32| match task.inner {
+            None => folds.fits(group, task.fold),
+            Some(inner) => folds.fits_inside(group, task.fold, inner),
+        };
+        let part = &self.training.trained;
+        let features = self.recipe.features.columns.len();
+        let preparation = prepare::learn(self.recipe, part, fits)?;
+        let names = prepare::names(self.recipe, &preparation);
+        let fitted_on = Matrix::of(part, features, &preparation, fits);
+        let on: Vec<u32> = std::iter::once(task.fold).chain(task.inner).collect();
+        let measured_on: Vec<(u32, Matrix)> = on
+            .into_iter()
+            .map(|fold| (fold, Matrix::of(part, features, &preparation, |group| folds.measures(group, fold))))
+            .collect();
+        let mut measured = Vec::new();
+        for (candidate, choices) in settled.iter().enumerate() {
+            if task.inner.is_some() && choices.len() == 1 {
+                continue;
+            }
+            for (setting, choice) in choices.iter().enumerate() {
+                let fitted = engine::fit(choice, &fitted_on, &names, self.seed);
+                for (on, rows) in &measured_on {
+                    let error = match &fitted {
+                        Err(failure) => Err(failure.to_string()),
+                        Ok(algorithm) => {
+                            Scores::of(&rows.target, rows.iter().map(|row| algorithm.predict(row)))
+                                .map(|scores| scores.rmse)
+                                .ok_or_else(|| {
+                                    "the predictions overflow: are the features' units right?".to_owned()
+                                })
+                        }
+                    };
+                    measured.push(Measured { candidate, setting, on: *on, error });
+                }
+            }
+        }
+        Ok(measured)
+    }
+
+    fn fold(&self, folds: &Folds, fold: u32) -> Fold {
+        let groups = &self.training.groups;
+        let rows = |wanted: &dyn Fn(u32) -> bool| -> u64 {
+            (0u32..).zip(groups).filter(|(at, _)| wanted(*at)).map(|(_, group)| group.rows as u64).sum()
+        };
+        Fold {
+            rows_fitted: rows(&|group| folds.fits(group, fold)),
+            rows_measured: rows(&|group| folds.measures(group, fold)),
+            groups_measured: (0u32..).zip(groups).filter(|(at, _)| folds.measures(*at, fold)).count() as u64,
+        }
+    }
+}
+
+/// The error of one setting on one fold.
+struct Measured {
+    candidate: usize,
+    setting: usize,
+    on: u32,
+    error: Error,
+}
+
+impl Tried {
+    fn settings(&self, candidate: usize) -> usize {
+        self.outer
+            .keys()
+            .filter(|(at, _, _)| *at == candidate)
+            .map(|(_, setting, _)| setting + 1)
+            .max()
+            .unwrap_or(1)
+    }
+
+    /// The mean error of a setting over some folds, none if it failed on one of them.
+    fn mean(&self, candidate: usize, setting: usize, folds: &[u32]) -> Option<f64> {
+        let errors = folds.iter().map(|fold| self.outer.get(&(candidate, setting, *fold)));
+        mean_of(errors)
+    }
+
+    /// The setting to use when one fold is left out: the best on the folds that were tuned on, the first of equals.
+    fn setting_for(&self, candidate: usize, fold: u32, inner: &[u32]) -> usize {
+        let mean = |setting: usize| {
+            mean_of(inner.iter().map(|inner| self.inner.get(&(candidate, setting, fold, *inner))))
+        };
+        first_best((0..self.settings(candidate)).map(mean))
+    }
+
+    /// The setting for all training rows.
+    fn best_setting(&self, candidate: usize, folds: &[u32]) -> usize {
+        first_best((0..self.settings(candidate)).map(|setting| self.mean(candidate, setting, folds)))
+    }
+
+    fn compared(&self, candidate: usize, choices: &[Candidate], chosen: usize, folds: &Folds) -> Compared {
+        let mut errors = Vec::new();
+        let mut failed = None;
+        for &fold in &folds.measured {
+            let setting = self.setting_for(candidate, fold, &folds.inner(fold));
+            match self.outer.get(&(candidate, setting, fold)) {
+                Some(Ok(error)) => errors.push(*error),
+                Some(Err(reason)) => failed = failed.or_else(|| Some(reason.clone())),
+                None => {}
+            }
+        }
+        let tuned = choices.iter().enumerate().filter(|_| choices.len() > 1).map(|(setting, choice)| Tuned {
+            settings: settings(choice),
+            mean_rmse: self.mean(candidate, setting, &folds.measured),
+        });
+        let mut compared = Compared {
+            settings: settings(&choices[chosen]),
+            tuned: tuned.collect(),
+            rmse: errors,
+            failed,
+            ..named(&choices[chosen])
+        };
+        if compared.failed.is_none() {
+            let (mean, error) = mean_and_error(&compared.rmse);
+            compared.mean_rmse = Some(mean);
+            compared.standard_error = Some(error);
+        }
+        compared
+    }
+}
+
+fn mean_of<'a>(errors: impl Iterator<Item = Option<&'a Error>>) -> Option<f64> {
+    let errors: Option<Vec<f64>> = errors.map(|error| error?.as_ref().ok().copied()).collect();
+    errors.filter(|errors| !errors.is_empty()).map(|errors| mean_and_error(&errors).0)
+}
+
+/// The index of the smallest; of equals, and where there is none, the first.
+fn first_best(means: impl Iterator<Item = Option<f64>>) -> usize {
+    let mut best = (0, f64::INFINITY);
+    for (at, mean) in means.enumerate() {
+        if let Some(mean) = mean.filter(|mean| *mean < best.1) {
+            best = (at, mean);
+        }
+    }
+    best.0
+}
+
+/// The mean, and its standard error.
+fn mean_and_error(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>();
+    let error = if values.len() > 1 { (squares / (n - 1.0) / n).sqrt() } else { 0.0 };
+    (mean, error)
+}
+
+/// The comparison, a line each.
+fn tell(comparison: &Comparison) {
+    let folds = plural(comparison.folds.len() as u64, "fold");
+    let widest = comparison.candidates.iter().map(|one| one.name.len()).max().unwrap_or(0);
+    for (at, one) in comparison.candidates.iter().enumerate() {
+        let mut line = format!("{:widest$}  ", one.name);
+        let _ = match (one.mean_rmse, one.standard_error, &one.failed) {
+            (Some(mean), Some(error), _) => write!(line, "RMSE {mean:.4} ± {error:.4} in {folds}"),
+            (_, _, reason) => write!(line, "failed: {}", reason.as_deref().unwrap_or_default()),
+        };
+        if !one.tuned.is_empty() {
+            let settings: Vec<String> =
+                one.settings.iter().map(|(name, value)| format!("{name} {value}")).collect();
+            let _ = write!(line, ", {}", settings.join(", "));
+        }
+        if at == comparison.chosen {
+            line.push_str(if comparison.best == Some(at) {
+                "  <- the best"
+            } else {
+                "  <- as good as the best, and simpler"
+            });
+        }
+        say!("{line}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_errors_and_the_first_of_equals() {
+        assert_eq!(mean_and_error(&[1.0, 2.0, 3.0]), (2.0, (2.0f64 / 2.0 / 3.0).sqrt()));
+        assert_eq!(mean_and_error(&[5.0]), (5.0, 0.0));
+        assert_eq!(first_best([None, Some(2.0), Some(1.0), Some(1.0)].into_iter()), 2);
+        assert_eq!(first_best([None, None].into_iter()), 0);
+    }
+}

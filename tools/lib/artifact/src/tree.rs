@@ -1,0 +1,222 @@
+use serde::{Deserialize, Serialize};
+
+/// A decision tree. Every child stands behind its parent, so that no path can loop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Lists", into = "Lists")]
+pub struct Tree {
+    nodes: Vec<Node>,
+}
+
+/// A place in a tree.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Node {
+    /// The end of a path.
+    Leaf {
+        /// What the tree says of rows that come here.
+        value: f64,
+    },
+    /// A fork. Its left child is the next node.
+    Split {
+        /// Index into the prepared columns.
+        column: u32,
+        /// Smaller values go left, others right.
+        threshold: f64,
+        /// Index of the right child.
+        right: u32,
+        /// Whether a null goes left.
+        null_goes_left: bool,
+    },
+}
+
+/// A tree in a file: lists as long as the tree, in the order of its nodes, which is that of a walk that goes left first.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lists {
+    /// The column that a node splits on; -1 in a leaf.
+    column: Vec<i64>,
+    /// The threshold of a split, the value of a leaf.
+    number: Vec<f64>,
+    /// The right child of a split; 0 in a leaf.
+    right: Vec<u32>,
+    /// The splits that send nulls left, ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    null_left: Vec<u32>,
+}
+
+impl Tree {
+    /// A tree of nodes in the order of a walk that goes left first; refused if it is not one.
+    pub fn new(nodes: Vec<Node>) -> Result<Tree, String> {
+        let tree = Tree { nodes };
+        tree.check_shape()?;
+        Ok(tree)
+    }
+
+    /// Its nodes; the root is the first.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// What it says of a row of prepared columns; a null is NaN.
+    pub fn value(&self, row: &[f64]) -> f64 {
+        let mut at = 0;
+        loop {
+            match self.nodes[at] {
+                Node::Leaf { value } => return value,
+                Node::Split { column, threshold, right, null_goes_left } => {
+                    let x = row[column as usize];
+                    let goes_left = x < threshold || (null_goes_left && x.is_nan());
+                    at = if goes_left { at + 1 } else { right as usize };
+                }
+            }
+        }
+    }
+
+    /// Walks the tree left first: the right child of each split must stand where its left side has ended.
+    fn check_shape(&self) -> Result<(), String> {
+        // Where the right sides begin that are still to come, the nearest last.
+        let mut begins: Vec<u32> = Vec::new();
+        for (at, node) in self.nodes.iter().enumerate() {
+            match *node {
+                Node::Split { right, threshold, .. } => {
+                    let is_behind = right as usize > at + 1;
+                    let is_inside =
+                        begins.last().map_or((right as usize) < self.nodes.len(), |end| right < *end);
+                    if !(is_behind && is_inside) {
+                        return Err(format!(
+                            "node {at} points at node {right}, which is not on its own side"
+                        ));
+                    }
+                    if !threshold.is_finite() {
+                        return Err(format!("the threshold of node {at} is not finite"));
+                    }
+                    begins.push(right);
+                }
+                Node::Leaf { value } => {
+                    if !value.is_finite() {
+                        return Err(format!("the value of leaf {at} is not finite"));
+                    }
+                    let next = at + 1;
+                    match begins.pop() {
+                        Some(begin) if begin as usize == next => {}
+                        None if next == self.nodes.len() => {}
+                        _ => return Err(format!("node {next} belongs to no split")),
+                    }
+                }
+            }
+        }
+        match self.nodes.last() {
+            Some(Node::Leaf { .. }) => Ok(()),
+            _ => Err("it does not end in a leaf".to_owned()),
+        }
+    }
+
+    /// No split may ask for a column that is not there.
+    pub(crate) fn check(&self, columns: usize) -> Result<(), String> {
+        let asks = |node: &Node| matches!(node, Node::Split { column, .. } if *column as usize >= columns);
+        match self.nodes.iter().position(asks) {
+            None => Ok(()),
+            Some(at) => Err(format!("node {at} splits on a column that is not there: there are {columns}")),
+        }
+    }
+}
+
+impl TryFrom<Lists> for Tree {
+    type Error = String;
+
+    fn try_from(lists: Lists) -> Result<Tree, String> {
+        let Lists { column, number, right, null_left } = lists;
+        if number.len() != column.len() || right.len() != column.len() {
+            return Err("a tree's lists are not of one length".to_owned());
+        }
+        let mut nodes = Vec::with_capacity(column.len());
+        for ((column, number), right) in column.iter().zip(number).zip(right) {
+            nodes.push(match u32::try_from(*column) {
+                Ok(column) => Node::Split { column, threshold: number, right, null_goes_left: false },
+                Err(_) if *column == -1 => Node::Leaf { value: number },
+                Err(_) => return Err(format!("a tree splits on column {column}")),
+            });
+        }
+        for at in null_left {
+            match nodes.get_mut(at as usize) {
+                Some(Node::Split { null_goes_left, .. }) => *null_goes_left = true,
+                _ => return Err(format!("node {at} of a tree is no split, but sends nulls left")),
+            }
+        }
+        Tree::new(nodes)
+    }
+}
+
+impl From<Tree> for Lists {
+    fn from(tree: Tree) -> Lists {
+        let mut lists =
+            Lists { column: Vec::new(), number: Vec::new(), right: Vec::new(), null_left: Vec::new() };
+        for (at, node) in (0..).zip(tree.nodes) {
+            let (column, number, right) = match node {
+                Node::Leaf { value } => (-1, value, 0),
+                Node::Split { column, threshold, right, null_goes_left } => {
+                    if null_goes_left {
+                        lists.null_left.push(at);
+                    }
+                    (i64::from(column), threshold, right)
+                }
+            };
+            lists.column.push(column);
+            lists.number.push(number);
+            lists.right.push(right);
+        }
+        lists
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<Tree, String> {
+        serde_json::from_str(json).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn rows_find_their_leaves_and_the_file_comes_back() {
+        let json = r#"{"column":[0,-1,1,-1,-1],"number":[2.5,10.0,0.0,20.0,30.0],"right":[2,0,4,0,0],"null_left":[2]}"#;
+        let tree = read(json).unwrap();
+        assert_eq!(serde_json::to_string(&tree).unwrap(), json);
+        let nan = f64::NAN;
+        for (row, value) in [
+            ([2.0, 9.0], 10.0),
+            ([2.5, -1.0], 20.0),
+            ([2.5, 0.0], 30.0),
+            ([nan, -1.0], 20.0),
+            ([nan, nan], 20.0),
+            ([9.0, nan], 20.0),
+        ] {
+            assert_eq!(tree.value(&row), value, "{row:?}");
+        }
+        assert!(tree.check(2).is_ok());
+        assert!(tree.check(1).unwrap_err().contains("node 2"));
+        assert_eq!(read(r#"{"column":[-1],"number":[1.5],"right":[0]}"#).unwrap().value(&[]), 1.5);
+    }
+
+    #[test]
+    fn what_is_no_tree_is_refused() {
+        for (json, reason) in [
+            (r#"{"column":[],"number":[],"right":[]}"#, "end in a leaf"),
+            (r#"{"column":[0],"number":[1.0],"right":[0]}"#, "not on its own side"),
+            (r#"{"column":[0,-1,-1],"number":[1.0,1.0,1.0],"right":[0,0,0]}"#, "not on its own side"),
+            (r#"{"column":[0,-1,-1],"number":[1.0,1.0,1.0],"right":[9,0,0]}"#, "not on its own side"),
+            (
+                r#"{"column":[0,-1,-1,-1],"number":[1.0,1.0,1.0,1.0],"right":[2,0,0,0]}"#,
+                "belongs to no split",
+            ),
+            (r#"{"column":[0,0,-1,-1,-1],"number":[1,1,1,1,1],"right":[4,4,0,0,0]}"#, "not on its own side"),
+            (r#"{"column":[0,-1,0],"number":[1,1,1],"right":[2,0,1]}"#, "not on its own side"),
+            (r#"{"column":[-2],"number":[1.0],"right":[0]}"#, "splits on column -2"),
+            (r#"{"column":[-1],"number":[1.0],"right":[]}"#, "of one length"),
+            (r#"{"column":[-1],"number":[1.0],"right":[0],"null_left":[0]}"#, "no split"),
+            (r#"{"column":[-1],"number":[1e999],"right":[0]}"#, "out of range"),
+        ] {
+            let refused = read(json).unwrap_err();
+            assert!(refused.contains(reason), "{json}: {refused}");
+        }
+    }
+}
