@@ -1,4 +1,3 @@
-use manners::{Failure, Outcome};
 use recipe::Recipe;
 
 use crate::training::Training;
@@ -14,8 +13,8 @@ pub(crate) struct Folds {
 }
 
 impl Folds {
-    /// Parts by the recipe's rule; too few groups are a failure (65).
-    pub(crate) fn of(recipe: &Recipe, training: &Training) -> Outcome<Folds> {
+    /// Parts by the recipe's rule, without those that would predict nothing or be predicted from nothing; none if fewer than two are left.
+    pub(crate) fn of(recipe: &Recipe, training: &Training) -> Option<Folds> {
         let count = recipe.validation.folds;
         let by_time = recipe.validation.by_time;
         let parts = if by_time {
@@ -23,28 +22,15 @@ impl Folds {
         } else {
             training.groups.iter().map(|group| group.part).collect()
         };
-        let measured: Vec<u32> = if by_time { (1..=count).collect() } else { (0..count).collect() };
-        let folds = Folds { parts, by_time, measured };
-        let rows = |wanted: &dyn Fn(usize) -> bool| -> usize {
-            training
-                .groups
-                .iter()
-                .enumerate()
-                .filter(|(at, _)| wanted(*at))
-                .map(|(_, group)| group.rows)
-                .sum()
+        let measured = if by_time { 1..=count } else { 0..=count - 1 };
+        let folds = Folds { parts, by_time, measured: Vec::new() };
+        let groups = 0..training.groups.len() as u32;
+        let is_of_use = |fold: &u32| {
+            groups.clone().any(|group| folds.measures(group, *fold))
+                && groups.clone().any(|group| folds.fits(group, *fold))
         };
-        for &fold in &folds.measured {
-            if rows(&|at| folds.parts[at] == fold) == 0 || rows(&|at| folds.fits(at as u32, fold)) == 0 {
-                return Err(Failure::data(format!(
-                    "{} groups of training rows ({}) are too few to compare candidates in {count} folds: take fewer [validation] \
-                     folds, other columns `by`, or fit one --candidate",
-                    training.groups.len(),
-                    recipe.validation_by().join(", ")
-                )));
-            }
-        }
-        Ok(folds)
+        let measured: Vec<u32> = measured.filter(is_of_use).collect();
+        (measured.len() > 1).then_some(Folds { measured, ..folds })
     }
 
     /// Whether a group's rows are fitted on when this part is predicted.

@@ -28,7 +28,7 @@ pub(crate) fn fit(
         return Err(Failure::data("there are no training rows"));
     }
     let (candidate, mut comparison) = search::choose(recipe, candidates, &training, seed)?;
-    comparison.warnings = leaks::warnings(recipe, &training, &comparison);
+    comparison.warnings.extend(leaks::warnings(recipe, &training, &comparison));
     comparison.warnings.iter().for_each(|warning| say!("warning: {warning}"));
     let preparation = prepare::learn(recipe, &training.trained, |_| true)?;
     let names = prepare::names(recipe, &preparation);

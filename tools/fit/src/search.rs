@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use artifact::{Compared, Comparison, Fold, Tuned};
-use manners::{Failure, Outcome, plural, progress, say};
+use manners::{Outcome, plural, progress, say};
 use metrics::Scores;
 use rayon::prelude::*;
 use recipe::{Candidate, Recipe};
@@ -33,17 +33,20 @@ pub(crate) fn choose(
     if let [only] = settled.as_slice()
         && let [only] = only.as_slice()
     {
-        let compared = Compared { settings: settings(only), ..named(only) };
-        let comparison = Comparison {
-            folds: Vec::new(),
-            candidates: vec![compared],
-            chosen: 0,
-            best: None,
-            warnings: Vec::new(),
-        };
-        return Ok((only.clone(), comparison));
+        return Ok((only.clone(), uncompared(only, None)));
     }
-    let folds = Folds::of(recipe, training)?;
+    // A pipeline that has just begun has few groups; it should have a model all the same.
+    let first = |why: String| {
+        let first = settled.iter().flatten().next().cloned().unwrap_or(Candidate::Mean {});
+        let warning = format!("{why}; the first, {}, is taken", first.name());
+        let comparison = uncompared(&first, Some(warning));
+        (first, comparison)
+    };
+    let Some(folds) = Folds::of(recipe, training) else {
+        let groups = plural(training.groups.len() as u64, "group");
+        let by = recipe.validation_by().join(", ");
+        return Ok(first(format!("{groups} of training rows ({by}): too few to compare candidates")));
+    };
     let job = Job { recipe, training, seed };
     let tried = job.try_all(&folds, &settled)?;
     let mut compared = Vec::new();
@@ -58,7 +61,7 @@ pub(crate) fn choose(
         .min_by(|&one, &other| rank(&compared[one]).total_cmp(&rank(&compared[other])));
     let Some(best) = best else {
         let reason = compared.iter().find_map(|one| one.failed.clone()).unwrap_or_default();
-        return Err(Failure::data(format!("no candidate can be fitted: {reason}")));
+        return Ok(first(format!("no candidate can be fitted to a part of the training rows: {reason}")));
     };
     let limit = rank(&compared[best]) + compared[best].standard_error.unwrap_or(0.0);
     let chosen = (0..compared.len()).find(|&at| rank(&compared[at]) <= limit).unwrap_or(best);
@@ -67,6 +70,13 @@ pub(crate) fn choose(
         Comparison { folds, candidates: compared, chosen, best: Some(best), warnings: Vec::new() };
     tell(&comparison);
     Ok((finals.swap_remove(chosen), comparison))
+}
+
+/// What is said of a candidate that had no rival.
+fn uncompared(only: &Candidate, warning: Option<String>) -> Comparison {
+    let compared = Compared { settings: settings(only), ..named(only) };
+    let warnings = warning.into_iter().collect();
+    Comparison { folds: Vec::new(), candidates: vec![compared], chosen: 0, best: None, warnings }
 }
 
 /// The error that candidates are compared by; what failed comes last.

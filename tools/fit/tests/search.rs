@@ -336,8 +336,16 @@ fn what_cannot_be_chosen_is_said() {
     airfoil(&session);
     let two = candidates(&["algorithm = \"linear\"", "algorithm = \"ridge\"\nalpha = 1.0"]);
     session.file("r.toml", recipe(0.0, &two));
+    // One wing is one group: nothing can be compared, and there is a model all the same.
+    session.ok("awk -F, 'NR == 1 || $2 == \"0.3048/0.0\"' all.csv > wing.csv");
+    let flat = recipe(0.0, &format!("[validation]\nby = [\"wing\"]\n{two}"))
+        .replace("\"angle\", \"length\", ", "")
+        .replace(", \"displ\"]", "]");
+    session.file("wing.toml", flat);
+    let ran = session.run("fit --recipe wing.toml wing.csv > model.json");
+    ran.expect(0).says("warning: 1 group of training rows (wing): too few to compare candidates; the first, linear, is taken");
     session.ok("head -n 4 all.csv > few.csv");
-    session.run("fit --recipe r.toml few.csv").expect(65).says("too few to compare candidates in 5 folds");
+    session.run("fit --recipe r.toml few.csv").expect(65).says("3 training rows are too few for 5 features");
     // A column that copies another one: least squares cannot, ridge can.
     session.ok("awk -F, -v OFS=, 'NR > 1 { $8 = $7 } 1' all.csv > copy.csv");
     let ran = session.run("fit --recipe r.toml copy.csv > model.json");
