@@ -20,15 +20,8 @@ pub(crate) fn warnings(recipe: &Recipe, training: &Training, comparison: &Compar
     let mut warnings = Vec::new();
     let (_, variance) = moments(training.trained.target.iter().copied());
     for one in &comparison.candidates {
-        let Some(rmse) = one.mean_rmse else { continue };
-        let explained = 1.0 - rmse * rmse / variance;
-        if explained > TOO_GOOD {
-            let share = 100.0 * explained;
-            warnings.push(format!(
-                "{} explains {share:.2} % of {target:?} on rows it was not fitted on: is the answer, or a part of it, among the features?",
-                one.name
-            ));
-        }
+        let explained = one.mean_rmse.map(|rmse| 1.0 - rmse * rmse / variance);
+        warnings.extend(too_good(recipe, &one.name, explained));
     }
     let names = &recipe.features.columns;
     for (feature, name) in names.iter().enumerate() {
@@ -50,6 +43,17 @@ pub(crate) fn warnings(recipe: &Recipe, training: &Training, comparison: &Compar
     warnings
 }
 
+/// What is said of a candidate that explains such a share of the answers' variance on rows it was not fitted on.
+pub(crate) fn too_good(recipe: &Recipe, name: &str, explained: Option<f64>) -> Option<String> {
+    let target = &recipe.target.column;
+    explained.filter(|share| *share > TOO_GOOD).map(|_| {
+        format!(
+            "{name} explains more than {:.0} % of {target:?} on rows it was not fitted on: is the answer, or a part of it, among the features?",
+            100.0 * TOO_GOOD
+        )
+    })
+}
+
 /// Mean and variance.
 fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     let rows = values.clone().count() as f64;
@@ -65,7 +69,9 @@ fn alone(part: &Part, width: usize, feature: usize) -> f64 {
     let (y_mean, y_variance) = moments(pairs.clone().map(|(_, y)| y));
     let rows = pairs.clone().count() as f64;
     let shared = pairs.map(|(x, y)| (x - x_mean) * (y - y_mean)).sum::<f64>() / rows;
-    shared * shared / (x_variance * y_variance)
+    // Two rows that are not null would always lie on a line.
+    let given = rows / part.rows() as f64;
+    given * shared * shared / (x_variance * y_variance)
 }
 
 /// How many held-out rows have the features and the answer of a training row.

@@ -27,9 +27,8 @@ pub(crate) fn fit(
     if training.trained.rows() == 0 {
         return Err(Failure::data("there are no training rows"));
     }
-    let (candidate, mut comparison) = search::choose(recipe, candidates, &training, seed)?;
+    let (candidate, mut comparison) = search::choose(recipe, candidates, &training, seed);
     comparison.warnings.extend(leaks::warnings(recipe, &training, &comparison));
-    comparison.warnings.iter().for_each(|warning| say!("warning: {warning}"));
     let preparation = prepare::learn(recipe, &training.trained, |_| true)?;
     let names = prepare::names(recipe, &preparation);
     let width = recipe.features.columns.len();
@@ -46,7 +45,7 @@ pub(crate) fn fit(
         made_by: MADE_BY.to_owned(),
         task: recipe.target.task,
         target: target(recipe),
-        features: features(recipe, &training.trained),
+        features: features(recipe, &training.trained)?,
         preparation,
         algorithm,
         comparison: Some(comparison),
@@ -70,6 +69,14 @@ pub(crate) fn fit(
     };
     body.metrics.trained = scored(&training.trained, &body).ok_or_else(overflow)?;
     body.metrics.held_out = scored(&training.held_out, &body);
+    if let Some(comparison) = &mut body.comparison {
+        let held_out = body.metrics.held_out.as_ref().and_then(|scores| scores.r2);
+        let too_good = leaks::too_good(recipe, body.algorithm.name(), held_out);
+        let is_new = |warning: &String| !comparison.warnings.contains(warning);
+        let more: Vec<String> = too_good.into_iter().filter(is_new).collect();
+        comparison.warnings.extend(more);
+        comparison.warnings.iter().for_each(|warning| say!("warning: {warning}"));
+    }
     body.checks = checks(&training.trained, width, &body);
     Model::seal(body)
 }
@@ -84,7 +91,7 @@ fn target(recipe: &Recipe) -> TargetCard {
     }
 }
 
-fn features(recipe: &Recipe, trained: &Part) -> Vec<Feature> {
+fn features(recipe: &Recipe, trained: &Part) -> Outcome<Vec<Feature>> {
     let width = recipe.features.columns.len();
     let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); width];
     for row in trained.features.chunks_exact(width) {
@@ -93,6 +100,12 @@ fn features(recipe: &Recipe, trained: &Part) -> Vec<Feature> {
             *min = min.min(*x);
             *max = max.max(*x);
         }
+    }
+    let names = &recipe.features.columns;
+    if let Some((name, _)) = names.iter().zip(&ranges).find(|(_, (min, _))| min.is_infinite()) {
+        return Err(Failure::data(format!(
+            "feature {name:?} is null in every training row: take it out of [features]"
+        )));
     }
     let card = |(name, (min, max)): (&String, (f64, f64))| {
         let column = recipe.columns.get(name);
@@ -105,7 +118,7 @@ fn features(recipe: &Recipe, trained: &Part) -> Vec<Feature> {
             max,
         }
     };
-    recipe.features.columns.iter().zip(ranges).map(card).collect()
+    Ok(names.iter().zip(ranges).map(card).collect())
 }
 
 /// The baseline's metrics; the model's own are filled in when it can predict.

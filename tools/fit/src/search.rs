@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use artifact::{Compared, Comparison, Fold, Tuned};
-use manners::{Outcome, plural, progress, say};
+use manners::{plural, progress, say};
 use metrics::Scores;
 use rayon::prelude::*;
 use recipe::{Candidate, Recipe};
@@ -28,12 +28,12 @@ pub(crate) fn choose(
     candidates: &[&Candidate],
     training: &Training,
     seed: u64,
-) -> Outcome<(Candidate, Comparison)> {
+) -> (Candidate, Comparison) {
     let settled: Vec<Vec<Candidate>> = candidates.iter().map(|candidate| candidate.settled()).collect();
     if let [only] = settled.as_slice()
         && let [only] = only.as_slice()
     {
-        return Ok((only.clone(), uncompared(only, None)));
+        return (only.clone(), uncompared(only, None));
     }
     // A pipeline that has just begun has few groups; it should have a model all the same.
     let first = |why: String| {
@@ -42,13 +42,16 @@ pub(crate) fn choose(
         let comparison = uncompared(&first, Some(warning));
         (first, comparison)
     };
-    let Some(folds) = Folds::of(recipe, training) else {
+    // To tune a setting without two parts, a third one must be left; in order of time the earlier parts are there.
+    let has_choice = settled.iter().any(|choices| choices.len() > 1);
+    let least = if has_choice && !recipe.validation.by_time { 3 } else { 2 };
+    let Some(folds) = Folds::of(recipe, training, least) else {
         let groups = plural(training.groups.len() as u64, "group");
         let by = recipe.validation_by().join(", ");
-        return Ok(first(format!("{groups} of training rows ({by}): too few to compare candidates")));
+        return first(format!("{groups} of training rows ({by}): too few to compare candidates"));
     };
     let job = Job { recipe, training, seed };
-    let tried = job.try_all(&folds, &settled)?;
+    let tried = job.try_all(&folds, &settled);
     let mut compared = Vec::new();
     let mut finals = Vec::new();
     for (at, choices) in settled.iter().enumerate() {
@@ -61,7 +64,7 @@ pub(crate) fn choose(
         .min_by(|&one, &other| rank(&compared[one]).total_cmp(&rank(&compared[other])));
     let Some(best) = best else {
         let reason = compared.iter().find_map(|one| one.failed.clone()).unwrap_or_default();
-        return Ok(first(format!("no candidate can be fitted to a part of the training rows: {reason}")));
+        return first(format!("no candidate can be fitted to a part of the training rows: {reason}"));
     };
     let limit = rank(&compared[best]) + compared[best].standard_error.unwrap_or(0.0);
     let chosen = (0..compared.len()).find(|&at| rank(&compared[at]) <= limit).unwrap_or(best);
@@ -69,7 +72,7 @@ pub(crate) fn choose(
     let comparison =
         Comparison { folds, candidates: compared, chosen, best: Some(best), warnings: Vec::new() };
     tell(&comparison);
-    Ok((finals.swap_remove(chosen), comparison))
+    (finals.swap_remove(chosen), comparison)
 }
 
 /// What is said of a candidate that had no rival.
@@ -97,7 +100,12 @@ fn named(candidate: &Candidate) -> Compared {
 }
 
 fn settings(candidate: &Candidate) -> BTreeMap<String, f64> {
-    candidate.settings().into_iter().map(|(name, grid)| (name.to_owned(), grid.value())).collect()
+    let settings = candidate.settings().into_iter().map(|(name, grid)| (name.to_owned(), grid.value()));
+    let rounds = match candidate {
+        Candidate::BoostedTrees { early_stopping: Some(rounds), .. } => Some(f64::from(*rounds)),
+        _ => None,
+    };
+    settings.chain(rounds.map(|rounds| ("early_stopping".to_owned(), rounds))).collect()
 }
 
 /// The error on one part, or why there is none.
@@ -120,7 +128,7 @@ struct Task {
 }
 
 impl Job<'_> {
-    fn try_all(&self, folds: &Folds, settled: &[Vec<Candidate>]) -> Outcome<Tried> {
+    fn try_all(&self, folds: &Folds, settled: &[Vec<Candidate>]) -> Tried {
         let has_choice = settled.iter().any(|choices| choices.len() > 1);
         let mut tasks: Vec<Task> = folds.measured.iter().map(|&fold| Task { fold, inner: None }).collect();
         if has_choice {
@@ -134,7 +142,7 @@ impl Job<'_> {
             }
         }
         let progress = progress(Some(tasks.len() as u64), "folds");
-        let done: Vec<Outcome<Vec<Measured>>> = tasks
+        let done: Vec<Vec<Measured>> = tasks
             .par_iter()
             .map(|task| {
                 let measured = self.run(folds, settled, task);
@@ -144,7 +152,7 @@ impl Job<'_> {
             .collect();
         let mut tried = Tried { outer: BTreeMap::new(), inner: BTreeMap::new() };
         for (task, measured) in tasks.iter().zip(done) {
-            for Measured { candidate, setting, on, error } in measured? {
+            for Measured { candidate, setting, on, error } in measured {
                 match task.inner {
                     None => {
                         tried.outer.insert((candidate, setting, on), error);
@@ -171,22 +179,24 @@ impl Job<'_> {
                 }
             }
         }
-        Ok(tried)
+        tried
     }
 
-    /// Fits every setting that a task asks for. What cannot be fitted is an error of its own; only what is wrong with the data as such
-    /// ends everything.
-    fn run(&self, folds: &Folds, settled: &[Vec<Candidate>], task: &Task) -> Outcome<Vec<Measured>> {
+    /// Fits every setting that a task asks for. What cannot be fitted is an error of its own.
+    fn run(&self, folds: &Folds, settled: &[Vec<Candidate>], task: &Task) -> Vec<Measured> {
         let fits = |group: u32| match task.inner {
             None => folds.fits(group, task.fold),
             Some(inner) => folds.fits_inside(group, task.fold, inner),
         };
         let part = &self.training.trained;
         let features = self.recipe.features.columns.len();
-        let preparation = prepare::learn(self.recipe, part, fits)?;
+        let on: Vec<u32> = std::iter::once(task.fold).chain(task.inner).collect();
+        let preparation = match prepare::learn(self.recipe, part, fits) {
+            Ok(preparation) => preparation,
+            Err(failure) => return none(settled, task, &on, &failure.to_string()),
+        };
         let names = prepare::names(self.recipe, &preparation);
         let fitted_on = Matrix::of(part, features, &preparation, fits);
-        let on: Vec<u32> = std::iter::once(task.fold).chain(task.inner).collect();
         let measured_on: Vec<(u32, Matrix)> = on
             .into_iter()
             .map(|fold| (fold, Matrix::of(part, features, &preparation, |group| folds.measures(group, fold))))
@@ -213,7 +223,7 @@ impl Job<'_> {
                 }
             }
         }
-        Ok(measured)
+        measured
     }
 
     fn fold(&self, folds: &Folds, fold: u32) -> Fold {
@@ -227,6 +237,21 @@ impl Job<'_> {
             groups_measured: (0u32..).zip(groups).filter(|(at, _)| folds.measures(*at, fold)).count() as u64,
         }
     }
+}
+
+/// The same error for all.
+fn none(settled: &[Vec<Candidate>], task: &Task, on: &[u32], reason: &str) -> Vec<Measured> {
+    let mut measured = Vec::new();
+    for (candidate, choices) in settled.iter().enumerate() {
+        if task.inner.is_some() && choices.len() == 1 {
+            continue;
+        }
+        for setting in 0..choices.len() {
+            let error = || Err(reason.to_owned());
+            measured.extend(on.iter().map(|&on| Measured { candidate, setting, on, error: error() }));
+        }
+    }
+    measured
 }
 
 /// The error of one setting on one fold.

@@ -33,8 +33,10 @@ pub(crate) struct Training {
 pub(crate) struct Group {
     /// The part that it belongs to, by the recipe's rule.
     pub(crate) part: u32,
-    /// The latest time among its rows; empty where the recipe has no order of time.
-    pub(crate) time: Vec<u8>,
+    /// The earliest time among its rows; empty where the recipe has no order of time.
+    pub(crate) first: Vec<u8>,
+    /// The latest one.
+    pub(crate) last: Vec<u8>,
     /// How many there are.
     pub(crate) rows: usize,
 }
@@ -86,7 +88,7 @@ impl Groups {
                 let cells = columns.group.iter().map(|&at| row.cell(at));
                 let part = recipe.split.part(cells, recipe.validation.folds);
                 let number = self.groups.len() as u32;
-                self.groups.push(Group { part, time: Vec::new(), rows: 0 });
+                self.groups.push(Group { part, first: Vec::new(), last: Vec::new(), rows: 0 });
                 self.numbers.insert(self.key.clone(), number);
                 number
             }
@@ -95,8 +97,11 @@ impl Groups {
         group.rows += 1;
         if let Some(at) = columns.time.filter(|_| recipe.validation.by_time) {
             let time = row.cell(at);
-            if group.time.as_slice() < time {
-                group.time = time.to_vec();
+            if group.rows == 1 || time < group.first.as_slice() {
+                group.first = time.to_vec();
+            }
+            if group.last.as_slice() < time {
+                group.last = time.to_vec();
             }
         }
         number

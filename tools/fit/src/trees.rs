@@ -17,6 +17,9 @@ use rayon::prelude::*;
 
 use crate::matrix::Matrix;
 
+/// A split that explains less than this share of the answers' variance explains the rounding of single precision.
+const NOISE: f64 = 1e-7;
+
 /// Bins a column, at most; XGBoost's number, too.
 const BINS: u16 = 256;
 
@@ -40,8 +43,28 @@ pub(crate) struct Growing {
     pub(crate) features: f64,
 }
 
+/// The answers with mean 0 and standard deviation 1: the library counts in single precision, which large and small units overflow.
+struct Standard {
+    mean: f64,
+    deviation: f64,
+    answers: Vec<f64>,
+}
+
+impl Standard {
+    fn of(matrix: &Matrix) -> Standard {
+        let mean = matrix.mean_target();
+        let squares = matrix.target.iter().map(|answer| (answer - mean) * (answer - mean));
+        let deviation = (squares.sum::<f64>() / matrix.rows() as f64).sqrt();
+        // Answers that are all the same stay 0.
+        let deviation = if deviation > 0.0 { deviation } else { 1.0 };
+        let answers = matrix.target.iter().map(|answer| (answer - mean) / deviation).collect();
+        Standard { mean, deviation, answers }
+    }
+}
+
 /// Gradient boosted trees for squared errors.
 pub(crate) fn boosted(matrix: &Matrix, boosting: Boosting, seed: u64) -> Outcome<Algorithm> {
+    let standard = Standard::of(matrix);
     let mut booster = GradientBooster::default()
         .set_objective_type(ObjectiveType::SquaredLoss)
         .set_iterations(boosting.trees)
@@ -56,16 +79,17 @@ pub(crate) fn boosted(matrix: &Matrix, boosting: Boosting, seed: u64) -> Outcome
     let fitted = match boosting.early_stopping {
         None => {
             let values = by_column(matrix, |_| true);
-            booster.fit_unweighted(&Columns::new(&values, matrix.rows(), matrix.width), &matrix.target, None)
+            let answers = answers_of(&standard, |_| true);
+            booster.fit_unweighted(&Columns::new(&values, matrix.rows(), matrix.width), &answers, None)
         }
         Some(_) => {
             let judging = tenth(matrix, seed);
             let judges = |at: usize| judging.contains(&matrix.groups[at]);
             let (values, answers) =
-                (by_column(matrix, |at| !judges(at)), answers_of(matrix, |at| !judges(at)));
-            let (judged, right) = (by_column(matrix, judges), answers_of(matrix, judges));
+                (by_column(matrix, |at| !judges(at)), answers_of(&standard, |at| !judges(at)));
+            let (judged, right) = (by_column(matrix, judges), answers_of(&standard, judges));
             if answers.is_empty() || right.is_empty() {
-                return Err(Failure::data("early_stopping needs more groups: none is left to judge by"));
+                return Err(Failure::data("early_stopping needs a second group, to judge by"));
             }
             let weights = vec![1.0; right.len()];
             let judged = Columns::new(&judged, right.len(), matrix.width);
@@ -76,8 +100,9 @@ pub(crate) fn boosted(matrix: &Matrix, boosting: Boosting, seed: u64) -> Outcome
     };
     fitted.map_err(|error| Failure::data(format!("the trees cannot be grown: {error}")))?;
     let used = booster.prediction_iteration.unwrap_or(booster.trees.len());
-    let trees = booster.trees.iter().take(used).map(|tree| convert(tree, 0.0)).collect::<Outcome<_>>()?;
-    Ok(Algorithm::BoostedTrees { base: booster.base_score, trees })
+    let grown = booster.trees.iter().take(used);
+    let trees = grown.map(|tree| convert(tree, standard.deviation, 0.0)).collect::<Outcome<_>>()?;
+    Ok(Algorithm::BoostedTrees { base: standard.mean + standard.deviation * booster.base_score, trees })
 }
 
 /// A random forest (Breiman 2001): each tree is grown on rows drawn with replacement, and says the mean of the answers in a leaf.
@@ -88,13 +113,14 @@ pub(crate) fn forest(matrix: &Matrix, growing: Growing, seed: u64) -> Outcome<Al
     let bins = bin_matrix(&columns, &weights, BINS, f64::NAN)
         .map_err(|error| Failure::data(format!("the trees cannot be grown: {error}")))?;
     // The gradient of half the squared error at the mean; with a hessian of 1 a leaf's weight is the mean of what is left.
-    let middle = matrix.mean_target();
-    let gradients: Vec<f32> = matrix.target.iter().map(|answer| (middle - answer) as f32).collect();
+    let standard = Standard::of(matrix);
+    let gradients: Vec<f32> = standard.answers.iter().map(|answer| -answer as f32).collect();
     let hessians = vec![1.0; matrix.rows()];
     let grown = (0..growing.trees as u64).into_par_iter().map(|number| {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(number);
-        convert(&grow(matrix, &bins, &gradients, &hessians, growing, &mut random), middle)
+        let grown = grow(matrix, &bins, &gradients, &hessians, growing, &mut random);
+        convert(&grown, standard.deviation, standard.mean)
     });
     Ok(Algorithm::RandomForest { trees: grown.collect::<Outcome<_>>()? })
 }
@@ -121,7 +147,8 @@ fn grow(
         l1: 0.0,
         l2: 0.0,
         max_delta_step: 0.0,
-        gamma: 0.0,
+        // Of squared deviations, whose sum is the number of rows: less than this is rounding.
+        gamma: (NOISE * rows as f64) as f32,
         min_leaf_weight: growing.min_rows as f32,
         learning_rate: 1.0,
         allow_missing_splits: true,
@@ -150,11 +177,13 @@ fn below(random: &mut ChaCha8Rng, end: usize) -> usize {
     ((u64::from(random.next_u32()) * end as u64) >> 32) as usize
 }
 
-/// About a tenth of the groups.
+/// A tenth of the groups, one at least.
 fn tenth(matrix: &Matrix, seed: u64) -> BTreeSet<u32> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let groups: BTreeSet<u32> = matrix.groups.iter().copied().collect();
-    groups.into_iter().filter(|_| below(&mut random, 10) == 0).collect()
+    let mut left: Vec<u32> = groups.into_iter().collect();
+    let wanted = (left.len() / 10).max(1);
+    (0..wanted).map(|_| left.swap_remove(below(&mut random, left.len()))).collect()
 }
 
 fn by_column(matrix: &Matrix, wanted: impl Fn(usize) -> bool) -> Vec<f64> {
@@ -163,12 +192,12 @@ fn by_column(matrix: &Matrix, wanted: impl Fn(usize) -> bool) -> Vec<f64> {
     (0..matrix.width).flat_map(|column| rows.iter().map(move |row| row[column])).collect()
 }
 
-fn answers_of(matrix: &Matrix, wanted: impl Fn(usize) -> bool) -> Vec<f64> {
-    matrix.target.iter().enumerate().filter(|(at, _)| wanted(*at)).map(|(_, answer)| *answer).collect()
+fn answers_of(standard: &Standard, wanted: impl Fn(usize) -> bool) -> Vec<f64> {
+    standard.answers.iter().enumerate().filter(|(at, _)| wanted(*at)).map(|(_, answer)| *answer).collect()
 }
 
-/// The library's tree in our order; `shift` is added to every leaf.
-fn convert(grown: &tree::Tree, shift: f64) -> Outcome<Tree> {
+/// The library's tree in our order; leaves are multiplied by `scale`, and `shift` is added.
+fn convert(grown: &tree::Tree, scale: f64, shift: f64) -> Outcome<Tree> {
     let mut nodes: Vec<Node> = Vec::with_capacity(grown.nodes.len());
     // Its node, and the split whose right child it is.
     let mut waiting = vec![(0, None)];
@@ -179,7 +208,7 @@ fn convert(grown: &tree::Tree, shift: f64) -> Outcome<Tree> {
         }
         let node = &grown.nodes[at];
         if node.is_leaf {
-            nodes.push(Node::Leaf { value: f64::from(node.weight_value) + shift });
+            nodes.push(Node::Leaf { value: f64::from(node.weight_value) * scale + shift });
             continue;
         }
         nodes.push(Node::Split {

@@ -315,7 +315,9 @@ fn a_planted_leak_is_warned_of() {
     let two = candidates(&["algorithm = \"mean\"", "algorithm = \"linear\""]);
     session.file("r.toml", recipe(0.2, &two));
     let ran = session.run("fit --recipe r.toml leak.csv > model.json");
-    ran.expect(0).says("warning: linear explains 99.").says("warning: feature \"displ\" alone explains 99.");
+    ran.expect(0)
+        .says("warning: linear explains more than 99 % of \"pressure\"")
+        .says("warning: feature \"displ\" alone explains 99.");
     let warnings = model(&session, "cat model.json")["body"]["comparison"]["warnings"].clone();
     assert_eq!(warnings.as_array().unwrap().len(), 2, "{warnings}");
     // The same rows under other keys fall on both sides.
@@ -328,6 +330,90 @@ fn a_planted_leak_is_warned_of() {
     let clean = session.run("fit --recipe r.toml all.csv > model.json");
     clean.expect(0);
     assert!(!clean.stderr.contains("warning"), "{}", clean.stderr);
+}
+
+#[test]
+fn units_do_not_matter_to_trees() {
+    let session = Session::new();
+    airfoil(&session);
+    let error = |scale: f64, candidate: &str| {
+        let scaled: String = session
+            .read("all.csv")
+            .lines()
+            .enumerate()
+            .map(|(at, line)| {
+                let (rest, answer) = line.rsplit_once(',').unwrap();
+                if at == 0 {
+                    return format!("{line}\n");
+                }
+                format!("{rest},{}\n", answer.parse::<f64>().unwrap() * scale)
+            })
+            .collect();
+        session.file("scaled.csv", scaled);
+        session.file("r.toml", recipe(0.2, &candidates(&[candidate])));
+        let model = model(&session, "fit --recipe r.toml scaled.csv");
+        model["body"]["metrics"]["held_out"]["rmse"].as_f64().unwrap() / scale
+    };
+    for candidate in
+        ["algorithm = \"random_forest\"\ntrees = 10", "algorithm = \"boosted_trees\"\nlearning_rate = 0.3"]
+    {
+        let usual = error(1.0, candidate);
+        assert!(usual < 3.5, "{candidate}: {usual}");
+        for scale in [1e-24, 1e24] {
+            let scaled = error(scale, candidate);
+            assert!((scaled - usual).abs() < 0.01 * usual, "{candidate}: {scaled} {usual}");
+        }
+        // An answer that is always the same is answered.
+        let constant: String = session
+            .read("all.csv")
+            .lines()
+            .map(|line| {
+                let (rest, answer) = line.rsplit_once(',').unwrap();
+                format!("{rest},{}\n", if answer == "pressure" { answer } else { "7" })
+            })
+            .collect();
+        session.file("scaled.csv", constant);
+        let model = model(&session, "fit --recipe r.toml scaled.csv");
+        assert_eq!(model["body"]["metrics"]["trained"]["rmse"], 0.0);
+    }
+}
+
+#[test]
+fn hostile_recipes_and_data_are_refused_or_told() {
+    let session = Session::new();
+    airfoil(&session);
+    let two = candidates(&["algorithm = \"linear\"", "algorithm = \"ridge\"\nalpha = 1.0"]);
+    // Two parts leave none to tune with.
+    let tuned = candidates(&["algorithm = \"ridge\"\nalpha = [1000.0, 1.0]"]);
+    session.file("r.toml", recipe(0.0, &format!("[validation]\nfolds = 2\n{tuned}")));
+    session.run("fit --recipe r.toml all.csv > model.json").expect(0).says("too few to compare candidates");
+    // Texts do not sort as time goes.
+    let text = recipe(0.0, &format!("[validation]\nby_time = true\n{two}"))
+        .replace("type = \"date\"", "type = \"text\"");
+    session.file("r.toml", text);
+    session.run("fit --recipe r.toml all.csv").expect(78).says("by_time: \"day\" is not a date");
+    let values: Vec<String> = (1..200).map(|value| format!("{value}.0")).collect();
+    let many = format!(
+        "algorithm = \"elastic_net\"\nalpha = [{0}]\nl1_ratio = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]",
+        values.join(",")
+    );
+    session.file("r.toml", recipe(0.0, &candidates(&[&many])));
+    session.run("fit --recipe r.toml all.csv").expect(78).says("more than 1000 combinations");
+    // The order of time is a part of what is trained.
+    let key = |rest: &str| {
+        session.file("r.toml", recipe(0.0, &format!("{rest}{two}")));
+        session.ok("fit --recipe r.toml --training-key all.csv")
+    };
+    assert_ne!(key("[validation]\nby_time = true\n"), key("[validation]\nby_time = false\n"));
+    // A feature without a value, whatever would be imputed.
+    session.ok("awk -F, -v OFS=, 'NR > 1 { $8 = \"\" } 1' all.csv > null.csv");
+    session
+        .file("r.toml", recipe(0.0, &format!("[prepare.displ]\nimpute = 0.0\nmissing_flag = true\n{two}")));
+    session.run("fit --recipe r.toml null.csv").expect(65).says("feature \"displ\"");
+    // A flag that says nothing yet is left out.
+    let ran = session.run("fit --recipe r.toml all.csv > model.json");
+    ran.expect(0);
+    assert_eq!(model(&session, "cat model.json")["body"]["preparation"].as_array().unwrap().len(), 5);
 }
 
 #[test]

@@ -121,6 +121,9 @@ fn thousands() -> Grid {
     Grid::One(4095.0)
 }
 
+/// Each is fitted in every fold, several times over.
+const MOST_COMBINATIONS: usize = 1_000;
+
 /// What a value of a setting may be.
 enum Allowed {
     Weight,
@@ -202,6 +205,7 @@ impl Candidate {
     /// Settings without a value, or with one that makes no sense, are refused (78).
     pub(crate) fn check(&self) -> Outcome {
         let name = self.name();
+        let mut combinations: usize = 1;
         for (setting, grid) in self.settings() {
             let allowed = match setting {
                 "alpha" | "l2" => Allowed::Weight,
@@ -215,6 +219,12 @@ impl Candidate {
             };
             if grid.values().is_empty() {
                 return Err(Failure::config(format!("{name}: {setting} has no values")));
+            }
+            combinations = combinations.saturating_mul(grid.values().len());
+            if combinations > MOST_COMBINATIONS {
+                return Err(Failure::config(format!(
+                    "{name}: its settings have more than {MOST_COMBINATIONS} combinations: give fewer values"
+                )));
             }
             for &value in grid.values() {
                 let (is_allowed, words) = match allowed {

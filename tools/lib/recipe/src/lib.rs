@@ -215,6 +215,8 @@ struct TrainingSections<'a> {
     target: &'a Target,
     split: &'a Split,
     validation: &'a Validation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<&'a String>,
     candidates: &'a [Candidate],
 }
 
@@ -256,6 +258,7 @@ impl Recipe {
             target: &self.target,
             split: &self.split,
             validation: &self.validation,
+            time: self.keys.time.as_ref().filter(|_| self.validation.by_time),
             candidates: &self.candidates,
         };
         // Through a Value, whose map sorts its keys. Structs of strings and finite numbers always serialise.

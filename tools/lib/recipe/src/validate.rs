@@ -145,8 +145,12 @@ impl Recipe {
         if !self.validation.by.is_empty() {
             self.list("[validation] by", &self.validation.by)?;
         }
-        if self.validation.by_time && self.keys.time.is_none() {
-            return bad("[validation] by_time needs [keys] time");
+        if self.validation.by_time {
+            let Some(time) = &self.keys.time else { return bad("[validation] by_time needs [keys] time") };
+            // Other texts do not sort as time goes.
+            if self.columns.get(time).is_none_or(|column| column.kind != Kind::Date) {
+                return bad(format!("[validation] by_time: {time:?} is not a date"));
+            }
         }
         Ok(())
     }
