@@ -113,7 +113,7 @@ fn features(recipe: &Recipe, trained: &Part) -> Outcome<Vec<Feature>> {
             name: name.clone(),
             unit: column.and_then(|column| column.unit.clone()),
             description: column.and_then(|column| column.description.clone()),
-            nulls: recipe.prepare.get(name).is_some_and(|prepare| prepare.impute.is_some()),
+            nulls: recipe.may_be_null(name),
             min,
             max,
         }

@@ -161,9 +161,7 @@ impl<'a> Columns<'a> {
         let positions =
             |names: &[String]| names.iter().map(|name| table.require(name)).collect::<Outcome<Vec<_>>>();
         let named = |name: &'a String| Ok((name.as_str(), table.require(name)?));
-        // Whoever imputes takes nulls.
-        let nulls = |name: &str| recipe.prepare.get(name).is_some_and(|prepare| prepare.impute.is_some());
-        let feature = |name: &'a String| Ok((name.as_str(), table.require(name)?, nulls(name)));
+        let feature = |name: &'a String| Ok((name.as_str(), table.require(name)?, recipe.may_be_null(name)));
         Ok(Columns {
             features: recipe.features.columns.iter().map(feature).collect::<Outcome<_>>()?,
             target: named(&recipe.target.column)?,

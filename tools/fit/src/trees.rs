@@ -79,8 +79,8 @@ pub(crate) fn boosted(matrix: &Matrix, boosting: Boosting, seed: u64) -> Outcome
     let fitted = match boosting.early_stopping {
         None => {
             let values = by_column(matrix, |_| true);
-            let answers = answers_of(&standard, |_| true);
-            booster.fit_unweighted(&Columns::new(&values, matrix.rows(), matrix.width), &answers, None)
+            let columns = Columns::new(&values, matrix.rows(), matrix.width);
+            booster.fit_unweighted(&columns, &standard.answers, None)
         }
         Some(_) => {
             let judging = tenth(matrix, seed);

@@ -1,4 +1,4 @@
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Keys sorted, no spaces, numbers in the shortest form that reads back.
 ///
@@ -15,6 +15,12 @@ pub(crate) fn sha256(value: &Value) -> String {
     fingerprint::of(text(value))
 }
 
+fn sorted(map: &Map<String, Value>) -> Vec<(&String, &Value)> {
+    let mut entries: Vec<_> = map.iter().collect();
+    entries.sort_by(|a, b| a.0.cmp(b.0));
+    entries
+}
+
 fn push(value: &Value, out: &mut String) {
     match value {
         Value::Array(items) => {
@@ -28,10 +34,8 @@ fn push(value: &Value, out: &mut String) {
             out.push(']');
         }
         Value::Object(map) => {
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by(|a, b| a.0.cmp(b.0));
             out.push('{');
-            for (i, (key, item)) in entries.into_iter().enumerate() {
+            for (i, (key, item)) in sorted(map).into_iter().enumerate() {
                 if i > 0 {
                     out.push(',');
                 }
@@ -71,10 +75,8 @@ fn push_indented(value: &Value, depth: usize, out: &mut String) {
             out.push(']');
         }
         Value::Object(map) if !map.is_empty() => {
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by(|a, b| a.0.cmp(b.0));
             out.push('{');
-            for (i, (key, item)) in entries.into_iter().enumerate() {
+            for (i, (key, item)) in sorted(map).into_iter().enumerate() {
                 if i > 0 {
                     out.push(',');
                 }

@@ -243,8 +243,8 @@ impl Recipe {
         }
     }
 
-    /// Whether a null in this column is a feature's that is imputed.
-    fn may_be_null(&self, name: &str) -> bool {
+    /// Whether a null in this column is a feature's that is imputed; elsewhere a null is an error.
+    pub fn may_be_null(&self, name: &str) -> bool {
         self.prepare.get(name).is_some_and(|prepare| prepare.impute.is_some())
     }
 
