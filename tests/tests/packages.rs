@@ -51,7 +51,7 @@ fn each_zip_holds_what_its_function_needs_and_starts() {
         ),
         (
             "train_model",
-            "bin/bucket bin/fit bin/registry bootstrap pipeline/recipe.toml pipeline/train worker",
+            "bin/bucket bin/fit bin/model bin/registry bootstrap pipeline/recipe.toml pipeline/train worker",
         ),
         ("predict", "bootstrap"),
         ("ec2_switch", "bootstrap"),

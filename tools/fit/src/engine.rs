@@ -3,17 +3,21 @@ use manners::Outcome;
 use recipe::{Candidate, Grid};
 
 use crate::descent::elastic_net;
+use crate::forest::{Growing, forest};
 use crate::least_squares::{Fitted, linear, ridge};
+use crate::logistic::logistic;
 use crate::matrix::Matrix;
-use crate::trees::{self, Boosting, Growing};
+use crate::trees::{self, Boosting};
 
 /// Fits a candidate whose settings are settled. `names` are the columns', for messages.
 pub(crate) fn fit(candidate: &Candidate, matrix: &Matrix, names: &[String], seed: u64) -> Outcome<Algorithm> {
     let whole = |grid: &Grid| grid.value() as usize;
     Ok(match candidate {
+        Candidate::Mean {} if matrix.classes > 0 => Algorithm::ClassShares { shares: matrix.shares() },
         Candidate::Mean {} => Algorithm::Mean { value: matrix.mean_target() },
-        Candidate::Linear {} => {
-            let Fitted { intercept, coefficients } = linear(matrix, names)?;
+        Candidate::Logistic { alpha } => logistic(matrix, names, alpha.value())?,
+        Candidate::Linear { intercept } => {
+            let Fitted { intercept, coefficients } = linear(matrix, names, *intercept)?;
             Algorithm::Linear { intercept, terms: terms(&coefficients) }
         }
         Candidate::Ridge { alpha } => {
@@ -38,7 +42,7 @@ pub(crate) fn fit(candidate: &Candidate, matrix: &Matrix, names: &[String], seed
                 min_rows: min_rows.value(),
                 features: features.value(),
             };
-            trees::forest(matrix, growing, seed)?
+            forest(matrix, growing, seed)?
         }
         Candidate::BoostedTrees { trees, learning_rate, max_depth, min_rows, l2, early_stopping } => {
             let boosting = Boosting {

@@ -11,6 +11,9 @@ use crate::training::{Part, Training};
 /// Real data are noisier: who explains more than this share has seen the answer.
 const TOO_GOOD: f64 = 0.99;
 
+/// Values of a feature that are told apart; with more, each would explain its own row.
+const VALUES: usize = 100;
+
 /// So large a share of the held-out rows may stand among the training rows by chance.
 const SAME_ROWS: f64 = 0.01;
 
@@ -18,14 +21,24 @@ const SAME_ROWS: f64 = 0.01;
 pub(crate) fn warnings(recipe: &Recipe, training: &Training, comparison: &Comparison) -> Vec<String> {
     let target = &recipe.target.column;
     let mut warnings = Vec::new();
-    let (_, variance) = moments(training.trained.target.iter().copied());
+    let ignorance = ignorance(&training.trained);
     for one in &comparison.candidates {
-        let explained = one.mean_rmse.map(|rmse| 1.0 - rmse * rmse / variance);
+        let explained = one.mean_error.map(|error| {
+            if training.classes.is_empty() {
+                1.0 - error * error / ignorance
+            } else {
+                1.0 - error / ignorance
+            }
+        });
         warnings.extend(too_good(recipe, &one.name, explained));
     }
     let names = &recipe.features.columns;
     for (feature, name) in names.iter().enumerate() {
-        let explained = alone(&training.trained, names.len(), feature);
+        let explained = if training.classes.is_empty() && training.texts[feature].list.is_empty() {
+            along_a_line(&training.trained, names.len(), feature)
+        } else {
+            by_value(&training.trained, names.len(), feature)
+        };
         if explained > TOO_GOOD {
             warnings.push(format!(
                 "feature {name:?} alone explains {:.2} % of {target:?}: is it the answer in other words?",
@@ -43,7 +56,7 @@ pub(crate) fn warnings(recipe: &Recipe, training: &Training, comparison: &Compar
     warnings
 }
 
-/// What is said of a candidate that explains such a share of the answers' variance on rows it was not fitted on.
+/// What is said of a candidate that explains such a share of the answers on rows it was not fitted on.
 pub(crate) fn too_good(recipe: &Recipe, name: &str, explained: Option<f64>) -> Option<String> {
     let target = &recipe.target.column;
     explained.filter(|share| *share > TOO_GOOD).map(|_| {
@@ -62,7 +75,7 @@ fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
 }
 
 /// The share of the answers' variance that a line through one feature explains: the squared correlation.
-fn alone(part: &Part, width: usize, feature: usize) -> f64 {
+fn along_a_line(part: &Part, width: usize, feature: usize) -> f64 {
     let pairs = part.features.chunks_exact(width).map(|row| row[feature]).zip(part.target.iter().copied());
     let pairs = pairs.filter(|(x, _)| !x.is_nan());
     let (x_mean, x_variance) = moments(pairs.clone().map(|(x, _)| x));
@@ -72,6 +85,50 @@ fn alone(part: &Part, width: usize, feature: usize) -> f64 {
     // Two rows that are not null would always lie on a line.
     let given = rows / part.rows() as f64;
     given * shared * shared / (x_variance * y_variance)
+}
+
+/// What there is to explain: the variance of numbers, the entropy of classes.
+fn ignorance(part: &Part) -> f64 {
+    if part.classes == 0 {
+        return moments(part.target.iter().copied()).1;
+    }
+    let mut counts = vec![0.0; part.classes];
+    part.target.iter().for_each(|class| counts[*class as usize] += 1.0);
+    entropy(&counts) / part.rows() as f64
+}
+
+/// Entropy, times the number of rows.
+fn entropy(counts: &[f64]) -> f64 {
+    let all: f64 = counts.iter().sum();
+    counts.iter().filter(|count| **count > 0.0).map(|count| count * (all / count).ln()).sum()
+}
+
+/// The share of what there is to explain that is explained by knowing a feature's value: rows of one value, or where there are many of one
+/// hundredth of the rows, have one answer.
+fn by_value(part: &Part, width: usize, feature: usize) -> f64 {
+    let mut rows: Vec<(f64, f64)> =
+        part.features.chunks_exact(width).map(|row| row[feature]).zip(part.target.iter().copied()).collect();
+    rows.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+    let least = rows.len().div_ceil(VALUES);
+    let mut left = 0.0;
+    let mut start = 0;
+    while start < rows.len() {
+        let mut end = (start + least).min(rows.len());
+        // Equal values stay together; none is the equal of a null.
+        while end < rows.len() && rows[end].0.total_cmp(&rows[end - 1].0).is_eq() {
+            end += 1;
+        }
+        let answers = rows[start..end].iter().map(|row| row.1);
+        left += if part.classes == 0 {
+            moments(answers).1 * (end - start) as f64
+        } else {
+            let mut counts = vec![0.0; part.classes];
+            answers.for_each(|class| counts[class as usize] += 1.0);
+            entropy(&counts)
+        };
+        start = end;
+    }
+    1.0 - left / part.rows() as f64 / ignorance(part)
 }
 
 /// How many held-out rows have the features and the answer of a training row.

@@ -12,9 +12,13 @@ use smartcore::linalg::traits::cholesky::CholeskyDecomposable;
 use crate::matrix::Matrix;
 use crate::scale::Scale;
 
-/// Each pass fits what the passes before left over, which wins back digits that an ill-conditioned matrix costs
-/// (Björck, "Numerical Methods for Least Squares Problems", section 2.9: fixed-precision iterative refinement).
-const REFINEMENTS: usize = 3;
+/// Corrections of the first solution, at most.
+const REFINEMENTS: usize = 5;
+
+/// A correction by less than this, relative to the largest coefficient, is rounding.
+const SETTLED: f64 = 1e-15;
+
+const SINGULAR: &str = "the matrix is singular";
 
 /// A column of which less than this share is its own is a combination of others, as far as doubles can tell.
 const DEPENDENT: f64 = 1e-11;
@@ -26,24 +30,35 @@ pub(crate) struct Fitted {
     pub(crate) coefficients: Vec<f64>,
 }
 
-/// Ordinary least squares by QR: one decomposition, whose reflections serve every pass.
-pub(crate) fn linear(matrix: &Matrix, names: &[String]) -> Outcome<Fitted> {
-    let scale = Scale::of(matrix, names)?;
-    let decomposed = standardised(matrix, &scale).qr();
+/// Ordinary least squares by QR. Without an intercept the prediction is 0 where all features are, and columns are scaled but not centred.
+///
+/// Solution and residuals are refined together (Björck, "Iterative refinement of linear least squares solutions I", 1967): the residuals of a bad fit
+/// are large, and what is wrong with them is wrong with the coefficients, too.
+pub(crate) fn linear(matrix: &Matrix, names: &[String], intercept: bool) -> Outcome<Fitted> {
+    let scale = if intercept { Scale::of(matrix, names)? } else { Scale::around_zero(matrix, names)? };
+    let target_mean = if intercept { matrix.mean_target() } else { 0.0 };
+    let design = Design::new(matrix, scale, target_mean, intercept);
+    let rounded = design.rounded();
+    let decomposed = rounded.clone().qr();
     let triangle = decomposed.r();
-    check_rank(&triangle, matrix.rows(), names)?;
-    let target_mean = matrix.mean_target();
-    let centred = DVector::from_iterator(matrix.rows(), matrix.target.iter().map(|y| y - target_mean));
-    let mut solution = DVector::zeros(names.len() + 1);
-    let mut left = centred.clone();
-    for _ in 0..=REFINEMENTS {
-        decomposed.q_tr_mul(&mut left);
-        let step = triangle.solve_upper_triangular(&left.rows(0, solution.len()));
-        solution += step.ok_or_else(|| refused(&"the matrix is singular"))?;
-        residuals(matrix, &scale, &centred, &solution, &mut left);
+    check_rank(&triangle, &design, names)?;
+    let mut solution = DVector::zeros(design.width());
+    let mut residuals = DVector::zeros(matrix.rows());
+    for pass in 0..=REFINEMENTS {
+        let (left, along) = design.wrong_with(&solution, &residuals);
+        let mut turned = left.clone();
+        decomposed.q_tr_mul(&mut turned);
+        let against = triangle.tr_solve_upper_triangular(&along).ok_or_else(|| refused(&SINGULAR))?;
+        let wanted = turned.rows(0, design.width()) - against;
+        let step = triangle.solve_upper_triangular(&wanted).ok_or_else(|| refused(&SINGULAR))?;
+        residuals += left - &rounded * &step;
+        solution += &step;
+        // Well-conditioned columns need no second correction.
+        if pass > 0 && step.amax() <= SETTLED * solution.amax() {
+            break;
+        }
     }
-    let (coefficients, shift) = (&solution.as_slice()[..names.len()], solution[names.len()]);
-    Ok(scale.unscaled(target_mean + shift, coefficients))
+    Ok(design.unscaled(target_mean, solution.as_slice()))
 }
 
 /// Ridge by Cholesky: minimises the squared residuals plus `alpha` times the squared coefficients of the standardised
@@ -90,24 +105,120 @@ impl Products {
     }
 }
 
-/// The standardised columns, then one of ones for the intercept.
-fn standardised(matrix: &Matrix, scale: &Scale) -> DMatrix<f64> {
-    let width = matrix.width;
-    let mut standardised = DMatrix::from_element(matrix.rows(), width + 1, 1.0);
-    let mut standard = vec![0.0; width];
-    for (at, row) in matrix.iter().enumerate() {
-        scale.standardise(row, &mut standard);
-        standard.iter().enumerate().for_each(|(column, value)| standardised[(at, column)] = *value);
+/// The columns, moved and divided so that they are alike in size, then one of ones if there is an intercept. A column is divided by a power of two, and
+/// what rounding takes when its mean is taken off is kept: no digit of the features is lost.
+struct Design<'a> {
+    matrix: &'a Matrix,
+    means: Vec<f64>,
+    powers: Vec<f64>,
+    target_mean: f64,
+    intercept: bool,
+}
+
+impl<'a> Design<'a> {
+    fn new(matrix: &'a Matrix, scale: Scale, target_mean: f64, intercept: bool) -> Design<'a> {
+        let power = |deviation: &f64| deviation.log2().round().exp2();
+        let powers = scale.deviations.iter().map(power).collect();
+        Design { matrix, means: scale.means, powers, target_mean, intercept }
     }
-    standardised
+
+    fn width(&self) -> usize {
+        self.matrix.width + usize::from(self.intercept)
+    }
+
+    /// The matrix in double precision.
+    fn rounded(&self) -> DMatrix<f64> {
+        let mut rounded = DMatrix::from_element(self.matrix.rows(), self.width(), 1.0);
+        for (at, row) in self.matrix.iter().enumerate() {
+            for (column, x) in row.iter().enumerate() {
+                rounded[(at, column)] = (x - self.means[column]) / self.powers[column];
+            }
+        }
+        rounded
+    }
+
+    /// What is left of the answers when solution and residuals are taken away, and what the residuals still have in common with each column, with the
+    /// other sign: both are 0 at the solution. Added up as if in twice the precision: refinement wins back no more digits than these have.
+    fn wrong_with(&self, solution: &DVector<f64>, residuals: &DVector<f64>) -> (DVector<f64>, DVector<f64>) {
+        let width = self.matrix.width;
+        let mut left = DVector::zeros(self.matrix.rows());
+        let mut along = vec![Exact::default(); self.width()];
+        for (at, (row, answer)) in self.matrix.iter().zip(&self.matrix.target).enumerate() {
+            let residual = residuals[at];
+            let mut sum = Exact::default();
+            sum.add(*answer);
+            sum.add(-self.target_mean);
+            sum.add(-residual);
+            for (column, x) in row.iter().enumerate() {
+                let (moved, lost) = two_sum(*x, -self.means[column]);
+                let power = self.powers[column];
+                let (moved, lost) = (moved / power, lost / power);
+                sum.add_product(-solution[column], moved, lost);
+                along[column].add_product(-residual, moved, lost);
+            }
+            if self.intercept {
+                sum.add(-solution[width]);
+                along[width].add(-residual);
+            }
+            left[at] = sum.value();
+        }
+        (left, DVector::from_iterator(along.len(), along.iter().map(Exact::value)))
+    }
+
+    /// Coefficients for the columns as they come.
+    fn unscaled(&self, target_mean: f64, solution: &[f64]) -> Fitted {
+        let columns = solution.iter().zip(&self.powers);
+        let coefficients: Vec<f64> = columns.map(|(value, power)| value / power).collect();
+        let mut intercept = Exact::default();
+        intercept.add(target_mean);
+        intercept.add(solution.get(self.matrix.width).copied().unwrap_or(0.0));
+        for (coefficient, mean) in coefficients.iter().zip(&self.means) {
+            intercept.add_product(-coefficient, *mean, 0.0);
+        }
+        Fitted { intercept: intercept.value(), coefficients }
+    }
+}
+
+/// A sum, and what rounding has taken from it so far (Ogita, Rump, Oishi, "Accurate Sum and Dot Product", algorithm 5.3).
+#[derive(Clone, Copy, Debug, Default)]
+struct Exact {
+    sum: f64,
+    lost: f64,
+}
+
+impl Exact {
+    fn add(&mut self, value: f64) {
+        let (sum, lost) = two_sum(self.sum, value);
+        self.sum = sum;
+        self.lost += lost;
+    }
+
+    /// Adds `factor` times a value that has a smaller part.
+    fn add_product(&mut self, factor: f64, value: f64, smaller: f64) {
+        let (product, lost) = two_product(factor, value);
+        self.add(product);
+        self.lost += lost + factor * smaller;
+    }
+
+    fn value(&self) -> f64 {
+        self.sum + self.lost
+    }
+}
+
+/// The sum, and what rounding took from it (Knuth, "The Art of Computer Programming", volume 2, section 4.2.2, theorem B).
+fn two_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    let of_b = sum - a;
+    (sum, (a - (sum - of_b)) + (b - of_b))
 }
 
 /// Every column must hold something that the columns before it do not: otherwise the coefficients are noise. What is a
 /// column's own is as long as its place on the triangle's diagonal.
-fn check_rank(triangle: &DMatrix<f64>, rows: usize, names: &[String]) -> Outcome {
+fn check_rank(triangle: &DMatrix<f64>, design: &Design<'_>, names: &[String]) -> Outcome {
+    let rows = design.matrix.rows() as f64;
     for (at, name) in names.iter().enumerate() {
-        // A standardised column is sqrt(rows) long.
-        if triangle[(at, at)].abs() <= DEPENDENT * (rows as f64).sqrt() {
+        // A column whose standard deviation is about 1 is about sqrt(rows) long.
+        if triangle[(at, at)].abs() <= DEPENDENT * rows.sqrt() {
             return Err(Failure::data(format!(
                 "feature {name:?} is a sum or a copy of the features before it: they cannot be told apart; take it \
                  out of [features], or fit --candidate ridge"
@@ -117,22 +228,19 @@ fn check_rank(triangle: &DMatrix<f64>, rows: usize, names: &[String]) -> Outcome
     Ok(())
 }
 
-/// What the solution so far, coefficients and then the intercept, does not explain.
-fn residuals(
-    matrix: &Matrix,
-    scale: &Scale,
-    centred: &DVector<f64>,
-    solution: &DVector<f64>,
-    left: &mut DVector<f64>,
-) {
-    let width = matrix.width;
-    let (coefficients, shift) = (&solution.as_slice()[..width], solution[width]);
-    let mut standard = vec![0.0; width];
-    for ((row, y), left) in matrix.iter().zip(centred).zip(left.iter_mut()) {
-        scale.standardise(row, &mut standard);
-        let explained = standard.iter().zip(coefficients).map(|(x, coefficient)| coefficient * x);
-        *left = explained.fold(y - shift, |left, explained| left - explained);
-    }
+/// The product, and what rounding took from it (Dekker, "A floating-point technique for extending the available precision", section 5): a fused
+/// multiplication is a library call on processors that Fairway must run on.
+fn two_product(a: f64, b: f64) -> (f64, f64) {
+    // Halves of 26 bits, whose products are exact.
+    let halves = |x: f64| {
+        let shifted = 134_217_729.0 * x;
+        let high = shifted - (shifted - x);
+        (high, x - high)
+    };
+    let product = a * b;
+    let ((a_high, a_low), (b_high, b_low)) = (halves(a), halves(b));
+    let lost = ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low;
+    (product, lost)
 }
 
 fn refused(error: &dyn std::fmt::Display) -> Failure {

@@ -3,12 +3,17 @@
 //! Read in this order: `training.rs` (rows in), `prepare.rs` (what an algorithm sees), `engine.rs` (one algorithm), `search.rs` (which one),
 //! `model.rs` (the file).
 
+mod bins;
 mod descent;
+mod distribution;
+mod draw;
 mod engine;
 mod folds;
+mod forest;
 mod key;
 mod leaks;
 mod least_squares;
+mod logistic;
 mod matrix;
 mod model;
 mod prepare;
@@ -129,16 +134,27 @@ fn send(text: &str) -> Outcome {
 
 fn report(model: &Model) {
     let body = model.body();
-    let unit = body.target.unit.as_deref().map_or_else(String::new, |unit| format!(" {unit}"));
     say!("{} on {} rows: {}", model.id(), count(body.data.rows_trained), algorithm(model));
-    let rmse = |scores: &Option<Scores>| scores.as_ref().map_or(f64::NAN, |scores| scores.rmse);
-    if body.metrics.held_out.is_some() {
+    if let Some(held_out) = &body.metrics.held_out {
+        let unit = body.target.unit.as_deref().filter(|_| model.classes().is_empty());
+        let unit = unit.map_or_else(String::new, |unit| format!(" {unit}"));
+        let always = if model.classes().is_empty() { "the mean" } else { "the shares" };
+        let baseline = body.metrics.baseline.held_out.as_ref().map_or(f64::NAN, Scores::error);
         say!(
-            "held out: {} rows of {} groups, RMSE {:.4}{unit}; always the mean: {:.4}{unit}",
+            "held out: {} rows of {} groups, {} {:.4}{unit}; always {always}: {baseline:.4}{unit}",
             count(body.data.rows_held_out),
             count(body.data.groups_held_out),
-            rmse(&body.metrics.held_out),
-            rmse(&body.metrics.baseline.held_out)
+            held_out.measure(),
+            held_out.error(),
+        );
+    }
+    if let Some(intervals) = &body.intervals {
+        say!(
+            "intervals: ± {:.4} holds {:.1} % of {} other held-out answers ({} % wanted)",
+            intervals.half_width,
+            100.0 * intervals.measured,
+            count(intervals.rows_measured),
+            100.0 * intervals.coverage
         );
     }
 }

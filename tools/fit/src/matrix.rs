@@ -7,9 +7,11 @@ use crate::training::Part;
 pub(crate) struct Matrix {
     /// Columns of a row.
     pub(crate) width: usize,
+    /// How many classes the answers are of; 0 if they are numbers.
+    pub(crate) classes: usize,
     /// Row-major.
     pub(crate) values: Vec<f64>,
-    /// The answers.
+    /// The answers; of classes, their indices.
     pub(crate) target: Vec<f64>,
     /// The number of each row's group.
     pub(crate) groups: Vec<u32>,
@@ -24,7 +26,7 @@ impl Matrix {
         wanted: impl Fn(u32) -> bool,
     ) -> Matrix {
         let width = if preparation.is_empty() { features } else { preparation.len() };
-        let mut matrix = Matrix { width, ..Matrix::default() };
+        let mut matrix = Matrix { width, classes: part.classes, ..Matrix::default() };
         for ((row, &answer), &group) in
             part.features.chunks_exact(features).zip(&part.target).zip(&part.groups)
         {
@@ -49,6 +51,25 @@ impl Matrix {
     /// Row by row.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[f64]> {
         self.values.chunks_exact(self.width)
+    }
+
+    /// The share of each class among the answers.
+    pub(crate) fn shares(&self) -> Vec<f64> {
+        let mut counts = vec![0u64; self.classes];
+        self.target.iter().for_each(|class| counts[*class as usize] += 1);
+        counts.into_iter().map(|count| count as f64 / self.rows() as f64).collect()
+    }
+
+    /// The mean of each column, nulls aside.
+    pub(crate) fn means(&self) -> Vec<f64> {
+        let mut sums = vec![(0.0, 0.0); self.width];
+        for row in self.iter() {
+            for ((sum, count), x) in sums.iter_mut().zip(row).filter(|(_, x)| !x.is_nan()) {
+                *sum += x;
+                *count += 1.0;
+            }
+        }
+        sums.into_iter().map(|(sum, count)| if count > 0.0 { sum / count } else { 0.0 }).collect()
     }
 
     /// The mean of the answers.

@@ -1,20 +1,18 @@
 use artifact::{
-    Baseline, Body, Check, DataCard, Feature, Histogram, Measured, Model, RecipeCard, TargetCard,
+    Baseline, Body, Check, DataCard, Feature, Intervals, Measured, Model, RecipeCard, TargetCard,
 };
 use manners::{Failure, Outcome, say};
 use metrics::Scores;
 use recipe::{Candidate, Recipe};
 
+use crate::distribution::Distributions;
 use crate::key::MADE_BY;
 use crate::matrix::Matrix;
-use crate::training::{Part, Training};
+use crate::training::{Part, Texts, Training};
 use crate::{engine, leaks, prepare, search};
 
 /// How many rows with their predictions a model carries.
 const CHECK_ROWS: usize = 5;
-
-/// Histograms have up to this many bins, of about equal counts.
-const BINS: usize = 10;
 
 /// Chooses among the candidates, fits the one to all training rows, and measures it on those that it did not see.
 pub(crate) fn fit(
@@ -22,19 +20,29 @@ pub(crate) fn fit(
     candidates: &[&Candidate],
     training_key: String,
     seed: u64,
-    training: Training,
+    mut training: Training,
 ) -> Outcome<Model> {
     if training.trained.rows() == 0 {
         return Err(Failure::data("there are no training rows"));
     }
     let (candidate, mut comparison) = search::choose(recipe, candidates, &training, seed);
     comparison.warnings.extend(leaks::warnings(recipe, &training, &comparison));
-    let preparation = prepare::learn(recipe, &training.trained, |_| true)?;
-    let names = prepare::names(recipe, &preparation);
+    // Texts that count are numbered anew, so that the model knows no others.
+    let counted: Vec<Vec<u32>> = (0..recipe.features.columns.len())
+        .map(|feature| match recipe.is_text(&recipe.features.columns[feature]) {
+            true => prepare::counted(recipe, &training.texts, &training.trained, feature),
+            false => Vec::new(),
+        })
+        .collect();
+    training.renumber_texts(counted);
+    let preparation = prepare::learn(recipe, &training.texts, &training.trained, |_| true)?;
+    let names = prepare::names(recipe, &training.texts, &preparation);
     let width = recipe.features.columns.len();
     let matrix = Matrix::of(&training.trained, width, &preparation, |_| true);
     let algorithm = engine::fit(&candidate, &matrix, &names, seed)?;
+    let means = matrix.means();
     drop(matrix);
+    let distributions = Distributions::new(&training);
     let mut body = Body {
         recipe: RecipeCard {
             name: recipe.recipe.name.clone(),
@@ -44,34 +52,40 @@ pub(crate) fn fit(
         training_key,
         made_by: MADE_BY.to_owned(),
         task: recipe.target.task,
-        target: target(recipe),
-        features: features(recipe, &training.trained)?,
+        target: target(recipe, &training),
+        features: features(recipe, &training)?,
         preparation,
+        means,
         algorithm,
         comparison: Some(comparison),
         split: recipe.split.clone(),
         metrics: measure(&training)?,
-        histograms: (0..width).map(|feature| histogram(feature, width, &training.trained)).collect(),
+        intervals: None,
+        histograms: (0..width).map(|feature| distributions.of_feature(feature)).collect(),
+        predictions: None,
         checks: Vec::new(),
         data: DataCard {
-            sha256: training.data_sha256,
+            sha256: training.data_sha256.clone(),
             rows: (training.trained.rows() + training.held_out.rows()) as u64,
             rows_trained: training.trained.rows() as u64,
             rows_held_out: training.held_out.rows() as u64,
             groups_held_out: training.groups_held_out,
-            newest: training.newest,
-            manifest: training.manifest,
+            newest: training.newest.clone(),
+            manifest: training.manifest.clone(),
         },
     };
     // Measured with the very code that will predict.
-    let scored = |part: &Part, body: &Body| {
-        Scores::of(&part.target, part.features.chunks_exact(width).map(|row| body.predict(row)))
-    };
-    body.metrics.trained = scored(&training.trained, &body).ok_or_else(overflow)?;
-    body.metrics.held_out = scored(&training.held_out, &body);
+    body.metrics.trained = scored(&training.trained, width, &body).ok_or_else(overflow)?;
+    body.metrics.held_out = scored(&training.held_out, width, &body);
+    body.intervals =
+        recipe.intervals.and_then(|wanted| intervals(wanted.coverage, &training.held_out, width, &body));
+    if recipe.intervals.is_some() && body.intervals.is_none() {
+        say!("warning: too few held-out rows in two groups to learn [intervals] from: the model has none");
+    }
+    body.predictions = Some(distributions.of_predictions(&body));
+    drop(distributions);
     if let Some(comparison) = &mut body.comparison {
-        let held_out = body.metrics.held_out.as_ref().and_then(|scores| scores.r2);
-        let too_good = leaks::too_good(recipe, body.algorithm.name(), held_out);
+        let too_good = leaks::too_good(recipe, body.algorithm.name(), explained(&body.metrics));
         let is_new = |warning: &String| !comparison.warnings.contains(warning);
         let more: Vec<String> = too_good.into_iter().filter(is_new).collect();
         comparison.warnings.extend(more);
@@ -81,20 +95,63 @@ pub(crate) fn fit(
     Model::seal(body)
 }
 
-fn target(recipe: &Recipe) -> TargetCard {
+fn scored(part: &Part, width: usize, body: &Body) -> Option<Scores> {
+    let rows = part.features.chunks_exact(width);
+    if part.classes == 0 {
+        let predictions: Vec<f64> = rows.map(|row| body.predict(row)).collect();
+        return Scores::of_numbers(&part.target, &predictions);
+    }
+    let mut probabilities = Vec::with_capacity(part.rows() * part.classes);
+    rows.for_each(|row| body.probabilities(row, &mut probabilities));
+    Scores::of_classes(&part.target, &probabilities, part.classes)
+}
+
+/// From the residuals of one half of the held-out groups; none if they are too few for the coverage, or the other half is empty.
+fn intervals(coverage: f64, held_out: &Part, width: usize, body: &Body) -> Option<Intervals> {
+    let mut halves = [Vec::new(), Vec::new()];
+    let rows = held_out.features.chunks_exact(width).zip(&held_out.target).zip(&held_out.groups);
+    for ((row, answer), half) in rows {
+        halves[usize::from(*half == 1)].push((answer - body.predict(row)).abs());
+    }
+    let [mut learnt, measured] = halves;
+    learnt.sort_unstable_by(f64::total_cmp);
+    // The smallest width that would hold the share also if one more row came.
+    let place = ((learnt.len() + 1) as f64 * coverage).ceil() as usize;
+    let half_width = *learnt.get(place.checked_sub(1)?)?;
+    let inside = measured.iter().filter(|residual| **residual <= half_width).count();
+    (!measured.is_empty()).then(|| Intervals {
+        coverage,
+        half_width,
+        rows: learnt.len() as u64,
+        rows_measured: measured.len() as u64,
+        measured: inside as f64 / measured.len() as f64,
+    })
+}
+
+/// The share of the baseline's squared errors, or of its log loss, that the model takes away on held-out rows.
+fn explained(metrics: &Measured) -> Option<f64> {
+    match (metrics.held_out.as_ref()?, metrics.baseline.held_out.as_ref()?) {
+        (Scores::Regression(own), _) => own.r2,
+        (Scores::Classification(own), baseline) => Some(1.0 - own.log_loss / baseline.error()),
+    }
+}
+
+fn target(recipe: &Recipe, training: &Training) -> TargetCard {
     let name = recipe.target.column.clone();
     let column = recipe.columns.get(&name);
     TargetCard {
         unit: column.and_then(|column| column.unit.clone()),
         description: column.and_then(|column| column.description.clone()),
         name,
+        classes: training.classes.clone(),
+        ordered: recipe.target.ordered,
     }
 }
 
-fn features(recipe: &Recipe, trained: &Part) -> Outcome<Vec<Feature>> {
+fn features(recipe: &Recipe, training: &Training) -> Outcome<Vec<Feature>> {
     let width = recipe.features.columns.len();
     let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); width];
-    for row in trained.features.chunks_exact(width) {
+    for row in training.trained.features.chunks_exact(width) {
         for ((min, max), x) in ranges.iter_mut().zip(row) {
             // A null, which is NaN, moves neither.
             *min = min.min(*x);
@@ -107,51 +164,40 @@ fn features(recipe: &Recipe, trained: &Part) -> Outcome<Vec<Feature>> {
             "feature {name:?} is null in every training row: take it out of [features]"
         )));
     }
-    let card = |(name, (min, max)): (&String, (f64, f64))| {
+    let card = |((name, (min, max)), texts): ((&String, (f64, f64)), &Texts)| {
         let column = recipe.columns.get(name);
         Feature {
             name: name.clone(),
             unit: column.and_then(|column| column.unit.clone()),
             description: column.and_then(|column| column.description.clone()),
             nulls: recipe.may_be_null(name),
+            categories: texts.list.clone(),
             min,
             max,
         }
     };
-    Ok(names.iter().zip(ranges).map(card).collect())
+    Ok(names.iter().zip(ranges).zip(&training.texts).map(card).collect())
 }
 
 /// The baseline's metrics; the model's own are filled in when it can predict.
 fn measure(training: &Training) -> Outcome<Measured> {
-    let trained = &training.trained.target;
-    let mean = trained.iter().sum::<f64>() / trained.len() as f64;
-    let always_mean = |part: &Part| Scores::of(&part.target, part.target.iter().map(|_| mean));
-    Ok(Measured {
-        trained: always_mean(&training.trained).ok_or_else(overflow)?,
-        held_out: None,
-        baseline: Baseline { mean, held_out: always_mean(&training.held_out) },
-    })
-}
-
-/// Bins between the deciles of the training rows; equal deciles share a bin.
-fn histogram(feature: usize, width: usize, trained: &Part) -> Histogram {
-    let values = trained.features.iter().skip(feature).step_by(width).copied();
-    let mut values: Vec<f64> = values.filter(|value| !value.is_nan()).collect();
-    values.sort_unstable_by(f64::total_cmp);
-    let mut edges: Vec<f64> = (0..=BINS).map(|i| values[i * (values.len() - 1) / BINS]).collect();
-    edges.dedup();
-    if let [only] = edges[..] {
-        edges.push(only);
+    let trained = &training.trained;
+    let rows = trained.rows() as f64;
+    let mut baseline = Baseline { mean: None, shares: Vec::new(), held_out: None };
+    if trained.classes == 0 {
+        baseline.mean = Some(trained.target.iter().sum::<f64>() / rows);
+    } else {
+        let mut counts = vec![0.0; trained.classes];
+        trained.target.iter().for_each(|class| counts[*class as usize] += 1.0);
+        baseline.shares = counts.into_iter().map(|count| count / rows).collect();
     }
-    // The values are sorted, so what lies below an edge is a place among them. The last bin has its upper edge too.
-    let last = edges.len() - 2;
-    let below = |at: usize| match at {
-        0 => 0,
-        at if at > last => values.len(),
-        at => values.partition_point(|value| *value < edges[at]),
+    let always = |part: &Part| match baseline.mean {
+        Some(mean) => Scores::of_numbers(&part.target, &vec![mean; part.rows()]),
+        None => Scores::of_classes(&part.target, &baseline.shares.repeat(part.rows()), part.classes),
     };
-    let counts = (0..=last).map(|bin| (below(bin + 1) - below(bin)) as u64).collect();
-    Histogram { feature, edges, counts }
+    let (trained, held_out) = (always(trained).ok_or_else(overflow)?, always(&training.held_out));
+    baseline.held_out = held_out;
+    Ok(Measured { trained, held_out: None, baseline })
 }
 
 /// Rows from all over the training data, the first and the last among them.
@@ -161,7 +207,9 @@ fn checks(trained: &Part, width: usize, body: &Body) -> Vec<Check> {
     picked.dedup();
     let check = |at: usize| {
         let row = row(trained, width, at).to_vec();
-        Check { prediction: body.predict(&row), row }
+        let mut probabilities = Vec::new();
+        body.probabilities(&row, &mut probabilities);
+        Check { prediction: body.predict(&row), probabilities, row }
     };
     picked.into_iter().map(check).collect()
 }

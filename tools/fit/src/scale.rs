@@ -35,6 +35,21 @@ impl Scale {
         Ok(Scale { means, deviations })
     }
 
+    /// As [`Scale::of`], but around 0: each column is divided by its root mean square.
+    pub(crate) fn around_zero(matrix: &Matrix, names: &[String]) -> Outcome<Scale> {
+        let (rows, width) = (matrix.rows(), matrix.width);
+        if rows < width + 1 {
+            return Err(Failure::data(format!("{rows} training rows are too few for {width} features")));
+        }
+        let deviations: Vec<f64> = column_means(matrix, |_, x| x * x).into_iter().map(f64::sqrt).collect();
+        if let Some((name, _)) = names.iter().zip(&deviations).find(|(_, size)| **size == 0.0) {
+            return Err(Failure::data(format!(
+                "feature {name:?} is 0 in every training row: it says nothing"
+            )));
+        }
+        Ok(Scale { means: vec![0.0; width], deviations })
+    }
+
     /// Coefficients for the columns as they come, of those of standardised ones; `at_means` is the answer where every column has its mean.
     pub(crate) fn unscaled(&self, at_means: f64, standard: &[f64]) -> Fitted {
         let coefficients: Vec<f64> = standard.iter().zip(&self.deviations).map(|(c, d)| c / d).collect();

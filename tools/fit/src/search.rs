@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use artifact::{Compared, Comparison, Fold, Tuned};
+use artifact::{Algorithm, Compared, Comparison, Fold, Tuned};
 use manners::{plural, progress, say};
 use metrics::Scores;
 use rayon::prelude::*;
@@ -60,7 +60,7 @@ pub(crate) fn choose(
         compared.push(tried.compared(at, choices, chosen, &folds));
     }
     let best = (0..compared.len())
-        .filter(|&at| compared[at].mean_rmse.is_some())
+        .filter(|&at| compared[at].mean_error.is_some())
         .min_by(|&one, &other| rank(&compared[one]).total_cmp(&rank(&compared[other])));
     let Some(best) = best else {
         let reason = compared.iter().find_map(|one| one.failed.clone()).unwrap_or_default();
@@ -71,7 +71,7 @@ pub(crate) fn choose(
     let folds = folds.measured.iter().map(|&fold| job.fold(&folds, fold)).collect();
     let comparison =
         Comparison { folds, candidates: compared, chosen, best: Some(best), warnings: Vec::new() };
-    tell(&comparison);
+    tell(&comparison, if training.classes.is_empty() { "RMSE" } else { "log loss" });
     (finals.swap_remove(chosen), comparison)
 }
 
@@ -84,15 +84,15 @@ fn uncompared(only: &Candidate, warning: Option<String>) -> Comparison {
 
 /// The error that candidates are compared by; what failed comes last.
 fn rank(compared: &Compared) -> f64 {
-    compared.mean_rmse.unwrap_or(f64::INFINITY)
+    compared.mean_error.unwrap_or(f64::INFINITY)
 }
 
 fn named(candidate: &Candidate) -> Compared {
     Compared {
         name: candidate.name().to_owned(),
         settings: BTreeMap::new(),
-        rmse: Vec::new(),
-        mean_rmse: None,
+        errors: Vec::new(),
+        mean_error: None,
         standard_error: None,
         tuned: Vec::new(),
         failed: None,
@@ -191,11 +191,11 @@ impl Job<'_> {
         let part = &self.training.trained;
         let features = self.recipe.features.columns.len();
         let on: Vec<u32> = std::iter::once(task.fold).chain(task.inner).collect();
-        let preparation = match prepare::learn(self.recipe, part, fits) {
+        let preparation = match prepare::learn(self.recipe, &self.training.texts, part, fits) {
             Ok(preparation) => preparation,
             Err(failure) => return none(settled, task, &on, &failure.to_string()),
         };
-        let names = prepare::names(self.recipe, &preparation);
+        let names = prepare::names(self.recipe, &self.training.texts, &preparation);
         let fitted_on = Matrix::of(part, features, &preparation, fits);
         let measured_on: Vec<(u32, Matrix)> = on
             .into_iter()
@@ -211,13 +211,7 @@ impl Job<'_> {
                 for (on, rows) in &measured_on {
                     let error = match &fitted {
                         Err(failure) => Err(failure.to_string()),
-                        Ok(algorithm) => {
-                            Scores::of(&rows.target, rows.iter().map(|row| algorithm.predict(row)))
-                                .map(|scores| scores.rmse)
-                                .ok_or_else(|| {
-                                    "the predictions overflow: are the features' units right?".to_owned()
-                                })
-                        }
+                        Ok(algorithm) => error_of(algorithm, rows),
                     };
                     measured.push(Measured { candidate, setting, on: *on, error });
                 }
@@ -237,6 +231,20 @@ impl Job<'_> {
             groups_measured: (0u32..).zip(groups).filter(|(at, _)| folds.measures(*at, fold)).count() as u64,
         }
     }
+}
+
+/// The error that candidates are compared by.
+fn error_of(algorithm: &Algorithm, rows: &Matrix) -> Error {
+    let scores = if rows.classes == 0 {
+        let predictions: Vec<f64> = rows.iter().map(|row| algorithm.predict(row)).collect();
+        Scores::of_numbers(&rows.target, &predictions)
+    } else {
+        let mut probabilities = Vec::with_capacity(rows.rows() * rows.classes);
+        rows.iter().for_each(|row| algorithm.probabilities(row, &mut probabilities));
+        Scores::of_classes(&rows.target, &probabilities, rows.classes)
+    };
+    let overflow = || "the predictions overflow: are the features' units right?".to_owned();
+    scores.map(|scores| scores.error()).ok_or_else(overflow)
 }
 
 /// The same error for all.
@@ -304,18 +312,18 @@ impl Tried {
         }
         let tuned = choices.iter().enumerate().filter(|_| choices.len() > 1).map(|(setting, choice)| Tuned {
             settings: settings(choice),
-            mean_rmse: self.mean(candidate, setting, &folds.measured),
+            mean_error: self.mean(candidate, setting, &folds.measured),
         });
         let mut compared = Compared {
             settings: settings(&choices[chosen]),
             tuned: tuned.collect(),
-            rmse: errors,
+            errors,
             failed,
             ..named(&choices[chosen])
         };
         if compared.failed.is_none() {
-            let (mean, error) = mean_and_error(&compared.rmse);
-            compared.mean_rmse = Some(mean);
+            let (mean, error) = mean_and_error(&compared.errors);
+            compared.mean_error = Some(mean);
             compared.standard_error = Some(error);
         }
         compared
@@ -348,13 +356,13 @@ fn mean_and_error(values: &[f64]) -> (f64, f64) {
 }
 
 /// The comparison, a line each.
-fn tell(comparison: &Comparison) {
+fn tell(comparison: &Comparison, measure: &str) {
     let folds = plural(comparison.folds.len() as u64, "fold");
     let widest = comparison.candidates.iter().map(|one| one.name.len()).max().unwrap_or(0);
     for (at, one) in comparison.candidates.iter().enumerate() {
         let mut line = format!("{:widest$}  ", one.name);
-        let _ = match (one.mean_rmse, one.standard_error, &one.failed) {
-            (Some(mean), Some(error), _) => write!(line, "RMSE {mean:.4} ± {error:.4} in {folds}"),
+        let _ = match (one.mean_error, one.standard_error, &one.failed) {
+            (Some(mean), Some(error), _) => write!(line, "{measure} {mean:.4} ± {error:.4} in {folds}"),
             (_, _, reason) => write!(line, "failed: {}", reason.as_deref().unwrap_or_default()),
         };
         if !one.tuned.is_empty() {

@@ -1,9 +1,10 @@
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::io::Read;
 
 use manifest::Manifest;
 use manners::{Failure, Outcome};
-use recipe::Recipe;
+use recipe::{Recipe, Task};
 use rows::{Row, Table, number};
 
 use crate::row_keys::RowKeys;
@@ -26,6 +27,29 @@ pub(crate) struct Training {
     pub(crate) manifest: Option<Manifest>,
     /// The groups of the trained rows.
     pub(crate) groups: Vec<Group>,
+    /// The texts of each feature by their numbers; none of a number.
+    pub(crate) texts: Vec<Texts>,
+    /// The classes of the target, in order; none if it is a number.
+    pub(crate) classes: Vec<String>,
+}
+
+/// Texts, numbered as they come.
+#[derive(Debug, Default)]
+pub(crate) struct Texts {
+    pub(crate) numbers: HashMap<Vec<u8>, u32>,
+    pub(crate) list: Vec<String>,
+}
+
+impl Texts {
+    fn number(&mut self, cell: &[u8]) -> u32 {
+        if let Some(number) = self.numbers.get(cell) {
+            return *number;
+        }
+        let number = self.list.len() as u32;
+        self.numbers.insert(cell.to_vec(), number);
+        self.list.push(String::from_utf8_lossy(cell).into_owned());
+        number
+    }
 }
 
 /// Rows that stay together when candidates are compared.
@@ -33,7 +57,7 @@ pub(crate) struct Training {
 pub(crate) struct Group {
     /// The part that it belongs to, by the recipe's rule.
     pub(crate) part: u32,
-    /// The earliest time among its rows; empty where the recipe has no order of time.
+    /// The earliest time among its rows; empty where the recipe has no column of time.
     pub(crate) first: Vec<u8>,
     /// The latest one.
     pub(crate) last: Vec<u8>,
@@ -41,12 +65,15 @@ pub(crate) struct Group {
     pub(crate) rows: usize,
 }
 
-/// Some rows: `features` is row-major, as wide as the recipe's feature list; a null is NaN.
+/// Some rows: `features` is row-major, as wide as the recipe's feature list; a null is NaN, a text its number.
 #[derive(Debug, Default)]
 pub(crate) struct Part {
     pub(crate) features: Vec<f64>,
+    /// Of classes, their indices; -1 is one that training rows do not have.
     pub(crate) target: Vec<f64>,
-    /// The number of each row's group, where candidates are compared by groups.
+    /// How many classes there are; 0 if the target is a number.
+    pub(crate) classes: usize,
+    /// Of rows that are trained on the number of each one's group; of held-out ones the half, 0 or 1, that its group belongs to.
     pub(crate) groups: Vec<u32>,
 }
 
@@ -58,12 +85,21 @@ impl Part {
 
 /// Positions of a recipe's columns in the header.
 struct Columns<'a> {
-    features: Vec<(&'a str, usize, bool)>,
+    features: Vec<FeatureColumn<'a>>,
     target: (&'a str, usize),
+    task: Task,
     row_key: Vec<usize>,
     split: Vec<usize>,
     group: Vec<usize>,
     time: Option<usize>,
+}
+
+/// Where a feature stands, and what its cells may be.
+struct FeatureColumn<'a> {
+    name: &'a str,
+    at: usize,
+    nulls: bool,
+    is_text: bool,
 }
 
 /// The groups seen so far, by the cells that name them.
@@ -95,7 +131,7 @@ impl Groups {
         };
         let group = &mut self.groups[number as usize];
         group.rows += 1;
-        if let Some(at) = columns.time.filter(|_| recipe.validation.by_time) {
+        if let Some(at) = columns.time {
             let time = row.cell(at);
             if group.rows == 1 || time < group.first.as_slice() {
                 group.first = time.to_vec();
@@ -122,6 +158,8 @@ impl Training {
         let mut sides = Sides::new(&recipe.split);
         let mut groups = Groups::default();
         let mut keys = RowKeys::default();
+        let mut classes = Texts::default();
+        training.texts.resize_with(recipe.features.columns.len(), Texts::default);
         let mut row_number = 0;
         while let Some(row) = table.next_row()? {
             let here = || place(&name, row.line, row_number, manifest);
@@ -136,8 +174,14 @@ impl Training {
             }
             let held_out = sides.holds_out(columns.split.iter().map(|&at| row.cell(at)));
             let part = if held_out { &mut training.held_out } else { &mut training.trained };
-            columns.read(&row, part).map_err(|reason| Failure::data(format!("{}, {reason}", here())))?;
-            if !held_out {
+            let texts = &mut training.texts;
+            columns
+                .read(&row, part, texts, &mut classes)
+                .map_err(|reason| Failure::data(format!("{}, {reason}", here())))?;
+            if held_out {
+                let half = recipe.split.part(columns.split.iter().map(|&at| row.cell(at)), 2);
+                training.held_out.groups.push(half);
+            } else {
                 let group = groups.of(recipe, &row, &columns);
                 training.trained.groups.push(group);
             }
@@ -152,7 +196,70 @@ impl Training {
         }
         training.groups_held_out = sides.groups_held_out();
         training.groups = groups.groups;
+        if recipe.target.task == Task::Classification {
+            training.name_classes(recipe, &classes)?;
+        }
         Ok(training)
+    }
+
+    /// Gives the classes their order, and the answers their places in it: so far they are numbered as they came.
+    fn name_classes(&mut self, recipe: &Recipe, found: &Texts) -> Outcome {
+        let mut is_trained = vec![false; found.list.len()];
+        self.trained.target.iter().for_each(|class| is_trained[*class as usize] = true);
+        let trained = found.list.iter().zip(&is_trained).filter(|(_, is_trained)| **is_trained);
+        let mut trained: Vec<&String> = trained.map(|(class, _)| class).collect();
+        // Numbers as numbers, so that 10 comes after 9.
+        let as_number = |class: &&String| number::parse(class.as_bytes());
+        if trained.iter().all(|class| as_number(class).is_some()) {
+            trained.sort_by(|one, other| {
+                as_number(one).partial_cmp(&as_number(other)).unwrap_or(Ordering::Equal).then(one.cmp(other))
+            });
+        } else {
+            trained.sort();
+        }
+        let column = &recipe.target.column;
+        if let [only] = trained[..] {
+            return Err(Failure::data(format!(
+                "every training row has the class {only:?} in {column:?}: there is nothing to tell apart"
+            )));
+        }
+        self.classes = recipe.target.classes.clone();
+        if self.classes.is_empty() {
+            self.classes = trained.into_iter().cloned().collect();
+        } else if let Some(other) = trained.iter().find(|class| !self.classes.contains(class)) {
+            return Err(Failure::data(format!("{other:?} in {column:?} is not among [target] classes")));
+        }
+        let place = |class: &String| self.classes.iter().position(|known| known == class);
+        let places: Vec<f64> =
+            found.list.iter().map(|class| place(class).map_or(-1.0, |place| place as f64)).collect();
+        for part in [&mut self.trained, &mut self.held_out] {
+            part.classes = self.classes.len();
+            part.target.iter_mut().for_each(|class| *class = places[*class as usize]);
+        }
+        Ok(())
+    }
+
+    /// Numbers the texts of each feature anew: those that count in order of their texts, all others -1. What was learnt before is of the old numbers.
+    pub(crate) fn renumber_texts(&mut self, counted: Vec<Vec<u32>>) {
+        let width = self.texts.len();
+        for (feature, mut counted) in counted.into_iter().enumerate() {
+            if self.texts[feature].list.is_empty() {
+                continue;
+            }
+            counted.sort_by_key(|number| &self.texts[feature].list[*number as usize]);
+            let mut new = vec![-1.0; self.texts[feature].list.len()];
+            let mut texts = Texts::default();
+            for old in counted {
+                new[old as usize] =
+                    f64::from(texts.number(self.texts[feature].list[old as usize].as_bytes()));
+            }
+            for part in [&mut self.trained, &mut self.held_out] {
+                for number in part.features.iter_mut().skip(feature).step_by(width).filter(|x| !x.is_nan()) {
+                    *number = new[*number as usize];
+                }
+            }
+            self.texts[feature] = texts;
+        }
     }
 }
 
@@ -161,10 +268,14 @@ impl<'a> Columns<'a> {
         let positions =
             |names: &[String]| names.iter().map(|name| table.require(name)).collect::<Outcome<Vec<_>>>();
         let named = |name: &'a String| Ok((name.as_str(), table.require(name)?));
-        let feature = |name: &'a String| Ok((name.as_str(), table.require(name)?, recipe.may_be_null(name)));
+        let feature = |name: &'a String| {
+            let (at, nulls) = (table.require(name)?, recipe.may_be_null(name));
+            Ok(FeatureColumn { name, at, nulls, is_text: recipe.is_text(name) })
+        };
         Ok(Columns {
             features: recipe.features.columns.iter().map(feature).collect::<Outcome<_>>()?,
             target: named(&recipe.target.column)?,
+            task: recipe.target.task,
             row_key: positions(&recipe.keys.row)?,
             split: positions(&recipe.split.by)?,
             group: positions(recipe.validation_by())?,
@@ -172,14 +283,38 @@ impl<'a> Columns<'a> {
         })
     }
 
-    fn read(&self, row: &Row<'_>, part: &mut Part) -> Result<(), String> {
-        for &(name, at, nulls) in &self.features {
-            let is_null = nulls && row.cell(at).is_empty();
-            part.features.push(if is_null { f64::NAN } else { read_cell(row, name, at)? });
+    fn read(
+        &self,
+        row: &Row<'_>,
+        part: &mut Part,
+        texts: &mut [Texts],
+        classes: &mut Texts,
+    ) -> Result<(), String> {
+        for (FeatureColumn { name, at, nulls, is_text }, texts) in self.features.iter().zip(texts) {
+            let cell = row.cell(*at);
+            part.features.push(match cell {
+                [] if *nulls => f64::NAN,
+                _ if *is_text => f64::from(texts.number(read_text(cell, name)?)),
+                _ => read_cell(row, name, *at)?,
+            });
         }
-        part.target.push(read_cell(row, self.target.0, self.target.1)?);
+        let (name, at) = self.target;
+        part.target.push(match self.task {
+            Task::Regression => read_cell(row, name, at)?,
+            Task::Classification => f64::from(classes.number(read_text(row.cell(at), name)?)),
+        });
         Ok(())
     }
+}
+
+/// A text that is there, and is one.
+fn read_text<'a>(cell: &'a [u8], name: &str) -> Result<&'a [u8], String> {
+    let reason = match std::str::from_utf8(cell) {
+        Ok("") => "is empty",
+        Ok(_) => return Ok(cell),
+        Err(_) => "is not UTF-8",
+    };
+    Err(format!("column {name:?} {reason} (fit takes the rows that `clean` wrote)"))
 }
 
 fn read_cell(row: &Row<'_>, name: &str, at: usize) -> Result<f64, String> {

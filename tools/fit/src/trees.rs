@@ -1,24 +1,19 @@
-//! Trees by `forust-ml`: histograms of gradients, up to 256 bins a column. A boosted model is its own; a forest is made of its single trees.
+//! Boosted trees by `forust-ml`: histograms of gradients, up to 256 bins a column.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use artifact::{Algorithm, Node, Tree};
-use forust_ml::binning::{BinnedData, bin_matrix};
-use forust_ml::gradientbooster::{GradientBooster, GrowPolicy};
+use artifact::{Algorithm, Node, Sum, Tree};
+use forust_ml::gradientbooster::GradientBooster;
 use forust_ml::metric::Metric;
 use forust_ml::objective::ObjectiveType;
-use forust_ml::sampler::SampleMethod;
-use forust_ml::splitter::MissingImputerSplitter;
 use forust_ml::{Matrix as Columns, tree};
 use manners::{Failure, Outcome};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 
+use crate::draw::below;
 use crate::matrix::Matrix;
-
-/// A split that explains less than this share of the answers' variance explains the rounding of single precision.
-const NOISE: f64 = 1e-7;
 
 /// Bins a column, at most; XGBoost's number, too.
 const BINS: u16 = 256;
@@ -32,15 +27,6 @@ pub(crate) struct Boosting {
     pub(crate) min_rows: f64,
     pub(crate) l2: f64,
     pub(crate) early_stopping: Option<usize>,
-}
-
-/// How a forest is grown.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Growing {
-    pub(crate) trees: usize,
-    pub(crate) max_nodes: usize,
-    pub(crate) min_rows: f64,
-    pub(crate) features: f64,
 }
 
 /// The answers with mean 0 and standard deviation 1: the library counts in single precision, which large and small units overflow.
@@ -62,11 +48,45 @@ impl Standard {
     }
 }
 
-/// Gradient boosted trees for squared errors.
+/// Gradient boosted trees: for squared errors, or for the log loss of each class against the others.
 pub(crate) fn boosted(matrix: &Matrix, boosting: Boosting, seed: u64) -> Outcome<Algorithm> {
-    let standard = Standard::of(matrix);
+    let judging = boosting.early_stopping.map(|_| tenth(matrix, seed)).unwrap_or_default();
+    if matrix.classes == 0 {
+        let standard = Standard::of(matrix);
+        let grown = grow(matrix, boosting, &standard.answers, ObjectiveType::SquaredLoss, &judging)?;
+        let Sum { base, trees } = converted(&grown, standard.deviation)?;
+        return Ok(Algorithm::BoostedTrees { base: standard.mean + base, trees });
+    }
+    // Of two classes, the second one's log odds say it all.
+    let first = usize::from(matrix.classes == 2);
+    let sums = (first..matrix.classes).into_par_iter().map(|class| {
+        let answers: Vec<f64> =
+            matrix.target.iter().map(|answer| f64::from(u8::from(*answer == class as f64))).collect();
+        let rows = answers.len() as f64;
+        let own: f64 = answers.iter().sum();
+        if own == 0.0 || own == rows {
+            // One class only, in this fold: half a row of the other keeps the odds finite.
+            return Ok(Sum { base: ((own + 0.5) / (rows - own + 0.5)).ln(), trees: Vec::new() });
+        }
+        converted(&grow(matrix, boosting, &answers, ObjectiveType::LogLoss, &judging)?, 1.0)
+    });
+    Ok(Algorithm::ClassBoosted { sums: sums.collect::<Outcome<_>>()? })
+}
+
+fn grow(
+    matrix: &Matrix,
+    boosting: Boosting,
+    answers: &[f64],
+    objective: ObjectiveType,
+    judging: &BTreeSet<u32>,
+) -> Outcome<GradientBooster> {
+    // The library's own for squared errors is of logarithms.
+    let metric = match objective {
+        ObjectiveType::SquaredLoss => Metric::RootMeanSquaredError,
+        ObjectiveType::LogLoss => Metric::LogLoss,
+    };
     let mut booster = GradientBooster::default()
-        .set_objective_type(ObjectiveType::SquaredLoss)
+        .set_objective_type(objective)
         .set_iterations(boosting.trees)
         .set_learning_rate(boosting.learning_rate as f32)
         .set_max_depth(boosting.max_depth)
@@ -74,107 +94,37 @@ pub(crate) fn boosted(matrix: &Matrix, boosting: Boosting, seed: u64) -> Outcome
         .set_l2(boosting.l2 as f32)
         .set_nbins(BINS)
         .set_early_stopping_rounds(boosting.early_stopping)
-        // The library's own is of logarithms.
-        .set_evaluation_metric(Some(Metric::RootMeanSquaredError));
+        .set_evaluation_metric(Some(metric));
     let fitted = match boosting.early_stopping {
         None => {
             let values = by_column(matrix, |_| true);
             let columns = Columns::new(&values, matrix.rows(), matrix.width);
-            booster.fit_unweighted(&columns, &standard.answers, None)
+            booster.fit_unweighted(&columns, answers, None)
         }
         Some(_) => {
-            let judging = tenth(matrix, seed);
             let judges = |at: usize| judging.contains(&matrix.groups[at]);
-            let (values, answers) =
-                (by_column(matrix, |at| !judges(at)), answers_of(&standard, |at| !judges(at)));
-            let (judged, right) = (by_column(matrix, judges), answers_of(&standard, judges));
-            if answers.is_empty() || right.is_empty() {
+            let (values, fitted_on) =
+                (by_column(matrix, |at| !judges(at)), those_of(answers, |at| !judges(at)));
+            let (judged, right) = (by_column(matrix, judges), those_of(answers, judges));
+            if fitted_on.is_empty() || right.is_empty() {
                 return Err(Failure::data("early_stopping needs a second group, to judge by"));
             }
             let weights = vec![1.0; right.len()];
             let judged = Columns::new(&judged, right.len(), matrix.width);
             let evaluation = vec![(judged, right.as_slice(), weights.as_slice())];
-            let columns = Columns::new(&values, answers.len(), matrix.width);
-            booster.fit_unweighted(&columns, &answers, Some(evaluation))
+            let columns = Columns::new(&values, fitted_on.len(), matrix.width);
+            booster.fit_unweighted(&columns, &fitted_on, Some(evaluation))
         }
     };
     fitted.map_err(|error| Failure::data(format!("the trees cannot be grown: {error}")))?;
+    Ok(booster)
+}
+
+/// The trees that count, their leaves multiplied by `scale`.
+fn converted(booster: &GradientBooster, scale: f64) -> Outcome<Sum> {
     let used = booster.prediction_iteration.unwrap_or(booster.trees.len());
-    let grown = booster.trees.iter().take(used);
-    let trees = grown.map(|tree| convert(tree, standard.deviation, 0.0)).collect::<Outcome<_>>()?;
-    Ok(Algorithm::BoostedTrees { base: standard.mean + standard.deviation * booster.base_score, trees })
-}
-
-/// A random forest (Breiman 2001): each tree is grown on rows drawn with replacement, and says the mean of the answers in a leaf.
-pub(crate) fn forest(matrix: &Matrix, growing: Growing, seed: u64) -> Outcome<Algorithm> {
-    let values = by_column(matrix, |_| true);
-    let columns = Columns::new(&values, matrix.rows(), matrix.width);
-    let weights = vec![1.0; matrix.rows()];
-    let bins = bin_matrix(&columns, &weights, BINS, f64::NAN)
-        .map_err(|error| Failure::data(format!("the trees cannot be grown: {error}")))?;
-    // The gradient of half the squared error at the mean; with a hessian of 1 a leaf's weight is the mean of what is left.
-    let standard = Standard::of(matrix);
-    let gradients: Vec<f32> = standard.answers.iter().map(|answer| -answer as f32).collect();
-    let hessians = vec![1.0; matrix.rows()];
-    let grown = (0..growing.trees as u64).into_par_iter().map(|number| {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        random.set_stream(number);
-        let grown = grow(matrix, &bins, &gradients, &hessians, growing, &mut random);
-        convert(&grown, standard.deviation, standard.mean)
-    });
-    Ok(Algorithm::RandomForest { trees: grown.collect::<Outcome<_>>()? })
-}
-
-fn grow(
-    matrix: &Matrix,
-    bins: &BinnedData<f64>,
-    gradients: &[f32],
-    hessians: &[f32],
-    growing: Growing,
-    random: &mut ChaCha8Rng,
-) -> tree::Tree {
-    let rows = matrix.rows();
-    let mut drawn: Vec<usize> = (0..rows).map(|_| below(random, rows)).collect();
-    // In order, memory is read in order.
-    drawn.sort_unstable();
-    let mut columns: Vec<usize> = (0..matrix.width).collect();
-    let wanted = ((growing.features * matrix.width as f64).ceil() as usize).clamp(1, matrix.width);
-    while columns.len() > wanted {
-        let at = below(random, columns.len());
-        columns.remove(at);
-    }
-    let splitter = MissingImputerSplitter {
-        l1: 0.0,
-        l2: 0.0,
-        max_delta_step: 0.0,
-        // Of squared deviations, whose sum is the number of rows: less than this is rounding.
-        gamma: (NOISE * rows as f64) as f32,
-        min_leaf_weight: growing.min_rows as f32,
-        learning_rate: 1.0,
-        allow_missing_splits: true,
-        constraints_map: HashMap::new(),
-    };
-    let mut tree = tree::Tree::new();
-    tree.fit(
-        &Columns::new(&bins.binned_data, rows, matrix.width),
-        drawn,
-        &columns,
-        &bins.cuts,
-        gradients,
-        hessians,
-        &splitter,
-        growing.max_nodes.div_ceil(2),
-        usize::MAX,
-        false,
-        &SampleMethod::Random,
-        &GrowPolicy::LossGuide,
-    );
-    tree
-}
-
-/// A number from 0 up to, not including, `end`, which is below 2³².
-fn below(random: &mut ChaCha8Rng, end: usize) -> usize {
-    ((u64::from(random.next_u32()) * end as u64) >> 32) as usize
+    let trees = booster.trees.iter().take(used).map(|tree| convert(tree, scale)).collect::<Outcome<_>>()?;
+    Ok(Sum { base: scale * booster.base_score, trees })
 }
 
 /// A tenth of the groups, one at least.
@@ -192,13 +142,14 @@ fn by_column(matrix: &Matrix, wanted: impl Fn(usize) -> bool) -> Vec<f64> {
     (0..matrix.width).flat_map(|column| rows.iter().map(move |row| row[column])).collect()
 }
 
-fn answers_of(standard: &Standard, wanted: impl Fn(usize) -> bool) -> Vec<f64> {
-    standard.answers.iter().enumerate().filter(|(at, _)| wanted(*at)).map(|(_, answer)| *answer).collect()
+fn those_of(answers: &[f64], wanted: impl Fn(usize) -> bool) -> Vec<f64> {
+    answers.iter().enumerate().filter(|(at, _)| wanted(*at)).map(|(_, answer)| *answer).collect()
 }
 
-/// The library's tree in our order; leaves are multiplied by `scale`, and `shift` is added.
-fn convert(grown: &tree::Tree, scale: f64, shift: f64) -> Outcome<Tree> {
+/// The library's tree in our order; leaves are multiplied by `scale`.
+fn convert(grown: &tree::Tree, scale: f64) -> Outcome<Tree> {
     let mut nodes: Vec<Node> = Vec::with_capacity(grown.nodes.len());
+    let mut rows = Vec::with_capacity(grown.nodes.len());
     // Its node, and the split whose right child it is.
     let mut waiting = vec![(0, None)];
     while let Some((at, parent)) = waiting.pop() {
@@ -207,8 +158,10 @@ fn convert(grown: &tree::Tree, scale: f64, shift: f64) -> Outcome<Tree> {
             *right = own as u32;
         }
         let node = &grown.nodes[at];
+        // Second derivatives of the loss: of squared errors they are the rows.
+        rows.push(f64::from(node.hessian_sum));
         if node.is_leaf {
-            nodes.push(Node::Leaf { value: f64::from(node.weight_value) * scale + shift });
+            nodes.push(Node::Leaf { value: f64::from(node.weight_value) * scale });
             continue;
         }
         nodes.push(Node::Split {
@@ -220,5 +173,6 @@ fn convert(grown: &tree::Tree, scale: f64, shift: f64) -> Outcome<Tree> {
         waiting.push((node.right_child, Some(own)));
         waiting.push((node.left_child, None));
     }
-    Tree::new(nodes).map_err(|reason| Failure::data(format!("a tree that was grown is none: {reason}")))
+    let tree = Tree::new(nodes).and_then(|tree| tree.with_rows(rows));
+    tree.map_err(|reason| Failure::data(format!("a tree that was grown is none: {reason}")))
 }

@@ -127,7 +127,7 @@ fn the_simplest_of_the_good_candidates_is_taken_and_all_are_shown() {
         "{comparison}"
     );
     assert_eq!(body["algorithm"]["name"], "boosted_trees");
-    let rmse = |at: usize| comparison["candidates"][at]["mean_rmse"].as_f64().unwrap();
+    let rmse = |at: usize| comparison["candidates"][at]["mean_error"].as_f64().unwrap();
     assert!(rmse(0) > rmse(1) && rmse(1) > rmse(3) && rmse(3) < 2.5, "{comparison}");
     // Tuned inside: the strongest penalty is the worst of the three.
     let ridge = &comparison["candidates"][2];
@@ -184,7 +184,7 @@ fn groups_stay_together_and_time_goes_forward() {
         session.file("r.toml", recipe(0.0, &format!("[validation]\n{validation}\n{two}")));
         let model = model(&session, "fit --recipe r.toml all.csv");
         let comparison = model["body"]["comparison"].clone();
-        (comparison["candidates"][1]["mean_rmse"].as_f64().unwrap(), comparison)
+        (comparison["candidates"][1]["mean_error"].as_f64().unwrap(), comparison)
     };
     // A wing that was never seen is harder to predict than another row of one that was.
     let (rows, _) = error("by = [\"row\"]");
@@ -226,9 +226,9 @@ fn settings_may_be_tuned_in_order_of_time() {
     session.file("r.toml", recipe(0.0, &format!("[validation]\nby_time = true\nfolds = 3\n{ridge}")));
     let model = model(&session, "fit --recipe r.toml all.csv");
     let lasso = &model["body"]["comparison"]["candidates"][0];
-    assert_eq!(lasso["rmse"].as_array().unwrap().len(), 3, "{lasso}");
+    assert_eq!(lasso["errors"].as_array().unwrap().len(), 3, "{lasso}");
     // The later rows are other wings at other angles: what follows the earlier ones closely is worse.
-    let tuned = |at: usize| lasso["tuned"][at]["mean_rmse"].as_f64().unwrap();
+    let tuned = |at: usize| lasso["tuned"][at]["mean_error"].as_f64().unwrap();
     assert!(tuned(0) < tuned(1), "{lasso}");
     assert_eq!(lasso["settings"]["alpha"], 5.0, "{lasso}");
 }

@@ -111,11 +111,11 @@ fn a_model_that_lies_is_refused_even_with_a_right_digest() {
 fn files_of_other_formats_say_what_to_do() {
     let session = session();
     session.file("in.csv", "z,x\n2,10\n");
-    session.ok("sed 's|fairway.model/2|fairway.model/9|' model.json > newer.json");
+    session.ok("sed 's|fairway.model/3|fairway.model/9|' model.json > newer.json");
     session
         .run("predict --model newer.json in.csv")
         .expect(65)
-        .says("but this program reads up to \"fairway.model/2\": use the release that wrote it");
+        .says("but this program reads up to \"fairway.model/3\": use the release that wrote it");
     session.file("empty.json", "");
     session.run("predict --model empty.json in.csv").expect(65).says("it is empty");
     session.ok("head -c 500 model.json > cut.json");
@@ -147,4 +147,102 @@ fn models_of_every_format_ever_written_still_load() {
         }
         assert_eq!(out.lines().count(), expected.lines().count());
     }
+}
+
+#[test]
+fn contributions_add_up_to_the_prediction() {
+    let session = Session::new();
+    let mut explained = 0;
+    for file in std::fs::read_dir(pipelines::repo().join("fixtures/models")).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if !name.ends_with(".json") {
+            continue;
+        }
+        let ran = session.run(&format!(
+            "predict --explain --model {} {}",
+            path.display(),
+            path.with_extension("csv").display()
+        ));
+        let has_trees = name.contains("forest") || name.contains("boosted");
+        if !name.starts_with("fairway-model-3") && has_trees {
+            ran.expect(65).says("does not say how many rows went where in its trees: fit it again");
+            continue;
+        }
+        ran.expect(0);
+        let table: Vec<Vec<&str>> = ran.stdout.lines().map(|line| line.split(',').collect()).collect();
+        let from_end = |wanted: &str| {
+            table[0].len() - table[0].iter().position(|name| name.starts_with(wanted)).unwrap()
+        };
+        let (base, predicted) = (from_end("base"), from_end("predicted_"));
+        for row in &table[1..] {
+            // Counted from the end: a text in front may have a comma in it.
+            let number = |at: usize| row[row.len() - at].parse::<f64>().unwrap();
+            let sum: f64 = (1..=base).map(number).sum();
+            let wanted = if !name.contains("classes") {
+                number(predicted)
+            } else if name.contains("forest") || name.contains("mean") {
+                number(predicted - 1)
+            } else if name.contains("2-classes") {
+                let probability = number(predicted - 1);
+                (probability / (1.0 - probability)).ln()
+            } else {
+                // Of several classes the sum is the class's own, which the probabilities do not tell.
+                continue;
+            };
+            assert!(
+                (sum - wanted).abs() < 1e-9 * wanted.abs().max(1.0),
+                "{name}: {sum} is not {wanted}: {row:?}"
+            );
+            explained += 1;
+        }
+    }
+    assert!(explained > 200, "{explained}");
+}
+
+#[test]
+fn intervals_hold_as_many_answers_as_they_should() {
+    let session = Session::new();
+    let recipe = "[recipe]\nname = \"line\"\n[keys]\ncolumns = [\"g\", \"row\"]\nrow = [\"row\"]\n[columns.g]\ntype = \"integer\"\n\
+        [columns.row]\ntype = \"integer\"\n[columns.x]\ntype = \"number\"\n[columns.y]\ntype = \"number\"\n\
+        [features]\ncolumns = [\"x\"]\n[target]\ncolumn = \"y\"\n[split]\nby = [\"g\"]\nholdout = 0.5\n\
+        [[candidates]]\nalgorithm = \"linear\"\n";
+    session.file("r.toml", format!("{recipe}[intervals]\ncoverage = 0.8\n"));
+    // Noise from -50 to 50, evenly: 80 % of it lies within 40.
+    let row = |i: u64| format!("{},{i},{},{}\n", i / 10, i % 13, (i % 13) * 7 + i * 7_919 % 101);
+    session.file("in.csv", format!("g,row,x,y\n{}", (0..4_000).map(row).collect::<String>()));
+    session
+        .run("fit --recipe r.toml in.csv > model.json")
+        .expect(0)
+        .says("other held-out answers (80 % wanted)");
+    let model: serde_json::Value = serde_json::from_str(&session.read("model.json")).unwrap();
+    let intervals = &model["body"]["intervals"];
+    let number = |name: &str| intervals[name].as_f64().unwrap();
+    assert!(
+        (number("half_width") - 40.0).abs() < 1.5 && (number("measured") - 0.8).abs() < 0.04,
+        "{intervals}"
+    );
+    assert_eq!(
+        number("rows") + number("rows_measured"),
+        model["body"]["data"]["rows_held_out"].as_f64().unwrap()
+    );
+    let out = session.ok("predict --interval --model model.json in.csv");
+    let (mut inside, mut rows) = (0, 0);
+    for line in out.lines().skip(1) {
+        let cells: Vec<f64> = line.split(',').map(|cell| cell.parse().unwrap()).collect();
+        let [.., answer, predicted, low, high] = cells[..] else { panic!("{line}") };
+        assert!(low < predicted && predicted < high);
+        inside += u32::from(low <= answer && answer <= high);
+        rows += 1;
+    }
+    assert!((f64::from(inside) / f64::from(rows) - 0.8).abs() < 0.03, "{inside} of {rows}");
+    session.file("r.toml", recipe);
+    session.ok("fit --recipe r.toml in.csv > bare.json");
+    session
+        .run("predict --interval --model bare.json in.csv")
+        .expect(65)
+        .says("--interval: line_")
+        .says("has none");
+    session.file("r.toml", format!("{recipe}[intervals]\ncoverage = 1\n"));
+    session.run("fit --recipe r.toml in.csv").expect(78).says("[intervals] coverage 1");
 }

@@ -104,11 +104,12 @@ fn predict(served: &Served, request: &Request<'_>) -> Response {
             if scored.is_array {
                 body.push(b'[');
             }
-            for (i, prediction) in scored.predictions.iter().enumerate() {
+            let numbers = loaded.model().classes().len().max(1);
+            for (i, predicted) in scored.predictions.chunks_exact(numbers).enumerate() {
                 if i > 0 {
                     body.push(b',');
                 }
-                loaded.push_answer(*prediction, &mut body);
+                loaded.push_answer(predicted, &mut body);
             }
             if scored.is_array {
                 body.push(b']');

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use artifact::{Feature, Model, TargetCard};
-use metrics::Scores;
+use metrics::{Scores, most_probable};
 use serde::Serialize;
 
 use crate::problem::json;
@@ -14,6 +14,8 @@ pub struct Loaded {
     places: HashMap<String, usize>,
     before: Vec<u8>,
     after: Vec<u8>,
+    /// The classes, as JSON.
+    classes: Vec<Vec<u8>>,
     card: Vec<u8>,
 }
 
@@ -29,6 +31,7 @@ impl Loaded {
         after.extend(json(&id));
         after.push(b'}');
         Loaded {
+            classes: model.classes().iter().map(json).collect(),
             places: names.enumerate().map(|(at, name)| (name, at)).collect(),
             before,
             after,
@@ -60,11 +63,29 @@ impl Loaded {
         }
     }
 
-    /// Appends `{"<target>": <prediction>, "model": "<id>"}` without the spaces.
-    pub(crate) fn push_answer(&self, prediction: f64, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.before);
+    /// Appends `{"<target>": <prediction>, "model": "<id>"}` without the spaces; of classes, the most probable one and then the
+    /// `"probabilities"` of all of them, in their order.
+    pub(crate) fn push_answer(&self, predicted: &[f64], out: &mut Vec<u8>) {
         // Shortest form that reads back. Writing to a vector never fails.
-        let _ = serde_json::to_writer(&mut *out, &prediction);
+        let push_number = |number: f64, out: &mut Vec<u8>| {
+            let _ = serde_json::to_writer(&mut *out, &number);
+        };
+        out.extend_from_slice(&self.before);
+        if self.classes.is_empty() {
+            predicted.iter().for_each(|number| push_number(*number, out));
+        } else {
+            out.extend_from_slice(&self.classes[most_probable(predicted)]);
+            out.extend_from_slice(b",\"probabilities\":{");
+            for (at, (class, probability)) in self.classes.iter().zip(predicted).enumerate() {
+                if at > 0 {
+                    out.push(b',');
+                }
+                out.extend_from_slice(class);
+                out.push(b':');
+                push_number(*probability, out);
+            }
+            out.push(b'}');
+        }
         out.extend_from_slice(&self.after);
     }
 

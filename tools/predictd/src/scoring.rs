@@ -1,5 +1,7 @@
 //! Reads the body of a request row by row and predicts as it goes, with no tree of values in between.
 
+use std::borrow::Cow;
+
 use serde::Deserializer;
 use serde::de::{IgnoredAny, MapAccess};
 use serde_json::error::Category;
@@ -17,6 +19,7 @@ const ECHOED_CHARS: usize = 64;
 
 /// The predictions that were asked for, in order.
 pub(crate) struct Scored {
+    /// One number a row, or the probability of each class.
     pub(crate) predictions: Vec<f64>,
     /// Whether an array was sent, and so is answered.
     pub(crate) is_array: bool,
@@ -126,19 +129,27 @@ impl<'a> Reader<'a> {
         if std::mem::replace(&mut self.given[at], true) {
             self.wrong(at, "is given twice".to_owned());
         }
-        let nulls = self.loaded.features()[at].nulls;
-        match number(value) {
-            _ if nulls && value == "null" => self.row[at] = f64::NAN,
+        let feature = &self.loaded.features()[at];
+        let read = match value {
+            "null" if feature.nulls => Ok(f64::NAN),
+            _ if feature.categories.is_empty() => number(value),
+            _ => text(value).map(|text| feature.place_of(text.as_bytes())),
+        };
+        match read {
             Ok(number) => self.row[at] = number,
             Err(problem) => self.wrong(at, problem),
         }
     }
 
     fn predict(&mut self) {
-        let prediction = self.loaded.model().predict(&self.row);
-        if prediction.is_finite() {
-            self.predictions.push(prediction);
+        let (model, start) = (self.loaded.model(), self.predictions.len());
+        if model.classes().is_empty() {
+            self.predictions.push(model.predict(&self.row));
         } else {
+            model.probabilities(&self.row, &mut self.predictions);
+        }
+        if !self.predictions[start..].iter().all(|number| number.is_finite()) {
+            self.predictions.truncate(start);
             self.whole_row(
                 "its prediction is no finite number: its values are far outside the training ranges",
             );
@@ -152,7 +163,7 @@ impl<'a> Reader<'a> {
             field: Some(feature.name.clone()),
             problem,
             unit: feature.unit.as_deref(),
-            training_range: Some([feature.min, feature.max]),
+            training_range: feature.categories.is_empty().then_some([feature.min, feature.max]),
         });
     }
 
@@ -193,6 +204,23 @@ fn number(value: &str) -> Result<f64, String> {
             Ok(number) if number.is_finite() => return Ok(number),
             _ => return Err(format!("is out of range: {} does not fit a double", echo(value))),
         },
+    };
+    Err(what.to_owned())
+}
+
+/// A JSON value as it was written, or what it is instead of a text. A number is taken for its digits: categories often are numbers.
+fn text(value: &str) -> Result<Cow<'_, str>, String> {
+    let what = match value.as_bytes().first() {
+        Some(b'"') => match serde_json::from_str::<String>(value).ok().as_deref() {
+            Some("") => "is an empty text",
+            Some(text) => return Ok(Cow::Owned(text.to_owned())),
+            None => "is no text",
+        },
+        Some(b'n') => "is null, not a text",
+        Some(b't' | b'f') => "is a boolean, not a text",
+        Some(b'[') => "is an array, not a text",
+        Some(b'{') => "is an object, not a text",
+        _ => return Ok(Cow::Borrowed(value)),
     };
     Err(what.to_owned())
 }

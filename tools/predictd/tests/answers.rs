@@ -66,7 +66,8 @@ fn every_algorithm_answers_as_predict_does_to_the_bit() {
             continue;
         }
         let model = artifact::Model::parse("fixture", &std::fs::read(&path).unwrap()).unwrap();
-        algorithms.insert(model.body().algorithm.name());
+        let (target, classes) = (&model.body().target.name, model.classes());
+        algorithms.insert((model.body().algorithm.name(), classes.len()));
         let server = Server::start(&["--model", path.to_str().unwrap()]);
         let text = std::fs::read_to_string(path.with_extension("csv")).unwrap();
         let table =
@@ -77,11 +78,15 @@ fn every_algorithm_answers_as_predict_does_to_the_bit() {
         let (mut predicted, mut asked, mut values) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(row) = table.next_row().unwrap() {
             // As `predict` reads it, and as a client writes it.
-            predicted.push(columns.predict(&model, &row, &mut values).unwrap());
+            columns.predict(&model, &row, &mut values, &mut predicted).unwrap();
             let field = |feature: &artifact::Feature| {
                 let at = header.iter().position(|name| *name == feature.name).unwrap();
                 let cell = std::str::from_utf8(row.cell(at)).unwrap();
-                let value = if cell.is_empty() { "null" } else { cell };
+                let value = match cell {
+                    "" => "null".to_owned(),
+                    text if !feature.categories.is_empty() => json!(text).to_string(),
+                    number => number.to_owned(),
+                };
                 format!("{}:{value}", json!(feature.name))
             };
             let fields: Vec<String> = model.body().features.iter().map(field).collect();
@@ -91,12 +96,21 @@ fn every_algorithm_answers_as_predict_does_to_the_bit() {
         assert_eq!(reply.status, 200, "{path:?}: {reply:?}");
         let answers = reply.json();
         let answers = answers.as_array().unwrap();
-        assert_eq!(answers.len(), predicted.len());
-        for (answer, predicted) in answers.iter().zip(&predicted) {
-            assert_eq!(answer["sg_t2g"].as_f64().unwrap().to_bits(), predicted.to_bits(), "{path:?}");
+        assert_eq!(answers.len() * classes.len().max(1), predicted.len());
+        let bits = |value: &Value| value.as_f64().unwrap().to_bits();
+        for (answer, predicted) in answers.iter().zip(predicted.chunks(classes.len().max(1))) {
+            if classes.is_empty() {
+                assert_eq!(bits(&answer[target]), predicted[0].to_bits(), "{path:?}");
+                continue;
+            }
+            assert_eq!(answer[target], json!(classes[metrics::most_probable(predicted)]), "{path:?}");
+            for (class, probability) in classes.iter().zip(predicted) {
+                assert_eq!(bits(&answer["probabilities"][class]), probability.to_bits(), "{path:?} {class}");
+            }
         }
     }
-    assert_eq!(algorithms.len(), 7, "{algorithms:?}");
+    // Seven of numbers; of classes four, each of two classes and of more.
+    assert_eq!(algorithms.len(), 7 + 2 * 4, "{algorithms:?}");
 }
 
 #[test]

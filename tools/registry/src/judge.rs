@@ -1,16 +1,66 @@
-use artifact::Model;
-use pointer::Verdict;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
 
-/// Whether a model may serve at all. It must have been measured on rows that it never saw, and beat always predicting
-/// the mean there.
-pub(crate) fn judge(model: &Model) -> Vec<Verdict> {
+use ::judge::{Resampling, Rows, Which, verdicts};
+use artifact::Model;
+use manners::{IoContext, Outcome};
+use recipe::{Gate, Recipe, Verdict};
+use rows::{Ending, Table};
+
+/// Resamples for the test that a comparison's verdict shows; intervals are not shown.
+const RESAMPLING: Resampling = Resampling { samples: 1, seed: 1 };
+
+/// What a model has to keep.
+pub(crate) struct Judge {
+    gates: Vec<Gate>,
+    /// Rows to ask the gates with.
+    rows: Option<PathBuf>,
+}
+
+impl Judge {
+    /// Both or neither are given.
+    pub(crate) fn new(recipe: Option<&Path>, rows: Option<PathBuf>) -> Outcome<Judge> {
+        let gates = match recipe {
+            Some(path) => manners::parse_file::<Recipe>(path)?.gates,
+            None => Vec::new(),
+        };
+        Ok(Judge { gates, rows })
+    }
+
+    /// Whether a model may serve. It must have been measured on rows that it never saw, and beat always predicting the mean, or the shares of the
+    /// classes, there; and the gates must hold, some of which compare it with the approved one.
+    pub(crate) fn verdicts(&self, model: &Model, approved: Option<&Model>) -> Outcome<Vec<Verdict>> {
+        let mut all = own_word(model);
+        if failed(&all).is_some() {
+            // Where nothing was held out, there is nothing to ask the gates with.
+            return Ok(all);
+        }
+        if let Some(path) = self.rows.as_ref().filter(|_| !self.gates.is_empty()) {
+            let name = path.display().to_string();
+            let file = BufReader::new(File::open(path).place(&name)?);
+            let table = Table::open(name, file, Ending::Terminated)?;
+            let rows = Rows::read(model, approved, table, Which::HeldOut)?;
+            all.extend(verdicts(&self.gates, &rows.report(RESAMPLING)));
+        }
+        Ok(all)
+    }
+}
+
+/// By what the model says of itself.
+fn own_word(model: &Model) -> Vec<Verdict> {
     let metrics = &model.body().metrics;
-    let (Some(own), Some(mean)) = (&metrics.held_out, &metrics.baseline.held_out) else {
+    let (Some(own), Some(baseline)) = (&metrics.held_out, &metrics.baseline.held_out) else {
         return vec![Verdict { rule: "it was measured on held-out rows".to_owned(), passed: false }];
     };
     vec![Verdict {
-        rule: format!("held-out RMSE {:.6} is below the baseline's {:.6}", own.rmse, mean.rmse),
-        passed: own.rmse < mean.rmse,
+        rule: format!(
+            "held-out {} {:.6} is below the baseline's {:.6}",
+            own.measure(),
+            own.error(),
+            baseline.error()
+        ),
+        passed: own.error() < baseline.error(),
     }]
 }
 

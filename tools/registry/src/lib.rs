@@ -1,10 +1,11 @@
 //! `registry`: which model is approved. Its README says what it promises.
 //!
-//! `judge.rs` decides, `promote.rs` and `rollback.rs` move the pointer, `look.rs` shows.
+//! `judge.rs` decides, `promote.rs` and `rollback.rs` move the pointer, `prune.rs` removes what nobody names, `look.rs` shows.
 
 mod judge;
 mod look;
 mod promote;
+mod prune;
 mod rollback;
 
 use std::path::PathBuf;
@@ -54,6 +55,15 @@ enum Verb {
         /// The model file.
         #[arg(long, value_name = "FILE")]
         from: PathBuf,
+        /// A page about it, from `model report`: kept beside the model under the same name, ending in .html.
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
+        /// The prediction problem (TOML), whose gates judge it; needs --rows.
+        #[arg(long, value_name = "FILE", requires = "rows")]
+        recipe: Option<PathBuf>,
+        /// CSV from `clean`: it is judged, and compared with the approved model, on those that neither trained on. Needs --recipe.
+        #[arg(long, value_name = "FILE", requires = "recipe")]
+        rows: Option<PathBuf>,
         /// Promote it whatever the judgement and the hold say; needs --reason.
         #[arg(long, requires = "reason")]
         force: bool,
@@ -65,6 +75,28 @@ enum Verb {
     Show {
         #[command(flatten)]
         place: Place,
+    },
+    /// Prints the history as CSV, the oldest first: seq, when, who, what, model, why.
+    History {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Removes old models that neither the pointer nor the end of its history names; prints their keys as CSV.
+    Prune {
+        #[command(flatten)]
+        place: Place,
+        /// Models that the last N entries of the history name stay.
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        keep: usize,
+        /// Models that were stored within so many days stay.
+        #[arg(long, value_name = "DAYS", default_value_t = 7)]
+        days: u16,
+        /// Only print which would be removed.
+        #[arg(long)]
+        dry_run: bool,
+        /// Take it to be this time (default: the clock).
+        #[arg(long, value_name = "TIME", env = "FAIRWAY_NOW")]
+        now: Option<Now>,
     },
     /// Prints the approved model as one line of JSON: key, sha256, since, hold. Exit 1 if there is none.
     Approved {
@@ -111,10 +143,18 @@ enum Verb {
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
     match args.verb {
-        Verb::Promote { place, signature, from, force, reason } => {
-            promote::promote(&Store::open(&place.bucket)?, &from, &signature, reason.filter(|_| force))
+        Verb::Promote { place, signature, from, report, recipe, rows, force, reason } => {
+            let judge = judge::Judge::new(recipe.as_deref(), rows)?;
+            let brought = promote::Brought { model: &from, report: report.as_deref() };
+            let force = reason.filter(|_| force);
+            promote::promote(&Store::open(&place.bucket)?, &brought, &judge, &signature, force)
         }
         Verb::Show { place } => look::show(&Store::open(&place.bucket)?),
+        Verb::History { place } => look::history(&Store::open(&place.bucket)?),
+        Verb::Prune { place, keep, days, dry_run, now } => {
+            let retention = prune::Retention { keep, days, dry_run };
+            prune::prune(&Store::open(&place.bucket)?, &retention, now)
+        }
         Verb::Approved { place } => look::approved(&Store::open(&place.bucket)?),
         Verb::Ls { place } => look::ls(&Store::open(&place.bucket)?),
         Verb::Find { place, training_key } => look::find(&Store::open(&place.bucket)?, &training_key),

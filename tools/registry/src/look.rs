@@ -35,6 +35,19 @@ pub(crate) fn show(store: &Store) -> Outcome {
     send(text.as_bytes())
 }
 
+/// Prints the history for programs.
+pub(crate) fn history(store: &Store) -> Outcome {
+    let pointer = Pointer::load(store)?.pointer;
+    let mut out = rows::Writer::new(manners::stdout()?);
+    out.write(["seq", "when", "who", "what", "model", "why"]).place("stdout")?;
+    for entry in &pointer.history {
+        let model = entry.model.as_ref().map_or("", |model| model.key.as_str());
+        let seq = entry.seq.to_string();
+        out.write([&seq, &entry.when, &entry.who, deed(entry.what), model, &entry.why]).place("stdout")?;
+    }
+    out.flush().place("stdout")
+}
+
 /// What [`approved`] prints.
 #[derive(Serialize)]
 struct Approved<'a> {
@@ -68,7 +81,8 @@ pub(crate) fn ls(store: &Store) -> Outcome {
     let mut out = rows::Writer::new(manners::stdout()?);
     out.write(["key", "id", "approved", "verdict"]).place("stdout")?;
     for entry in store.list(PREFIX)? {
-        if entry.key == pointer::KEY {
+        // Pages about models stand beside them.
+        if entry.key == pointer::KEY || entry.key.ends_with(".html") {
             continue;
         }
         let Some(object) = store.get(&entry.key)? else { continue };

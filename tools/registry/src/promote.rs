@@ -1,12 +1,14 @@
+use std::fs::File;
 use std::path::Path;
 
 use artifact::Model;
 use manners::{Exit, Failure, IoContext, Now, Outcome, say};
 use pointer::{Deed, Loaded, Named, PREFIX, Pointer};
+use recipe::Verdict;
 use store::{Store, Written};
 
 use crate::Signature;
-use crate::judge::{failed, is_superseded, judge};
+use crate::judge::{Judge, failed, is_superseded};
 
 /// How often a lost swap is judged and tried again.
 const TRIES: usize = 5;
@@ -17,13 +19,35 @@ enum Decision {
     Leave(Result<String, String>),
 }
 
+/// What is to be promoted.
+pub(crate) struct Brought<'a> {
+    pub(crate) model: &'a Path,
+    /// A page about it.
+    pub(crate) report: Option<&'a Path>,
+}
+
+/// The key of the page about a model, beside the model.
+pub(crate) fn report_of(key: &str) -> String {
+    format!("{}.html", key.strip_suffix(".json").unwrap_or(key))
+}
+
 /// Stores the model, judges it against the pointer as it is now, and swaps. Doing it again changes nothing.
-pub(crate) fn promote(store: &Store, from: &Path, signature: &Signature, force: Option<String>) -> Outcome {
-    let name = from.display().to_string();
-    let bytes = std::fs::read(from).place(&name)?;
+pub(crate) fn promote(
+    store: &Store,
+    brought: &Brought<'_>,
+    judge: &Judge,
+    signature: &Signature,
+    force: Option<String>,
+) -> Outcome {
+    let name = brought.model.display().to_string();
+    let bytes = std::fs::read(brought.model).place(&name)?;
     let (named, model) = keep(store, Model::parse(&name, &bytes)?, &bytes, signature)?;
+    if let Some(report) = brought.report {
+        let mut page = File::open(report).place(report.display())?;
+        store.put(&report_of(&named.key), &mut page)?;
+    }
     for _ in 0..TRIES {
-        let answer = match decide(store, &model, &named, signature, force.as_deref())? {
+        let answer = match decide(store, &model, &named, judge, signature, force.as_deref())? {
             Decision::Leave(answer) => answer,
             Decision::Write(loaded, answer) => match loaded.save(store)? {
                 Written::Done => answer,
@@ -76,10 +100,26 @@ fn has_had_its_day(pointer: &Pointer, named: &Named) -> bool {
     !is_latest && promoted.any(|entry| entry.model.as_ref() == Some(named))
 }
 
+/// The model that is approved, if there is one that can be read.
+fn approved_model(store: &Store, pointer: &Pointer) -> Outcome<Option<Model>> {
+    let Some(approved) = &pointer.model else { return Ok(None) };
+    let model = Pointer::fetch_model(store, approved).and_then(|bytes| Model::parse(&approved.key, &bytes));
+    match model {
+        Ok(model) => Ok(Some(model)),
+        // An approved model that is damaged or gone must not keep a good one out; a bucket that is away must.
+        Err(failure) if failure.exit() == Exit::Data => {
+            say!("warning: {failure}");
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
 fn decide(
     store: &Store,
     model: &Model,
     named: &Named,
+    judge: &Judge,
     signature: &Signature,
     force: Option<&str>,
 ) -> Outcome<Decision> {
@@ -90,9 +130,14 @@ fn decide(
     if is_approved && (force.is_none() || pointer.hold.is_none()) {
         return Ok(Decision::Leave(Ok(format!("{key} is the approved model already"))));
     }
+    let approved = approved_model(store, pointer)?;
     if let Some(reason) = force {
         let mut entry = signature.entry(Deed::Promoted, Some(named), reason);
-        entry.verdicts = judge(model);
+        // Whoever forces may force what cannot even be judged.
+        let verdicts = judge.verdicts(model, approved.as_ref());
+        entry.verdicts = verdicts.unwrap_or_else(|failure| {
+            vec![Verdict { rule: format!("it can be judged: {failure}"), passed: false }]
+        });
         pointer.model = Some(named.clone());
         pointer.hold = None;
         pointer.record(entry);
@@ -114,24 +159,11 @@ fn decide(
             format!("{key} stays aside: another one was promoted after it (registry rollback goes back)");
         return Ok(Decision::Leave(Ok(words)));
     }
-    if let Some(approved) = &pointer.model {
-        let approved_model =
-            Pointer::fetch_model(store, approved).and_then(|bytes| Model::parse(&approved.key, &bytes));
-        let superseded = match approved_model {
-            Ok(approved) => is_superseded(model, &approved),
-            // An approved model that is damaged or gone must not keep a good one out; a bucket that is away must.
-            Err(failure) if failure.exit() == Exit::Data => {
-                say!("warning: {failure}");
-                false
-            }
-            Err(failure) => return Err(failure),
-        };
-        if superseded {
-            let words = format!("{key} stays aside: {} was trained on newer data", approved.key);
-            return Ok(Decision::Leave(Ok(words)));
-        }
+    if let Some(newer) = approved.as_ref().filter(|approved| is_superseded(model, approved)) {
+        let words = format!("{key} stays aside: {} was trained on newer data", newer.id());
+        return Ok(Decision::Leave(Ok(words)));
     }
-    let verdicts = judge(model);
+    let verdicts = judge.verdicts(model, approved.as_ref())?;
     let (deed, answer) = match failed(&verdicts) {
         None => (Deed::Promoted, Ok(format!("{key} is the approved model now"))),
         Some(why) => (Deed::Refused, Err(format!("{key} was refused: {why}"))),

@@ -159,3 +159,101 @@ fn damage_is_named_and_a_good_model_gets_past_it() {
     session.run("registry show").expect(65).says("models/latest_model.json: not a pointer");
     session.run("registry show --bucket nowhere").expect(78);
 }
+
+/// The recipe with these gates.
+fn gates(session: &Session, gates: &str) {
+    session.file("g.toml", format!("{RECIPE}{gates}"));
+}
+
+#[test]
+fn gates_are_asked_with_rows_that_no_model_saw() {
+    let session = session();
+    gates(&session, "[[gates]]\nmetric = \"rmse\"\nat_most = 20\n");
+    let promote = "registry promote --recipe g.toml --rows";
+    session
+        .run(&format!("{promote} a.csv --from a.json"))
+        .expect(1)
+        .says("was refused: these rules do not hold: rmse 2")
+        .says("is at most 20");
+    let show = session.ok("registry show");
+    assert!(show.contains("holds  held-out RMSE") && show.contains("FAILS  rmse 2"), "{show}");
+    gates(&session, "[[gates]]\nmetric = \"rmse\"\nat_most = 40\nloses_to_approved_by = 0.05\n");
+    session.ok(&format!("{promote} b.csv --from b.json"));
+    assert!(session.ok("registry show").contains("there is no approved model to compare with"));
+    // On rows of the next data, which its own fit is for, c is far better than b; b's features are there, so both are scored.
+    session.ok(&format!("{promote} c.csv --from c.json"));
+    let show = session.ok("registry show");
+    assert!(
+        show.contains("is not worse than line_") && show.contains("rows that neither trained on"),
+        "{show}"
+    );
+    // A fourth, of newer data, that is worse on them is refused; and so it stays.
+    session.ok("sed 's/,2025-06-01,/,2025-06-09,/' a.csv > d.csv; fit --recipe r.toml d.csv > d.json");
+    gates(&session, "[[gates]]\nmetric = \"rmse\"\nloses_to_approved_by = 0.05\n");
+    session
+        .run(&format!("{promote} c.csv --from d.json"))
+        .expect(1)
+        .says("is not worse than line_")
+        .says("by more than 5.00 %");
+    session.run("registry promote --from d.json").expect(1).says("was refused before");
+    session.ok("registry promote --from d.json --force --reason 'we know better'");
+    session.run("registry promote --from a.json --recipe g.toml").expect(2);
+}
+
+#[test]
+fn an_approved_model_with_other_features_does_not_keep_others_out() {
+    let session = session();
+    session.ok("registry promote --from a.json");
+    session.ok(
+        "sed 's/\\bx\\b/w/' r.toml > w.toml; sed '1s/x/w/' b.csv > w.csv; fit --recipe w.toml w.csv > w.json",
+    );
+    session.ok("cp w.toml g.toml; printf '[[gates]]\\nmetric = \"rmse\"\\nloses_to_approved_by = 0\\nat_most = 40\\n' >> g.toml");
+    session.ok("registry promote --from w.json --recipe g.toml --rows w.csv");
+    let show = session.ok("registry show");
+    assert!(
+        show.contains("holds  rmse: not compared with the approved model: ")
+            && show.contains("no column \"x\""),
+        "{show}"
+    );
+}
+
+#[test]
+fn the_history_is_a_table_and_what_nobody_names_can_be_removed() {
+    let session = session();
+    for (day, name) in [(6, "a"), (7, "b"), (20, "c")] {
+        session.ok(&format!("echo page {name} > page.html"));
+        let now = format!("FAIRWAY_NOW=2026-01-{day:02}T10:00:00Z");
+        session.ok(&format!("{now} registry promote --from {name}.json --report page.html"));
+    }
+    session.ok("cp r.toml data/models/notes_2020-01-01_aaaaaaaaaaaa.txt");
+    let history = session.ok("registry history");
+    let lines: Vec<&str> = history.lines().collect();
+    assert_eq!((lines[0], lines.len()), ("seq,when,who,what,model,why", 4));
+    assert!(
+        lines[1].starts_with("1,2026-01-06T10:00:00Z,tester,promoted,models/line_2026-01-06_"),
+        "{history}"
+    );
+
+    let now = "FAIRWAY_NOW=2026-01-21T00:00:00Z";
+    let prune = |options: &str| session.run(&format!("{now} registry prune {options}"));
+    // All three are named by the last entries.
+    prune("").expect(0).says("0 models removed");
+    let dry = prune("--keep 1 --dry-run");
+    dry.expect(0).says("2 models would be removed");
+    let models = || session.ok("registry ls").lines().filter(|line| line.contains("models/line_")).count();
+    assert_eq!(models(), 3);
+    assert_eq!(session.ok("cat data/models/line_2026-01-06_*.html"), "page a\n");
+    // One of them is too young to go.
+    let ran = prune("--keep 1 --days 15");
+    ran.expect(0).says("0 models removed");
+    let ran = prune("--keep 1 --days 14");
+    ran.expect(0).says("1 model removed");
+    assert!(ran.stdout.starts_with("key\nmodels/line_2026-01-06_"), "{ran}");
+    prune("--keep 1").expect(0).says("1 model removed");
+    assert_eq!(models(), 1);
+    assert_eq!(session.ok("cat data/models/*.html"), "page c\n", "the pages go with their models");
+    assert!(session.ok("ls data/models").contains("notes_2020-01-01_aaaaaaaaaaaa.txt"));
+    // The approved one is never among them, and what is gone cannot be gone back to.
+    prune("--keep 0 --days 0").expect(0).says("0 models removed");
+    session.run("registry rollback --reason x").expect(65).says("not there");
+}

@@ -1,15 +1,20 @@
 //! `score`: how good a model is on rows whose answer is known. Its README says what it promises.
+//!
+//! What is measured, and how, is in `tools/lib/judge` and `tools/lib/metrics`; here it is written down.
 
-use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
-use artifact::{FeatureColumns, Model};
+use artifact::Model;
 use clap::{Parser, ValueEnum};
+use judge::{Compared, Line, Report, Resampling, Rows};
 use manners::{Failure, IoContext, Outcome, plural, say};
-use metrics::Scores;
-use rows::{Ending, Row, Table, number};
+use metrics::Confusion;
+use outfile::OutFile;
+use recipe::Recipe;
+use rows::{Ending, Table, number};
 
-/// Scores a model on the rows that it never saw, beside always predicting the mean.
+/// Scores a model on the rows that it never saw, beside always predicting the mean, or beside another model.
 ///
 /// Example: bucket cat training_data/ --bucket ./data | score --model model.json
 #[derive(Parser)]
@@ -20,17 +25,35 @@ pub struct Args {
     /// The model file.
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// Which rows, by the split rule in the model.
+    /// Another model file: both are scored now, on rows that neither trained on.
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+    /// Which rows, by the split rules in the models.
     #[arg(long, value_enum, default_value_t = Which::HeldOut)]
     rows: Which,
+    /// Ask the recipe's gates; exit 1 if one of them does not hold.
+    #[arg(long, requires = "recipe")]
+    gate: bool,
+    /// The prediction problem (TOML), for its gates.
+    #[arg(long, value_name = "FILE", env = "FAIRWAY_RECIPE")]
+    recipe: Option<PathBuf>,
+    /// Write here how often which class was taken for which (CSV).
+    #[arg(long, value_name = "FILE")]
+    confusion: Option<PathBuf>,
+    /// Resamples for the intervals; 0 leaves them out.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    samples: u32,
+    /// Start of every random choice.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
-/// A side of the model's split.
+/// A side of the models' splits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Which {
-    /// Rows of groups that the model never trained on.
+enum Which {
+    /// Rows of groups that no model trained on.
     HeldOut,
-    /// Rows of groups that it may have trained on.
+    /// Rows of groups that the models may have trained on.
     Trained,
     /// Every row; the split columns need not be there.
     All,
@@ -38,78 +61,118 @@ pub enum Which {
 
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
-    let bytes = std::fs::read(&args.model).place(args.model.display())?;
-    let model = Model::parse(&args.model.display().to_string(), &bytes)?;
+    let gates = match &args.recipe {
+        Some(path) if args.gate => manners::parse_file::<Recipe>(path)?.gates,
+        _ => Vec::new(),
+    };
+    let model = load(&args.model)?;
+    let against = args.against.as_deref().map(load).transpose()?;
     let input = manners::input(args.input.as_deref())?;
     let table = Table::open(input.name, input.reader, Ending::Terminated)?;
-    let (answers, predictions) = predict(&model, table, args.rows)?;
-    let baseline = model.body().metrics.baseline.mean;
-    let scores = Scores::of(&answers, predictions);
-    let always_mean = Scores::of(&answers, answers.iter().map(|_| baseline));
-    let (Some(scores), Some(always_mean)) = (scores, always_mean) else {
-        return Err(Failure::data(format!(
-            "no row to score{}",
-            match args.rows {
-                Which::All => "",
-                Which::HeldOut => ": none of them is held out (--rows all takes every row)",
-                Which::Trained => ": all of them are held out (--rows all takes every row)",
-            }
-        )));
+    let which = match args.rows {
+        Which::HeldOut => judge::Which::HeldOut,
+        Which::Trained => judge::Which::Trained,
+        Which::All => judge::Which::All,
     };
-    write(&scores, &always_mean, manners::stdout()?)?;
-    say!("{} on {}", model.id(), plural(scores.rows, "row"));
-    Ok(())
-}
-
-/// The answers and the predictions of the wanted rows.
-fn predict<R: Read>(model: &Model, mut table: Table<R>, which: Which) -> Outcome<(Vec<f64>, Vec<f64>)> {
-    let features = FeatureColumns::find(model, &table)?;
-    let target = &model.body().target.name;
-    let target_at = table.require(target)?;
-    let split = match which {
-        Which::All => Vec::new(),
-        Which::HeldOut | Which::Trained => {
-            model.body().split.by.iter().map(|name| table.require(name)).collect::<Outcome<Vec<_>>>()?
-        }
-    };
-    let wanted = |row: &Row<'_>| {
-        let held_out = || model.body().split.holds_out(split.iter().map(|&at| row.cell(at)));
-        match which {
-            Which::All => true,
-            Which::HeldOut => held_out(),
-            Which::Trained => !held_out(),
-        }
-    };
-    let name = table.name().to_owned();
-    let (mut answers, mut predictions, mut values) = (Vec::new(), Vec::new(), Vec::new());
-    while let Some(row) = table.next_row()? {
-        if !wanted(&row) {
-            continue;
-        }
-        let failed = |reason: String| Failure::data(format!("{name}: {reason}"));
-        let prediction = features.predict(model, &row, &mut values).map_err(failed)?;
-        let answer = number::parse(row.cell(target_at)).ok_or_else(|| {
-            let cell = String::from_utf8_lossy(row.cell(target_at));
-            failed(format!("line {}, column {target:?}: {cell:?} is no number to score against", row.line))
-        })?;
-        answers.push(answer);
-        predictions.push(prediction);
+    let rows = Rows::read(&model, against.as_ref(), table, which)?;
+    if let Some(reason) = rows.incomparable.as_ref().filter(|_| !args.gate) {
+        return Err(Failure::data(format!("--against: {reason}")));
     }
-    Ok((answers, predictions))
+    let report = rows.report(Resampling { samples: args.samples, seed: args.seed });
+    if let Some(path) = &args.confusion {
+        let confusion = rows
+            .confusion()
+            .ok_or_else(|| Failure::usage(format!("--confusion: {} predicts a number", report.model)))?;
+        write_confusion(&confusion, model.classes(), path)?;
+    }
+    write(&report, manners::stdout()?)?;
+    tell(&report);
+    if !args.gate {
+        return Ok(());
+    }
+    let verdicts = judge::verdicts(&gates, &report);
+    let failed = verdicts.iter().filter(|verdict| !verdict.passed).count();
+    for verdict in &verdicts {
+        say!("{}: {}", if verdict.passed { "holds" } else { "FAILS" }, verdict.rule);
+    }
+    match failed {
+        0 => Ok(()),
+        _ => Err(Failure::no(format!("{failed} of {} do not hold", plural(verdicts.len() as u64, "rule")))),
+    }
 }
 
-fn write(model: &Scores, baseline: &Scores, out: impl Write) -> Outcome {
+fn load(path: &Path) -> Outcome<Model> {
+    let name = path.display().to_string();
+    Model::parse(&name, &std::fs::read(path).place(&name)?)
+}
+
+fn tell(report: &Report) {
+    let (rows, groups) = (plural(report.rows, "row"), plural(report.groups, "group"));
+    let Some(against) = &report.against else {
+        say!("{} on {rows} of {groups}", report.model);
+        return;
+    };
+    let difference = report.lines.first().and_then(|line| {
+        let Compared { difference, .. } = line.against.as_ref()?;
+        Some(format!("{} differs by {:+.6}", line.metric, (*difference)?))
+    });
+    let chance = report.p.map_or_else(String::new, |p| format!(", p {p:.4}"));
+    say!(
+        "{} against {against} on {rows} of {groups}: {}{chance}",
+        report.model,
+        difference.as_deref().unwrap_or("no difference can be computed")
+    );
+}
+
+fn write(report: &Report, out: impl Write) -> Outcome {
     let text = |value: Option<f64>| value.map_or_else(String::new, number::text);
+    let ends = |interval: Option<(f64, f64)>| [text(interval.map(|it| it.0)), text(interval.map(|it| it.1))];
+    let mut header = vec!["metric", "model", "low", "high", "baseline"];
+    if report.against.is_some() {
+        header.extend(["against", "difference", "difference_low", "difference_high"]);
+    }
     let mut out = rows::Writer::new(out);
-    let records = [
-        ["metric".to_owned(), "model".to_owned(), "always_mean".to_owned()],
-        ["rows".to_owned(), model.rows.to_string(), baseline.rows.to_string()],
-        ["rmse".to_owned(), number::text(model.rmse), number::text(baseline.rmse)],
-        ["mae".to_owned(), number::text(model.mae), number::text(baseline.mae)],
-        ["r2".to_owned(), text(model.r2), text(baseline.r2)],
-    ];
-    for record in records {
-        out.write(&record).place("stdout")?;
+    out.write(&header).place("stdout")?;
+    let mut line = |metric: &str, cells: Vec<String>| {
+        let mut record = vec![metric.to_owned()];
+        record.extend(cells);
+        record.resize(header.len(), String::new());
+        out.write(&record).place("stdout")
+    };
+    line("rows", vec![report.rows.to_string()])?;
+    line("groups", vec![report.groups.to_string()])?;
+    for Line { metric, model, interval, baseline, against } in &report.lines {
+        let mut cells = vec![text(*model)];
+        cells.extend(ends(*interval));
+        cells.push(text(*baseline));
+        if let Some(Compared { value, difference, interval }) = against {
+            cells.extend([text(*value), text(*difference)]);
+            cells.extend(ends(*interval));
+        }
+        line(metric, cells)?;
+    }
+    if report.against.is_some() {
+        line("p", vec![text(report.p)])?;
     }
     out.flush().place("stdout")
+}
+
+/// A row for each right class, a column for each predicted one.
+fn write_confusion(confusion: &Confusion, classes: &[String], path: &Path) -> Outcome {
+    let place = path.display().to_string();
+    let mut file = OutFile::create(path).place(&place)?;
+    {
+        let mut out = rows::Writer::new(&mut file);
+        let header = std::iter::once("right".to_owned()).chain(classes.iter().cloned());
+        out.write(header.collect::<Vec<_>>()).place(&place)?;
+        let unknown = (String::new(), &confusion.unknown);
+        let known = classes.iter().cloned().zip(&confusion.counts);
+        let has_unknown = confusion.unknown.iter().any(|count| *count > 0);
+        for (right, counts) in known.chain(has_unknown.then_some(unknown)) {
+            let record = std::iter::once(right).chain(counts.iter().map(u64::to_string));
+            out.write(record.collect::<Vec<_>>()).place(&place)?;
+        }
+        out.flush().place(&place)?;
+    }
+    file.publish().place(&place)
 }

@@ -1,10 +1,13 @@
+use std::borrow::Cow;
+
 use manifest::Manifest;
-use metrics::Scores;
+use metrics::{Scores, most_probable};
 use recipe::{Split, Task};
 use serde::{Deserialize, Serialize};
 
 use crate::algorithm::Algorithm;
 use crate::comparison::Comparison;
+use crate::histogram::Histogram;
 use crate::preparation::Column;
 
 /// Everything that a model file says, apart from its digest.
@@ -27,6 +30,9 @@ pub struct Body {
     pub features: Vec<Feature>,
     /// What the algorithm sees of a row; where there is nothing, the features as they come.
     pub preparation: Vec<Column>,
+    /// The mean of each prepared column in the training rows, nulls aside; what explanations of sums start from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub means: Vec<f64>,
     /// How it predicts.
     pub algorithm: Algorithm,
     /// How that was chosen; models of the first format do not say.
@@ -36,20 +42,39 @@ pub struct Body {
     pub split: Split,
     /// How good it is, beside a baseline.
     pub metrics: Measured,
+    /// How far answers lie from predictions, if the recipe asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intervals: Option<Intervals>,
     /// How each feature was distributed in the training rows.
     pub histograms: Vec<Histogram>,
+    /// How its predictions for the training rows are distributed; of classes, their indices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predictions: Option<Histogram>,
     /// Rows with the predictions that they must give.
     pub checks: Vec<Check>,
 }
 
 impl Body {
-    /// The prediction for one row of features; a null is NaN.
+    /// The prediction for one row of features, a null being NaN: a number, or the index of the most probable class.
     pub fn predict(&self, row: &[f64]) -> f64 {
-        if self.preparation.is_empty() {
-            return self.algorithm.predict(row);
+        if !self.target.classes.is_empty() {
+            let mut probabilities = Vec::with_capacity(self.target.classes.len());
+            self.probabilities(row, &mut probabilities);
+            return most_probable(&probabilities) as f64;
         }
-        let prepared: Vec<f64> = self.preparation.iter().map(|column| column.of(row)).collect();
-        self.algorithm.predict(&prepared)
+        self.algorithm.predict(&self.prepared(row))
+    }
+
+    /// Adds the probability of each class for one row of features to `out`; nothing if it predicts a number.
+    pub fn probabilities(&self, row: &[f64], out: &mut Vec<f64>) {
+        self.algorithm.probabilities(&self.prepared(row), out);
+    }
+
+    pub(crate) fn prepared<'a>(&self, row: &'a [f64]) -> Cow<'a, [f64]> {
+        if self.preparation.is_empty() {
+            return Cow::Borrowed(row);
+        }
+        Cow::Owned(self.preparation.iter().map(|column| column.of(row)).collect())
     }
 }
 
@@ -95,6 +120,12 @@ pub struct TargetCard {
     pub unit: Option<String>,
     /// For people.
     pub description: Option<String>,
+    /// The classes, in order; none if it is a number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+    /// Whether their order means something.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ordered: bool,
 }
 
 /// One thing the model takes.
@@ -110,10 +141,21 @@ pub struct Feature {
     /// Whether a null is taken.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub nulls: bool,
+    /// The texts that it knows; in a row each is its place in this list, and any other text is -1. None for a number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub categories: Vec<String>,
     /// Smallest value in the training rows.
     pub min: f64,
     /// Largest value in the training rows.
     pub max: f64,
+}
+
+impl Feature {
+    /// The number of a text in a row.
+    pub fn place_of(&self, text: &[u8]) -> f64 {
+        let known = self.categories.iter().position(|category| category.as_bytes() == text);
+        known.map_or(-1.0, |place| place as f64)
+    }
 }
 
 /// How good the model is.
@@ -128,26 +170,35 @@ pub struct Measured {
     pub baseline: Baseline,
 }
 
-/// Always predicts the mean of the training rows.
+/// Prediction intervals: the prediction, less and plus the same width (split conformal prediction: Lei, G'Sell, Rinaldo, Tibshirani, Wasserman,
+/// "Distribution-Free Predictive Inference for Regression", 2018, algorithm 2). Learnt from some held-out groups, measured on the others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intervals {
+    /// Share of the answers that should lie inside.
+    pub coverage: f64,
+    /// Half the width, in the target's unit.
+    pub half_width: f64,
+    /// Held-out rows that it was learnt from.
+    pub rows: u64,
+    /// Held-out rows that it was measured on.
+    pub rows_measured: u64,
+    /// Share of their answers that lie inside.
+    pub measured: f64,
+}
+
+/// Always predicts the mean of the training rows; of classes, their shares.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Baseline {
-    /// That mean, in the target's unit.
-    pub mean: f64,
+    /// That mean, in the target's unit; none of classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<f64>,
+    /// Those shares, in the order of the classes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<f64>,
     /// On the same held-out rows.
     pub held_out: Option<Scores>,
-}
-
-/// Counts of the training rows between edges: `edges[i] <= value < edges[i + 1]`, the last edge included.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Histogram {
-    /// Index into the features.
-    pub feature: usize,
-    /// Ascending; about the deciles.
-    pub edges: Vec<f64>,
-    /// One fewer than the edges.
-    pub counts: Vec<u64>,
 }
 
 /// A row and the prediction that it must give, within 1e-9 relative.
@@ -157,6 +208,9 @@ pub struct Check {
     /// A value for each feature; NaN, in a file null, where there is none.
     #[serde(with = "crate::nulls")]
     pub row: Vec<f64>,
-    /// In the target's unit.
+    /// In the target's unit; of classes, the index of the most probable one.
     pub prediction: f64,
+    /// The probability of each class.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probabilities: Vec<f64>,
 }

@@ -38,10 +38,12 @@ pub struct Compared {
     pub name: String,
     /// What it was fitted with; tuned on all training rows where the recipe gives several values.
     pub settings: BTreeMap<String, f64>,
-    /// Root mean squared error of each fold, in the target's unit.
-    pub rmse: Vec<f64>,
+    /// The error of each fold: RMSE in the target's unit, or log loss.
+    #[serde(alias = "rmse")]
+    pub errors: Vec<f64>,
     /// Their mean.
-    pub mean_rmse: Option<f64>,
+    #[serde(alias = "mean_rmse")]
+    pub mean_error: Option<f64>,
     /// The standard error of that mean.
     pub standard_error: Option<f64>,
     /// What was tried to tune its settings, and the mean error of each.
@@ -58,6 +60,7 @@ pub struct Compared {
 pub struct Tuned {
     /// By name.
     pub settings: BTreeMap<String, f64>,
-    /// Mean of the folds' root mean squared errors; absent where it could not be fitted.
-    pub mean_rmse: Option<f64>,
+    /// Mean of the folds' errors; absent where it could not be fitted.
+    #[serde(alias = "mean_rmse")]
+    pub mean_error: Option<f64>,
 }

@@ -4,24 +4,29 @@ mod algorithm;
 mod body;
 mod canonical;
 mod comparison;
+pub mod divergence;
+mod explain;
+mod histogram;
 mod load;
 mod nulls;
 mod preparation;
 mod table;
 mod tree;
 
-pub use algorithm::{Algorithm, Term};
-pub use body::{Baseline, Body, Check, DataCard, Feature, Histogram, Measured, RecipeCard, TargetCard};
+pub use algorithm::{Algorithm, Plane, Sum, Term};
+pub use body::{Baseline, Body, Check, DataCard, Feature, Intervals, Measured, RecipeCard, TargetCard};
 pub use comparison::{Compared, Comparison, Fold, Tuned};
+pub use explain::Explanation;
+pub use histogram::{Histogram, Windows};
 pub use preparation::Column;
 pub use table::FeatureColumns;
 pub use tree::{Node, Tree};
 
 /// The version of the files that are written.
-pub const FORMAT: &str = "fairway.model/2";
+pub const FORMAT: &str = "fairway.model/3";
 
 /// The versions of the files that are read: whatever was ever written.
-pub const FORMATS: [&str; 2] = ["fairway.model/1", FORMAT];
+pub const FORMATS: [&str; 3] = ["fairway.model/1", "fairway.model/2", FORMAT];
 
 /// A model that can be trusted to be what its maker wrote.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,8 +56,18 @@ impl Model {
         self.body.training_key.get(..12).unwrap_or(&self.body.training_key)
     }
 
-    /// The prediction for one row, in the target's unit. `row` has a finite value for each feature, in order, or NaN for a null of a
-    /// feature that may have some.
+    /// The classes that it predicts, in order; none if it predicts a number.
+    pub fn classes(&self) -> &[String] {
+        &self.body.target.classes
+    }
+
+    /// Adds the probability of each class for one row to `out`; nothing if it predicts a number. `row` as for [`Model::predict`].
+    pub fn probabilities(&self, row: &[f64], out: &mut Vec<f64>) {
+        self.body.probabilities(row, out);
+    }
+
+    /// The prediction for one row: a number in the target's unit, or the index of the most probable class. `row` has a finite value for each feature, in order, or NaN for a null of a
+    /// feature that may have some; of a text it is the place among the feature's categories.
     pub fn predict(&self, row: &[f64]) -> f64 {
         self.body.predict(row)
     }

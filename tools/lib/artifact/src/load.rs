@@ -1,4 +1,5 @@
 use manners::{Failure, Outcome};
+use recipe::Task;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -55,17 +56,26 @@ impl Model {
             return Err("the training key is not 64 hexadecimal digits".to_owned());
         }
         for column in &body.preparation {
-            column.check(features)?;
+            column.check(&body.features)?;
         }
         let columns = if body.preparation.is_empty() { features } else { body.preparation.len() };
-        body.algorithm.check(columns)?;
+        let are_means = body.means.is_empty() || body.means.len() == columns;
+        if !are_means || !body.means.iter().all(|mean| mean.is_finite()) {
+            return Err("the means do not fit the columns".to_owned());
+        }
+        if body.intervals.as_ref().is_some_and(|it| !(it.half_width.is_finite() && it.half_width >= 0.0)) {
+            return Err("the intervals have no width".to_owned());
+        }
+        let classes = body.target.classes.len();
+        if (body.task == Task::Classification) != (classes > 1) {
+            return Err(format!("{classes} classes do not fit its task"));
+        }
+        body.algorithm.check(columns, classes)?;
         if let Some(feature) = body.features.iter().find(|f| !(f.min.is_finite() && f.max.is_finite())) {
             return Err(format!("the range of {:?} is not finite", feature.name));
         }
-        for histogram in &body.histograms {
-            if histogram.feature >= features || histogram.edges.len() != histogram.counts.len() + 1 {
-                return Err("a histogram does not fit its feature".to_owned());
-            }
+        for histogram in body.histograms.iter().chain(&body.predictions) {
+            histogram.check(features)?;
         }
         if body.checks.is_empty() {
             return Err("it has no check rows".to_owned());
@@ -76,13 +86,19 @@ impl Model {
             if check.row.len() != features || !check.row.iter().zip(&body.features).all(fits) {
                 return Err(format!("check row {i} does not fit the features"));
             }
-            let got = self.predict(&check.row);
-            let allowed = CHECK_TOLERANCE * check.prediction.abs().max(1.0);
-            let agrees = (got - check.prediction).abs() <= allowed; // never for a NaN
-            if !agrees {
+            let mut got = Vec::with_capacity(classes.max(1));
+            self.probabilities(&check.row, &mut got);
+            let mut wanted = check.probabilities.as_slice();
+            if classes == 0 {
+                got.push(self.predict(&check.row));
+                wanted = std::slice::from_ref(&check.prediction);
+            }
+            let agrees = |(got, wanted): (&f64, &f64)| {
+                (got - wanted).abs() <= CHECK_TOLERANCE * wanted.abs().max(1.0) // never for a NaN
+            };
+            if got.len() != wanted.len() || !got.iter().zip(wanted).all(agrees) {
                 return Err(format!(
-                    "check row {i} gives {got}, not {}: this build computes differently",
-                    check.prediction
+                    "check row {i} gives {got:?}, not {wanted:?}: this build computes differently"
                 ));
             }
         }

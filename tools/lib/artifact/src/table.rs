@@ -1,6 +1,7 @@
-use manners::Outcome;
+use std::collections::HashMap;
 use std::io::Read;
 
+use manners::Outcome;
 use rows::{Row, Table, number};
 
 use crate::{Feature, Model};
@@ -17,6 +18,8 @@ struct Place {
     name: String,
     at: usize,
     nulls: bool,
+    /// The numbers of its texts, if it is one.
+    texts: HashMap<Vec<u8>, f64>,
 }
 
 impl FeatureColumns {
@@ -24,28 +27,50 @@ impl FeatureColumns {
     pub fn find<R: Read>(model: &Model, table: &Table<R>) -> Outcome<FeatureColumns> {
         let place = |feature: &Feature| {
             let at = table.require(&feature.name)?;
-            Ok(Place { name: feature.name.clone(), at, nulls: feature.nulls })
+            let texts = feature.categories.iter().enumerate();
+            let texts = texts.map(|(place, text)| (text.clone().into_bytes(), place as f64)).collect();
+            Ok(Place { name: feature.name.clone(), at, nulls: feature.nulls, texts })
         };
         let columns = model.body().features.iter().map(place).collect::<Outcome<_>>()?;
         Ok(FeatureColumns { columns })
     }
 
-    /// The prediction for a row of the CSV, or why there is none. `values` is scratch.
-    pub fn predict(&self, model: &Model, row: &Row<'_>, values: &mut Vec<f64>) -> Result<f64, String> {
+    /// Adds what the model says of a row of the CSV to `out`: the prediction, or the probability of each class; or says why there is none.
+    /// `values` is scratch.
+    pub fn predict(
+        &self,
+        model: &Model,
+        row: &Row<'_>,
+        values: &mut Vec<f64>,
+        out: &mut Vec<f64>,
+    ) -> Result<(), String> {
         self.read(row, values)?;
-        let prediction = model.predict(values);
-        if prediction.is_finite() {
-            return Ok(prediction);
+        let start = out.len();
+        if model.classes().is_empty() {
+            out.push(model.predict(values));
+        } else {
+            model.probabilities(values, out);
         }
+        if out[start..].iter().all(|number| number.is_finite()) {
+            return Ok(());
+        }
+        out.truncate(start);
         Err(format!("line {}: the prediction overflows: are the units right?", row.line))
     }
 
     /// Reads a row's features into `values`, or says which cell is no number.
-    fn read(&self, row: &Row<'_>, values: &mut Vec<f64>) -> Result<(), String> {
+    pub fn read(&self, row: &Row<'_>, values: &mut Vec<f64>) -> Result<(), String> {
         values.clear();
-        for Place { name, at, nulls } in &self.columns {
-            let is_null = *nulls && row.cell(*at).is_empty();
-            values.push(if is_null { f64::NAN } else { read_number(row, name, *at)? });
+        for Place { name, at, nulls, texts } in &self.columns {
+            let cell = row.cell(*at);
+            values.push(match cell {
+                [] if *nulls => f64::NAN,
+                [] if !texts.is_empty() => {
+                    return Err(format!("line {}, column {name:?} is empty", row.line));
+                }
+                cell if !texts.is_empty() => texts.get(cell).copied().unwrap_or(-1.0),
+                _ => read_number(row, name, *at)?,
+            });
         }
         Ok(())
     }

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "Lists", into = "Lists")]
 pub struct Tree {
     nodes: Vec<Node>,
+    /// By node, the training rows that came there, or their weight; empty in models of earlier releases.
+    rows: Vec<f64>,
 }
 
 /// A place in a tree.
@@ -41,14 +43,33 @@ struct Lists {
     /// The splits that send nulls left, ascending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     null_left: Vec<u32>,
+    /// The training rows that came to a node, or their weight.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rows: Vec<f64>,
 }
 
 impl Tree {
     /// A tree of nodes in the order of a walk that goes left first; refused if it is not one.
     pub fn new(nodes: Vec<Node>) -> Result<Tree, String> {
-        let tree = Tree { nodes };
+        let tree = Tree { nodes, rows: Vec::new() };
         tree.check_shape()?;
         Ok(tree)
+    }
+
+    /// The same tree, with how many training rows came to each node.
+    pub fn with_rows(self, rows: Vec<f64>) -> Result<Tree, String> {
+        if !rows.is_empty() && rows.len() != self.nodes.len() {
+            return Err("a tree's lists are not of one length".to_owned());
+        }
+        if !rows.iter().all(|rows| rows.is_finite() && *rows >= 0.0) {
+            return Err("a tree's rows are no counts".to_owned());
+        }
+        Ok(Tree { rows, ..self })
+    }
+
+    /// How many training rows came to each node, or their weight; empty if the file does not say.
+    pub fn rows(&self) -> &[f64] {
+        &self.rows
     }
 
     /// Its nodes; the root is the first.
@@ -64,9 +85,18 @@ impl Tree {
                 Node::Leaf { value } => return value,
                 Node::Split { column, threshold, right, null_goes_left } => {
                     let x = row[column as usize];
-                    let goes_left = x < threshold || (null_goes_left && x.is_nan());
-                    at = if goes_left { at + 1 } else { right as usize };
+                    at = if is_left(x, threshold, null_goes_left) { at + 1 } else { right as usize };
                 }
+            }
+        }
+    }
+
+    /// Whether a row goes left at a node.
+    pub(crate) fn goes_left(&self, at: usize, row: &[f64]) -> bool {
+        match self.nodes[at] {
+            Node::Leaf { .. } => false,
+            Node::Split { column, threshold, null_goes_left, .. } => {
+                is_left(row[column as usize], threshold, null_goes_left)
             }
         }
     }
@@ -120,11 +150,27 @@ impl Tree {
     }
 }
 
+fn is_left(x: f64, threshold: f64, null_goes_left: bool) -> bool {
+    x < threshold || (null_goes_left && x.is_nan())
+}
+
+impl Tree {
+    /// The value of each leaf must be an index into a list so long.
+    pub(crate) fn check_leaves(&self, length: usize) -> Result<(), String> {
+        let is_index = |value: f64| value.fract() == 0.0 && (0.0..length as f64).contains(&value);
+        let is_wrong = |node: &&Node| matches!(node, Node::Leaf { value } if !is_index(*value));
+        match self.nodes.iter().find(is_wrong) {
+            None => Ok(()),
+            Some(node) => Err(format!("{node:?} points outside a list of {length}")),
+        }
+    }
+}
+
 impl TryFrom<Lists> for Tree {
     type Error = String;
 
     fn try_from(lists: Lists) -> Result<Tree, String> {
-        let Lists { column, number, right, null_left } = lists;
+        let Lists { column, number, right, null_left, rows } = lists;
         if number.len() != column.len() || right.len() != column.len() {
             return Err("a tree's lists are not of one length".to_owned());
         }
@@ -142,14 +188,19 @@ impl TryFrom<Lists> for Tree {
                 _ => return Err(format!("node {at} of a tree is no split, but sends nulls left")),
             }
         }
-        Tree::new(nodes)
+        Tree::new(nodes)?.with_rows(rows)
     }
 }
 
 impl From<Tree> for Lists {
     fn from(tree: Tree) -> Lists {
-        let mut lists =
-            Lists { column: Vec::new(), number: Vec::new(), right: Vec::new(), null_left: Vec::new() };
+        let mut lists = Lists {
+            column: Vec::new(),
+            number: Vec::new(),
+            right: Vec::new(),
+            null_left: Vec::new(),
+            rows: tree.rows,
+        };
         for (at, node) in (0..).zip(tree.nodes) {
             let (column, number, right) = match node {
                 Node::Leaf { value } => (-1, value, 0),

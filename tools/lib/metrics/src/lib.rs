@@ -1,55 +1,60 @@
 #![doc = include_str!("../README.md")]
 
-use serde::{Deserialize, Serialize};
+mod classes;
+mod numbers;
+mod scores;
 
-/// Regression metrics over some rows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Scores {
-    /// How many rows were scored.
-    pub rows: u64,
-    /// Root mean squared error, in the target's unit.
-    pub rmse: f64,
-    /// Mean absolute error, in the target's unit.
-    pub mae: f64,
-    /// Coefficient of determination; absent where the answers do not vary.
-    pub r2: Option<f64>,
+pub use classes::{Classes, Confusion};
+pub use numbers::Numbers;
+pub use scores::{Classification, Regression, Scores};
+
+/// A probability below this counts as this, so that one row cannot make a log loss infinite.
+pub const LEAST_PROBABILITY: f64 = 1e-15;
+
+/// The metrics of numbers, as they are shown.
+pub const OF_NUMBERS: [&str; 8] = ["rmse", "mae", "r2", "mape", "smape", "mase", "bias", "calibration_slope"];
+
+/// The metrics of classes, as they are shown; `rps` of classes in order, `top3` of more than three.
+pub const OF_CLASSES: [&str; 8] =
+    ["log_loss", "accuracy", "top3", "brier", "rps", "macro_f1", "auc", "calibration_error"];
+
+/// Which way a metric gets better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// Less is better.
+    Lower,
+    /// More is better.
+    Higher,
 }
 
-impl Scores {
-    /// Scores predictions against answers; `None` without rows, or when a sum is not finite.
-    pub fn of(actual: &[f64], predicted: impl IntoIterator<Item = f64>) -> Option<Scores> {
-        let n = actual.len() as f64;
-        let mean = actual.iter().sum::<f64>() / n;
-        let (mut squared, mut absolute, mut around_mean) = (0.0, 0.0, 0.0);
-        for (answer, prediction) in actual.iter().zip(predicted) {
-            let residual = answer - prediction;
-            squared += residual * residual;
-            absolute += residual.abs();
-            around_mean += (answer - mean) * (answer - mean);
+impl Better {
+    /// None of a metric that has its best value in the middle, or that is not known.
+    pub fn of(metric: &str) -> Option<Better> {
+        match metric {
+            "rmse" | "mae" | "mape" | "smape" | "mase" | "log_loss" | "brier" | "rps"
+            | "calibration_error" => Some(Better::Lower),
+            "r2" | "accuracy" | "top3" | "macro_f1" | "auc" => Some(Better::Higher),
+            _ => None,
         }
-        let scores = Scores {
-            rows: actual.len() as u64,
-            rmse: (squared / n).sqrt(),
-            mae: absolute / n,
-            r2: (around_mean > 0.0).then(|| 1.0 - squared / around_mean),
-        };
-        let finite =
-            scores.rmse.is_finite() && scores.mae.is_finite() && scores.r2.is_none_or(f64::is_finite);
-        finite.then_some(scores)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A metric by name; none where it has no value for these rows.
+pub type Metric = (&'static str, Option<f64>);
 
-    #[test]
-    fn known_figures() {
-        let scores = Scores::of(&[1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 6.0]).unwrap();
-        assert_eq!(scores, Scores { rows: 4, rmse: 1.0, mae: 0.5, r2: Some(1.0 - 4.0 / 5.0) });
-        assert_eq!(Scores::of(&[2.0, 2.0], [1.0, 3.0]).unwrap().r2, None);
-        assert_eq!(Scores::of(&[], []), None);
-        assert_eq!(Scores::of(&[1.0], [f64::INFINITY]), None);
+/// The index of the largest; of equals, the first.
+pub fn most_probable(probabilities: &[f64]) -> usize {
+    let mut best = 0;
+    for (at, probability) in probabilities.iter().enumerate() {
+        if *probability > probabilities[best] {
+            best = at;
+        }
     }
+    best
+}
+
+/// A sum over a sum of weights; none if it is no number.
+fn ratio(sum: f64, weights: f64) -> Option<f64> {
+    let ratio = sum / weights;
+    ratio.is_finite().then_some(ratio)
 }

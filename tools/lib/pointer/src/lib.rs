@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 use manners::{Failure, Outcome};
+use recipe::Verdict;
 use serde::{Deserialize, Serialize};
 use store::{Store, Version, Written};
 
@@ -74,16 +75,6 @@ pub enum Deed {
     Rollback,
     /// The hold was lifted.
     Released,
-}
-
-/// One rule and what it said.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Verdict {
-    /// The rule, in words with its figures.
-    pub rule: String,
-    /// Whether it held.
-    pub passed: bool,
 }
 
 /// A pointer and the content it was read from; no version means that there is no object yet.

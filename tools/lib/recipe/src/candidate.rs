@@ -1,15 +1,21 @@
 use manners::{Failure, Outcome};
 use serde::{Deserialize, Serialize};
 
+use crate::Task;
+
 /// `[[candidates]]`: an algorithm and its settings. A setting with several values is tuned: `fit` tries them all, inside the
 /// training folds.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "algorithm", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Candidate {
-    /// Always the mean of the training rows.
+    /// Always the mean of the training rows; of classes, their shares.
     Mean {},
     /// Ordinary least squares.
-    Linear {},
+    Linear {
+        /// Whether there is one; without it the prediction is 0 where all features are.
+        #[serde(default = "yes", skip_serializing_if = "is_yes")]
+        intercept: bool,
+    },
     /// Least squares with `alpha` times the sum of squared coefficients added, the features being centred and scaled to unit
     /// standard deviation first.
     Ridge {
@@ -30,6 +36,13 @@ pub enum Candidate {
         #[serde(default = "half")]
         l1_ratio: Grid,
     },
+    /// The log odds of the classes as sums of the features: log loss, summed over the rows, plus half of `alpha` times the sum of squared
+    /// coefficients, features as for ridge.
+    Logistic {
+        /// Weight of the penalty, at least 0.
+        #[serde(default = "one")]
+        alpha: Grid,
+    },
     /// The mean of trees, each grown on rows drawn with replacement.
     RandomForest {
         /// How many.
@@ -41,7 +54,7 @@ pub enum Candidate {
         /// Rows in a leaf, at least.
         #[serde(default = "five")]
         min_rows: Grid,
-        /// Share of the features that one tree may use.
+        /// Share of the features that one split may use.
         #[serde(default = "one")]
         features: Grid,
     },
@@ -93,6 +106,14 @@ impl Grid {
     }
 }
 
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(value: &bool) -> bool {
+    *value
+}
+
 fn half() -> Grid {
     Grid::One(0.5)
 }
@@ -138,20 +159,35 @@ impl Candidate {
     pub fn name(&self) -> &'static str {
         match self {
             Candidate::Mean {} => "mean",
-            Candidate::Linear {} => "linear",
+            Candidate::Linear { .. } => "linear",
             Candidate::Ridge { .. } => "ridge",
             Candidate::Lasso { .. } => "lasso",
             Candidate::ElasticNet { .. } => "elastic_net",
+            Candidate::Logistic { .. } => "logistic",
             Candidate::RandomForest { .. } => "random_forest",
             Candidate::BoostedTrees { .. } => "boosted_trees",
+        }
+    }
+
+    /// Whether it can predict what the task asks for.
+    pub fn fits(&self, task: Task) -> bool {
+        match self {
+            Candidate::Mean {} | Candidate::RandomForest { .. } | Candidate::BoostedTrees { .. } => true,
+            Candidate::Logistic { .. } => task == Task::Classification,
+            Candidate::Linear { .. }
+            | Candidate::Ridge { .. }
+            | Candidate::Lasso { .. }
+            | Candidate::ElasticNet { .. } => task == Task::Regression,
         }
     }
 
     /// Its settings by name, in order.
     pub fn settings(&self) -> Vec<(&'static str, &Grid)> {
         match self {
-            Candidate::Mean {} | Candidate::Linear {} => Vec::new(),
-            Candidate::Ridge { alpha } | Candidate::Lasso { alpha } => vec![("alpha", alpha)],
+            Candidate::Mean {} | Candidate::Linear { .. } => Vec::new(),
+            Candidate::Ridge { alpha } | Candidate::Lasso { alpha } | Candidate::Logistic { alpha } => {
+                vec![("alpha", alpha)]
+            }
             Candidate::ElasticNet { alpha, l1_ratio } => vec![("alpha", alpha), ("l1_ratio", l1_ratio)],
             Candidate::RandomForest { trees, max_nodes, min_rows, features } => {
                 vec![
@@ -173,8 +209,10 @@ impl Candidate {
 
     fn settings_mut(&mut self) -> Vec<&mut Grid> {
         match self {
-            Candidate::Mean {} | Candidate::Linear {} => Vec::new(),
-            Candidate::Ridge { alpha } | Candidate::Lasso { alpha } => vec![alpha],
+            Candidate::Mean {} | Candidate::Linear { .. } => Vec::new(),
+            Candidate::Ridge { alpha } | Candidate::Lasso { alpha } | Candidate::Logistic { alpha } => {
+                vec![alpha]
+            }
             Candidate::ElasticNet { alpha, l1_ratio } => vec![alpha, l1_ratio],
             Candidate::RandomForest { trees, max_nodes, min_rows, features } => {
                 vec![trees, max_nodes, min_rows, features]
@@ -264,7 +302,8 @@ mod tests {
             .map(|one| one.settings().iter().map(|(_, grid)| grid.value()).collect())
             .collect();
         assert_eq!(values, [[2.0, 0.1], [2.0, 0.9], [1.0, 0.1], [1.0, 0.9]]);
-        assert_eq!(Candidate::Linear {}.settled(), [Candidate::Linear {}]);
+        let linear = Candidate::Linear { intercept: true };
+        assert_eq!(linear.settled(), [linear]);
     }
 
     #[test]

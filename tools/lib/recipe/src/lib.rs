@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod candidate;
+mod drift;
+mod gate;
 mod parse;
 mod prepare;
 mod split;
@@ -11,7 +13,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use candidate::{Candidate, Grid};
-pub use prepare::{Impute, Prepare, Statistic};
+pub use drift::{Drift, Learned, Limit};
+pub use gate::{Gate, Verdict};
+pub use prepare::{Encoding, Impute, Prepare, Substitute};
 pub use split::Split;
 
 /// A whole recipe, as validated.
@@ -47,6 +51,15 @@ pub struct Recipe {
     pub validation: Validation,
     /// What to fit, the simplest first.
     pub candidates: Vec<Candidate>,
+    /// Which share of the answers a prediction's interval should hold.
+    #[serde(default)]
+    pub intervals: Option<Intervals>,
+    /// What a model must keep before it may serve.
+    #[serde(default)]
+    pub gates: Vec<Gate>,
+    /// When new rows are distributed differently.
+    #[serde(default)]
+    pub drift: Drift,
     /// Hex sha256 of the recipe's text.
     #[serde(skip)]
     pub sha256: String,
@@ -167,6 +180,12 @@ pub struct Target {
     /// What kind of prediction.
     #[serde(default)]
     pub task: Task,
+    /// The classes, in order; empty means those of the training rows, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+    /// Whether the order of the classes means something: to be wrong by two of them is worse than by one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ordered: bool,
 }
 
 /// What kind of prediction.
@@ -176,6 +195,8 @@ pub enum Task {
     /// A number.
     #[default]
     Regression,
+    /// One of several classes, with the probability of each.
+    Classification,
 }
 
 /// `[validation]`: which rows a candidate is fitted on, and which it is measured on, when candidates are compared. All of them are
@@ -204,6 +225,14 @@ fn five() -> u32 {
     5
 }
 
+/// `[intervals]`: predictions come with an interval, learnt from half of the held-out groups and measured on the other half.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intervals {
+    /// Share of the answers that should lie inside: above 0 and below 1.
+    pub coverage: f64,
+}
+
 /// Everything in a recipe that decides what a model looks like.
 #[derive(Serialize)]
 struct TrainingSections<'a> {
@@ -218,6 +247,8 @@ struct TrainingSections<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     time: Option<&'a String>,
     candidates: &'a [Candidate],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    intervals: Option<Intervals>,
 }
 
 impl Recipe {
@@ -248,6 +279,13 @@ impl Recipe {
         self.prepare.get(name).is_some_and(|prepare| prepare.impute.is_some())
     }
 
+    /// Whether a feature's cells are texts, each of which counts for itself.
+    pub fn is_text(&self, feature: &str) -> bool {
+        let is_text = |column: &Column| column.kind == Kind::Text;
+        self.columns.get(feature).is_some_and(is_text)
+            || self.prepare.get(feature).is_some_and(|prepare| prepare.encode.is_some())
+    }
+
     /// The sections that enter the training key, as canonical JSON: sorted keys, no spaces, shortest numbers.
     pub fn training_sections(&self) -> String {
         let sections = TrainingSections {
@@ -258,8 +296,9 @@ impl Recipe {
             target: &self.target,
             split: &self.split,
             validation: &self.validation,
-            time: self.keys.time.as_ref().filter(|_| self.validation.by_time),
+            time: self.keys.time.as_ref(),
             candidates: &self.candidates,
+            intervals: self.intervals,
         };
         // Through a Value, whose map sorts its keys. Structs of strings and finite numbers always serialise.
         serde_json::to_value(sections).map(|value| value.to_string()).unwrap_or_default()

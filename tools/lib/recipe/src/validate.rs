@@ -3,7 +3,10 @@ use std::collections::BTreeSet;
 use manners::{Failure, Outcome};
 
 use crate::parse::nearest;
-use crate::{Impute, Kind, Recipe};
+use crate::{Impute, Kind, Limit, Recipe, Substitute, Task};
+
+/// Every one of them is looked for in every row.
+const MOST_CATEGORIES: u32 = 1_000;
 
 impl Recipe {
     /// What the types cannot say: names that exist, lists without repeats, numbers in range.
@@ -21,15 +24,34 @@ impl Recipe {
             self.list("[clean] required", &self.clean.required)?;
         }
         self.known("[target] column", &self.target.column)?;
-        if self.target.column == "model" {
-            return bad("[target] column \"model\": answers carry the model's id under that name");
+        if ["model", "probabilities"].contains(&self.target.column.as_str()) {
+            return bad(format!(
+                "[target] column {:?}: answers have another thing of that name",
+                self.target.column
+            ));
         }
         self.roles()?;
         self.ranges()?;
         self.identities()?;
         self.preparation()?;
         self.validation()?;
-        self.candidates()
+        self.candidates()?;
+        self.gates()?;
+        if let Some(intervals) = self.intervals {
+            let coverage = intervals.coverage;
+            if !(coverage > 0.0 && coverage < 1.0) {
+                return bad(format!("[intervals] coverage {coverage}: a share above 0 and below 1"));
+            }
+            if self.target.task == Task::Classification {
+                return bad("[intervals] are of numbers: classes have probabilities");
+            }
+        }
+        match self.drift.psi {
+            Limit::Fixed(limit) if !(limit > 0.0 && limit.is_finite()) => {
+                bad(format!("[drift] psi {limit}: a number above 0, or \"learned\""))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn list(&self, place: &str, names: &[String]) -> Outcome {
@@ -61,12 +83,22 @@ impl Recipe {
             if self.keys.columns.contains(feature) {
                 return bad(format!("{feature:?} is a key: it cannot be a feature or the target too"));
             }
-            if !matches!(self.columns[feature].kind, Kind::Number | Kind::Integer) {
-                return bad(format!(
-                    "{feature:?} must be a number or an integer to be a feature or the target"
-                ));
+            let is_target = feature == &self.target.column;
+            let may_be_text = !is_target || self.target.task == Task::Classification;
+            match self.columns[feature].kind {
+                Kind::Number | Kind::Integer => {}
+                Kind::Text if may_be_text => {}
+                Kind::Text => {
+                    return bad(format!(
+                        "[target] column {feature:?} is a text: that takes task = \"classification\""
+                    ));
+                }
+                Kind::Date => {
+                    return bad(format!("{feature:?} is a date: it can be neither a feature nor the target"));
+                }
             }
         }
+        self.classes()?;
         if self.features.columns.contains(&self.target.column) {
             return bad(format!("the target {:?} is also a feature", self.target.column));
         }
@@ -82,6 +114,24 @@ impl Recipe {
             }
         }
         Ok(())
+    }
+
+    fn classes(&self) -> Outcome {
+        let target = &self.target;
+        if target.task == Task::Regression && (!target.classes.is_empty() || target.ordered) {
+            return bad("[target] classes and ordered are for task = \"classification\"");
+        }
+        if target.classes.len() == 1 {
+            return bad("[target] classes: there is nothing to choose between fewer than two");
+        }
+        if target.ordered && target.classes.is_empty() {
+            return bad("[target] ordered needs classes, in their order");
+        }
+        let mut seen = BTreeSet::new();
+        match target.classes.iter().find(|class| !seen.insert(*class)) {
+            Some(twice) => bad(format!("[target] classes names {twice:?} twice")),
+            None => Ok(()),
+        }
     }
 
     fn ranges(&self) -> Outcome {
@@ -129,10 +179,58 @@ impl Recipe {
         for (at, candidate) in self.candidates.iter().enumerate() {
             candidate.check()?;
             let name = candidate.name();
+            if !candidate.fits(self.target.task) {
+                return bad(match self.target.task {
+                    Task::Regression => format!("candidate {name:?} is for task = \"classification\""),
+                    Task::Classification => {
+                        format!(
+                            "candidate {name:?} predicts a number; the target is a class (logistic, random_forest and boosted_trees predict classes)"
+                        )
+                    }
+                });
+            }
             if self.candidates[..at].iter().any(|earlier| earlier.name() == name) {
                 return bad(format!(
                     "candidate {name:?} stands twice: give its settings several values instead"
                 ));
+            }
+        }
+        Ok(())
+    }
+
+    fn gates(&self) -> Outcome {
+        let known: Vec<&str> = match self.target.task {
+            Task::Regression => metrics::OF_NUMBERS.to_vec(),
+            Task::Classification => metrics::OF_CLASSES.to_vec(),
+        };
+        for gate in &self.gates {
+            let metric = gate.metric.as_str();
+            let counts = ["rows", "groups"];
+            if !known.contains(&metric) && !counts.contains(&metric) {
+                let hint = nearest(metric, known.iter().copied()).map_or_else(
+                    || format!("there is {}", known.join(", ")),
+                    |near| format!("did you mean {near:?}?"),
+                );
+                return bad(format!("[[gates]] metric {metric:?}: {hint}"));
+            }
+            let limits = [gate.at_least, gate.at_most, gate.beats_baseline_by, gate.loses_to_approved_by];
+            if limits.iter().all(Option::is_none) {
+                return bad(format!(
+                    "[[gates]] {metric}: it says nothing: give at_least, at_most, beats_baseline_by or loses_to_approved_by"
+                ));
+            }
+            if limits.into_iter().flatten().any(|limit| !limit.is_finite()) {
+                return bad(format!("[[gates]] {metric}: a limit is not a finite number"));
+            }
+            let shares = [gate.beats_baseline_by, gate.loses_to_approved_by];
+            let is_compared = shares.iter().any(Option::is_some);
+            if is_compared && metrics::Better::of(metric).is_none() {
+                return bad(format!(
+                    "[[gates]] {metric}: neither more nor less of it is better: give at_least and at_most"
+                ));
+            }
+            if shares.into_iter().flatten().any(|share| share < 0.0) {
+                return bad(format!("[[gates]] {metric}: a share is below 0"));
             }
         }
         Ok(())
@@ -162,6 +260,35 @@ impl Recipe {
             }
             if matches!(prepare.impute, Some(Impute::Constant(value)) if !value.is_finite()) {
                 return bad(format!("[prepare.{name}]: impute is not a finite number"));
+            }
+            let is_text = self.is_text(name);
+            let substitutes_text = matches!(prepare.impute, Some(Impute::Substitute(Substitute::Other)));
+            if is_text && prepare.impute.is_some() && !substitutes_text {
+                return bad(format!("[prepare.{name}]: a text's null takes impute = \"other\""));
+            }
+            if !is_text && substitutes_text {
+                return bad(format!("[prepare.{name}]: impute = \"other\" is for texts"));
+            }
+            if is_text && (prepare.winsorise.is_some() || prepare.standardise) {
+                return bad(format!("[prepare.{name}]: winsorise and standardise are for numbers"));
+            }
+            let selects = prepare.most.is_some() || prepare.min_rows.is_some();
+            if !is_text && (selects || !prepare.categories.is_empty()) {
+                return bad(format!("[prepare.{name}]: categories, most and min_rows are for texts"));
+            }
+            if selects && !prepare.categories.is_empty() {
+                return bad(format!(
+                    "[prepare.{name}]: categories says which texts count; most and min_rows would, too"
+                ));
+            }
+            let mut seen = BTreeSet::new();
+            if let Some(twice) = prepare.categories.iter().find(|text| !seen.insert(*text)) {
+                return bad(format!("[prepare.{name}]: categories names {twice:?} twice"));
+            }
+            if !prepare.most.is_none_or(|most| (1..=MOST_CATEGORIES).contains(&most))
+                || prepare.categories.len() > MOST_CATEGORIES as usize
+            {
+                return bad(format!("[prepare.{name}]: from 1 to {MOST_CATEGORIES} texts can count"));
             }
             if prepare.missing_flag && prepare.impute.is_none() {
                 return bad(format!(

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use artifact::{
     Algorithm, Baseline, Body, Check, DataCard, Feature, Measured, Model, RecipeCard, TargetCard, Term,
 };
-use metrics::Scores;
+use metrics::{Regression, Scores};
 use pointer::{Deed, Entry, Named, Pointer};
 use store::{Store, Written};
 
@@ -25,6 +25,7 @@ fn feature(name: &str, unit: Option<&str>, min: f64, max: f64) -> Feature {
         unit: unit.map(str::to_owned),
         description: None,
         nulls: false,
+        categories: Vec::new(),
         min,
         max,
     }
@@ -32,7 +33,7 @@ fn feature(name: &str, unit: Option<&str>, min: f64, max: f64) -> Feature {
 
 /// Predicts 0.1 + 0.7 sg_total + `slope` gir - 0.003 prox_fw; `slope` also makes the training key.
 pub fn body(slope: f64) -> Body {
-    let scores = Scores { rows: 80, rmse: 0.5, mae: 0.4, r2: Some(0.9) };
+    let scores = Scores::Regression(Regression { rows: 80, rmse: 0.5, mae: 0.4, r2: Some(0.9) });
     let coefficients = [0.7, slope, -0.003];
     let terms =
         coefficients.into_iter().enumerate().map(|(feature, coefficient)| Term { feature, coefficient });
@@ -56,23 +57,32 @@ pub fn body(slope: f64) -> Body {
             manifest: None,
         },
         task: recipe::Task::Regression,
-        target: TargetCard { name: "sg_t2g".to_owned(), unit: Some("strokes".to_owned()), description: None },
+        target: TargetCard {
+            name: "sg_t2g".to_owned(),
+            unit: Some("strokes".to_owned()),
+            description: None,
+            classes: Vec::new(),
+            ordered: false,
+        },
         features: vec![
             feature("sg_total", Some("strokes"), -9.5, 9.25),
             feature("gir", Some("fraction"), 0.1, 1.0),
             feature("prox_fw", None, 5.0, 80.0),
         ],
         preparation: Vec::new(),
-        checks: vec![Check { prediction: algorithm.predict(&row), row }],
+        means: Vec::new(),
+        checks: vec![Check { prediction: algorithm.predict(&row), probabilities: Vec::new(), row }],
         algorithm,
         comparison: None,
         split: recipe::Split { by: vec!["event_id".to_owned()], salt: String::new(), holdout: 0.2 },
         metrics: Measured {
             trained: scores.clone(),
             held_out: Some(scores.clone()),
-            baseline: Baseline { mean: 0.0, held_out: Some(scores) },
+            baseline: Baseline { mean: Some(0.0), shares: Vec::new(), held_out: Some(scores) },
         },
+        intervals: None,
         histograms: Vec::new(),
+        predictions: None,
     }
 }
 

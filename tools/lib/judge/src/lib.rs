@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+mod gates;
+mod report;
+mod resample;
+mod scored;
+
+pub use gates::verdicts;
+pub use report::{Compared, Line, Report};
+pub use resample::Resampling;
+pub use scored::{Rows, Which};

@@ -1,0 +1,121 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{Classes, Numbers};
+
+/// How good predictions are, in the few figures that a model carries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Scores {
+    /// Of numbers.
+    Regression(Regression),
+    /// Of classes.
+    Classification(Classification),
+}
+
+/// Regression metrics over some rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Regression {
+    /// How many rows were scored.
+    pub rows: u64,
+    /// Root mean squared error, in the target's unit.
+    pub rmse: f64,
+    /// Mean absolute error, in the target's unit.
+    pub mae: f64,
+    /// Coefficient of determination; absent where the answers do not vary.
+    pub r2: Option<f64>,
+}
+
+/// Classification metrics over some rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Classification {
+    /// How many rows were scored.
+    pub rows: u64,
+    /// Share of the rows whose most probable class is the right one.
+    pub accuracy: f64,
+    /// Mean of minus the natural logarithm of the right class's probability.
+    pub log_loss: f64,
+    /// Mean over the rows of the squared errors of all classes' probabilities, added up.
+    pub brier: f64,
+}
+
+impl Scores {
+    /// Scores predictions against answers; `None` without rows, or when a sum is not finite.
+    pub fn of_numbers(answers: &[f64], predictions: &[f64]) -> Option<Scores> {
+        let numbers = Numbers::new(answers, predictions);
+        let weights = vec![1.0; answers.len()];
+        let (squared, absolute) = numbers.errors(&weights);
+        let (rmse, mae) = (squared?.sqrt(), absolute?);
+        Some(Scores::Regression(Regression {
+            rows: answers.len() as u64,
+            rmse,
+            mae,
+            r2: numbers.r2(&weights),
+        }))
+    }
+
+    /// Scores the probabilities of `classes` classes, row by row, against the right classes' indices, -1 for one that is not among them;
+    /// `None` without rows, or when a probability is no number.
+    pub fn of_classes(answers: &[f64], probabilities: &[f64], classes: usize) -> Option<Scores> {
+        let all = Classes::new(answers, probabilities, classes);
+        let weights = vec![1.0; answers.len()];
+        Some(Scores::Classification(Classification {
+            rows: answers.len() as u64,
+            accuracy: all.accuracy(&weights)?,
+            log_loss: all.log_loss(&weights)?,
+            brier: all.brier(&weights)?,
+        }))
+    }
+
+    /// How many rows were scored.
+    pub fn rows(&self) -> u64 {
+        match self {
+            Scores::Regression(scores) => scores.rows,
+            Scores::Classification(scores) => scores.rows,
+        }
+    }
+
+    /// The error that models are compared by: RMSE of numbers, log loss of classes.
+    pub fn error(&self) -> f64 {
+        match self {
+            Scores::Regression(scores) => scores.rmse,
+            Scores::Classification(scores) => scores.log_loss,
+        }
+    }
+
+    /// What [`Scores::error`] is called.
+    pub fn measure(&self) -> &'static str {
+        match self {
+            Scores::Regression(_) => "RMSE",
+            Scores::Classification(_) => "log loss",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_figures() {
+        let scores = Scores::of_numbers(&[1.0, 2.0, 3.0, 4.0], &[1.0, 2.0, 3.0, 6.0]).unwrap();
+        let known = Regression { rows: 4, rmse: 1.0, mae: 0.5, r2: Some(1.0 - 4.0 / 5.0) };
+        assert_eq!(scores, Scores::Regression(known));
+        let constant = Scores::of_numbers(&[2.0, 2.0], &[1.0, 3.0]).unwrap();
+        assert!(matches!(constant, Scores::Regression(Regression { r2: None, .. })));
+        assert_eq!(Scores::of_numbers(&[], &[]), None);
+        assert_eq!(Scores::of_numbers(&[1.0], &[f64::INFINITY]), None);
+        assert_eq!(Scores::of_classes(&[], &[], 2), None);
+        assert_eq!(Scores::of_classes(&[0.0], &[f64::NAN, 1.0], 2), None);
+    }
+
+    #[test]
+    fn a_file_tells_which_they_are() {
+        let numbers = r#"{"rows":4,"rmse":1.0,"mae":0.5,"r2":null}"#;
+        assert!(matches!(serde_json::from_str(numbers).unwrap(), Scores::Regression(_)));
+        let classes = r#"{"rows":4,"accuracy":1.0,"log_loss":0.5,"brier":0.1}"#;
+        assert!(matches!(serde_json::from_str(classes).unwrap(), Scores::Classification(_)));
+        assert!(serde_json::from_str::<Scores>(r#"{"rows":4,"accuracy":1.0}"#).is_err());
+    }
+}

@@ -1,0 +1,53 @@
+use serde::Deserialize;
+
+/// `[drift]`: when new rows are distributed differently from those that a model was fitted on.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drift {
+    /// Fewer rows are not judged.
+    #[serde(default = "rows")]
+    pub min_rows: u64,
+    /// Rows of fewer groups of `[split]` are not judged.
+    #[serde(default = "groups")]
+    pub min_groups: u64,
+    /// The population stability index from which on it is drift.
+    #[serde(default = "psi")]
+    pub psi: Limit,
+}
+
+/// A limit that is given, or one that the training rows say.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Limit {
+    /// This.
+    Fixed(f64),
+    /// What windows of training groups were apart from all.
+    Learned(Learned),
+}
+
+/// The word for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Learned {
+    /// `"learned"`
+    Learned,
+}
+
+impl Default for Drift {
+    fn default() -> Drift {
+        Drift { min_rows: rows(), min_groups: groups(), psi: psi() }
+    }
+}
+
+fn rows() -> u64 {
+    500
+}
+
+fn groups() -> u64 {
+    1
+}
+
+/// The usual rule of thumb for a significant change.
+fn psi() -> Limit {
+    Limit::Fixed(0.25)
+}

@@ -1,0 +1,136 @@
+//! Pictures as SVG, drawn by `plotters`.
+
+use std::ops::Range;
+
+use manners::{Failure, Outcome};
+use plotters::prelude::*;
+
+const SIZE: (u32, u32) = (480, 340);
+const SMALL: (u32, u32) = (300, 210);
+
+/// Distinguishable by the colour-blind (Okabe and Ito).
+const BLUE: RGBColor = RGBColor(0, 114, 178);
+const ORANGE: RGBColor = RGBColor(213, 94, 0);
+const GREY: RGBColor = RGBColor(140, 140, 140);
+
+/// A picture of something over something.
+pub(crate) struct Axes<'a> {
+    pub(crate) x: &'a str,
+    pub(crate) y: &'a str,
+    pub(crate) x_range: Range<f64>,
+    pub(crate) y_range: Range<f64>,
+}
+
+/// Both ends, and a little more; never empty.
+pub(crate) fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    for value in values.filter(|value| value.is_finite()) {
+        low = low.min(value);
+        high = high.max(value);
+    }
+    if low > high {
+        return 0.0..1.0;
+    }
+    let more = if high > low { 0.04 * (high - low) } else { 0.5 * low.abs().max(1.0) };
+    low - more..high + more
+}
+
+type Drawing<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+type Chart<'a, 'b> = ChartContext<
+    'a,
+    SVGBackend<'b>,
+    Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
+>;
+
+fn draw(size: (u32, u32), picture: impl FnOnce(&Drawing<'_>) -> Result<(), String>) -> Outcome<String> {
+    let mut svg = String::new();
+    {
+        let drawing = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        picture(&drawing)
+            .and_then(|()| drawing.present().map_err(|error| error.to_string()))
+            .map_err(|error| Failure::data(format!("a picture cannot be drawn: {error}")))?;
+    }
+    Ok(svg)
+}
+
+fn axes<'a, 'b>(drawing: &'a Drawing<'b>, axes: &Axes<'_>, is_small: bool) -> Result<Chart<'a, 'b>, String> {
+    let font = if is_small { 11 } else { 13 };
+    let mut chart = ChartBuilder::on(drawing)
+        .margin(8)
+        .x_label_area_size(if is_small { 34 } else { 42 })
+        .y_label_area_size(if is_small { 46 } else { 58 })
+        .build_cartesian_2d(axes.x_range.clone(), axes.y_range.clone())
+        .map_err(|error| error.to_string())?;
+    chart
+        .configure_mesh()
+        .x_desc(axes.x)
+        .y_desc(axes.y)
+        .x_labels(if is_small { 4 } else { 7 })
+        .y_labels(if is_small { 4 } else { 7 })
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(GREY.mix(0.25))
+        .label_style(("sans-serif", font))
+        .x_label_formatter(&|value| label(*value))
+        .y_label_formatter(&|value| label(*value))
+        .draw()
+        .map_err(|error| error.to_string())?;
+    Ok(chart)
+}
+
+/// A number as short as it can be read.
+pub(crate) fn label(value: f64) -> String {
+    let text = format!("{value:.3}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+}
+
+/// Points, and the line on which both axes say the same.
+pub(crate) fn scatter(wanted: &Axes<'_>, points: &[(f64, f64)]) -> Outcome<String> {
+    draw(SIZE, |drawing| {
+        let mut chart = axes(drawing, wanted, false)?;
+        let dots = points.iter().map(|point| Circle::new(*point, 2, BLUE.mix(0.35).filled()));
+        chart.draw_series(dots).map_err(|error| error.to_string())?;
+        diagonal(&mut chart, wanted)
+    })
+}
+
+fn diagonal(chart: &mut Chart<'_, '_>, wanted: &Axes<'_>) -> Result<(), String> {
+    let low = wanted.x_range.start.max(wanted.y_range.start);
+    let high = wanted.x_range.end.min(wanted.y_range.end);
+    let line = LineSeries::new([(low, low), (high, high)], ORANGE.stroke_width(2));
+    chart.draw_series(line).map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// Points with bars from low to high, and the line on which both axes say the same.
+pub(crate) fn calibration(wanted: &Axes<'_>, points: &[(f64, f64)]) -> Outcome<String> {
+    draw(SIZE, |drawing| {
+        let mut chart = axes(drawing, wanted, false)?;
+        diagonal(&mut chart, wanted)?;
+        let line = LineSeries::new(points.iter().copied(), BLUE.stroke_width(2));
+        chart.draw_series(line).map_err(|error| error.to_string())?;
+        let dots = points.iter().map(|point| Circle::new(*point, 4, BLUE.filled()));
+        chart.draw_series(dots).map(|_| ()).map_err(|error| error.to_string())
+    })
+}
+
+/// Counts between edges.
+pub(crate) fn histogram(wanted: &Axes<'_>, bars: &[(f64, f64, f64)]) -> Outcome<String> {
+    draw(SIZE, |drawing| {
+        let mut chart = axes(drawing, wanted, false)?;
+        let bars = bars.iter().map(|(from, to, count)| {
+            let mut bar = Rectangle::new([(*from, 0.0), (*to, *count)], BLUE.mix(0.7).filled());
+            bar.set_margin(0, 0, 0, 1);
+            bar
+        });
+        chart.draw_series(bars).map(|_| ()).map_err(|error| error.to_string())
+    })
+}
+
+/// A line, small: many of them stand side by side.
+pub(crate) fn line(wanted: &Axes<'_>, points: &[(f64, f64)]) -> Outcome<String> {
+    draw(SMALL, |drawing| {
+        let mut chart = axes(drawing, wanted, true)?;
+        let line = LineSeries::new(points.iter().copied(), BLUE.stroke_width(2));
+        chart.draw_series(line).map(|_| ()).map_err(|error| error.to_string())
+    })
+}

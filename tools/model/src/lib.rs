@@ -1,0 +1,73 @@
+//! `model`: what a model file says, for people. Its README says what it promises.
+//!
+//! `show.rs` and `diff.rs` write text, `report.rs` a page with what `probe.rs` finds out and `chart.rs` draws.
+
+mod chart;
+mod diff;
+mod probe;
+mod report;
+mod show;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use artifact::Model;
+use clap::{Parser, Subcommand};
+use manners::{IoContext, Outcome};
+
+/// Shows what a model file says: a card, the difference of two, a page with pictures.
+///
+/// Example: model show model.json
+///          model report model.json --rows all.csv > report.html
+#[derive(Parser)]
+#[command(name = "model", version, verbatim_doc_comment)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Prints a card: what it predicts, from what, how well, and how it was chosen.
+    Show {
+        /// The model file.
+        model: PathBuf,
+    },
+    /// Prints what two models differ in.
+    Diff {
+        /// A model file.
+        first: PathBuf,
+        /// Another one.
+        second: PathBuf,
+    },
+    /// Writes one HTML page that needs nothing else: how good it is on rows that it never saw, what matters to it, and how it was chosen.
+    Report {
+        /// The model file.
+        model: PathBuf,
+        /// CSV from `clean`, with the target; those that the model never trained on are used.
+        #[arg(long, value_name = "FILE")]
+        rows: PathBuf,
+        /// Start of every random choice.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+}
+
+/// Runs the program.
+pub fn run(args: Args) -> Outcome {
+    match args.verb {
+        Verb::Show { model } => send(&show::card(&load(&model)?)),
+        Verb::Diff { first, second } => send(&diff::differences(&load(&first)?, &load(&second)?)),
+        Verb::Report { model, rows, seed } => send(&report::page(&load(&model)?, &rows, seed)?),
+    }
+}
+
+fn load(path: &Path) -> Outcome<Model> {
+    let name = path.display().to_string();
+    Model::parse(&name, &std::fs::read(path).place(&name)?)
+}
+
+fn send(text: &str) -> Outcome {
+    let mut out = manners::stdout()?;
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).place("stdout")
+}

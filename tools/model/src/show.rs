@@ -1,0 +1,195 @@
+use std::fmt::Write;
+
+use artifact::{Algorithm, Body, Compared, Model, Term};
+use manners::{count, plural};
+use metrics::Scores;
+
+/// The card of a model, as text.
+pub(crate) fn card(model: &Model) -> String {
+    let body = model.body();
+    let mut out = String::new();
+    // Writing to a string never fails.
+    let _ = write_card(model, body, &mut out);
+    out
+}
+
+fn write_card(model: &Model, body: &Body, out: &mut String) -> std::fmt::Result {
+    writeln!(out, "{}  (sha256 {}…)", model.id(), &model.sha256()[..12])?;
+    for line in wrapped(&body.recipe.description, 100) {
+        writeln!(out, "  {line}")?;
+    }
+    let unit = body.target.unit.as_deref().map_or_else(String::new, |unit| format!(", in {unit}"));
+    let what = match model.classes() {
+        [] => format!("a number{unit}"),
+        classes => format!("one of {}: {}", plural(classes.len() as u64, "class"), shortened(classes)),
+    };
+    writeln!(out, "\npredicts    {}, {what}", body.target.name)?;
+    writeln!(out, "algorithm   {}", algorithm(body))?;
+    let data = &body.data;
+    let newest =
+        data.newest.as_deref().map_or_else(String::new, |newest| format!(", the newest of {newest}"));
+    writeln!(out, "trained on  {} rows{newest}", count(data.rows_trained))?;
+    writeln!(
+        out,
+        "held out    {} rows of {}",
+        count(data.rows_held_out),
+        plural(data.groups_held_out, "group")
+    )?;
+    match (&body.metrics.held_out, &body.metrics.baseline.held_out) {
+        (Some(own), Some(baseline)) => {
+            writeln!(out, "            {}", figures(own))?;
+            writeln!(out, "            always {}: {}", always(model), figures(baseline))?;
+        }
+        _ => writeln!(out, "            nothing was measured on rows that it never saw")?,
+    }
+    if let Some(intervals) = &body.intervals {
+        writeln!(
+            out,
+            "interval    ± {:.4} holds {:.1} % of {} answers ({} % wanted)",
+            intervals.half_width,
+            100.0 * intervals.measured,
+            count(intervals.rows_measured),
+            100.0 * intervals.coverage
+        )?;
+    }
+    candidates(body, out)?;
+    writeln!(out, "\n{:<26} {:<10} {:>12} {:>13}", "feature", "unit", "from", "to")?;
+    for feature in &body.features {
+        let unit = feature.unit.as_deref().unwrap_or("");
+        let nulls = if feature.nulls { "  or null" } else { "" };
+        if feature.categories.is_empty() {
+            writeln!(out, "{:<26} {unit:<10} {:>12} {:>13}{nulls}", feature.name, feature.min, feature.max)?;
+        } else {
+            writeln!(out, "{:<26} {}{nulls}", feature.name, shortened(&feature.categories))?;
+        }
+    }
+    terms(model, out)?;
+    let warnings = body.comparison.iter().flat_map(|comparison| &comparison.warnings);
+    for (at, warning) in warnings.enumerate() {
+        writeln!(out, "{}warning: {warning}", if at == 0 { "\n" } else { "" })?;
+    }
+    Ok(())
+}
+
+/// What it is compared with.
+pub(crate) fn always(model: &Model) -> &'static str {
+    if model.classes().is_empty() { "the mean" } else { "the shares" }
+}
+
+/// The algorithm with its settings.
+pub(crate) fn algorithm(body: &Body) -> String {
+    let chosen = body.comparison.as_ref().and_then(|comparison| comparison.candidates.get(comparison.chosen));
+    let settings = chosen.into_iter().flat_map(|chosen| &chosen.settings);
+    settings.fold(body.algorithm.name().to_owned(), |text, (name, value)| format!("{text}, {name} {value}"))
+}
+
+/// Scores in a line.
+pub(crate) fn figures(scores: &Scores) -> String {
+    match scores {
+        Scores::Regression(scores) => {
+            let r2 = scores.r2.map_or_else(String::new, |r2| format!(", R2 {r2:.4}"));
+            format!("RMSE {:.4}, MAE {:.4}{r2}", scores.rmse, scores.mae)
+        }
+        Scores::Classification(scores) => {
+            format!(
+                "log loss {:.4}, accuracy {:.4}, Brier {:.4}",
+                scores.log_loss, scores.accuracy, scores.brier
+            )
+        }
+    }
+}
+
+fn candidates(body: &Body, out: &mut String) -> std::fmt::Result {
+    let Some(comparison) = body.comparison.as_ref().filter(|comparison| !comparison.folds.is_empty()) else {
+        return Ok(());
+    };
+    let folds = plural(comparison.folds.len() as u64, "fold");
+    writeln!(out, "\ncandidate        {} in {folds}", body.metrics.trained.measure())?;
+    for (at, Compared { name, mean_error, standard_error, failed, settings, tuned, .. }) in
+        comparison.candidates.iter().enumerate()
+    {
+        write!(out, "{name:<16} ")?;
+        match (mean_error, standard_error, failed) {
+            (Some(mean), Some(error), _) => write!(out, "{mean:.4} ± {error:.4}")?,
+            (_, _, reason) => write!(out, "failed: {}", reason.as_deref().unwrap_or_default())?,
+        }
+        if !tuned.is_empty() {
+            let settings: Vec<String> =
+                settings.iter().map(|(name, value)| format!("{name} {value}")).collect();
+            write!(out, "  {}", settings.join(", "))?;
+        }
+        let mark = match (at == comparison.chosen, Some(at) == comparison.best) {
+            (true, true) => "  <- the best",
+            (true, false) => "  <- as good as the best, and simpler",
+            _ => "",
+        };
+        writeln!(out, "{mark}")?;
+    }
+    Ok(())
+}
+
+/// The coefficients of a sum.
+fn terms(model: &Model, out: &mut String) -> std::fmt::Result {
+    let body = model.body();
+    let planes: Vec<(String, f64, &[Term])> = match &body.algorithm {
+        Algorithm::Linear { intercept, terms }
+        | Algorithm::Ridge { intercept, terms, .. }
+        | Algorithm::Lasso { intercept, terms, .. }
+        | Algorithm::ElasticNet { intercept, terms, .. } => {
+            vec![(body.target.name.clone(), *intercept, terms)]
+        }
+        Algorithm::Logistic { planes, .. } => {
+            // Of two classes, the one plane is the second one's.
+            let classes = &model.classes()[model.classes().len() - planes.len()..];
+            let named = planes.iter().zip(classes);
+            named
+                .map(|(plane, class)| {
+                    (format!("log odds of {class}"), plane.intercept, plane.terms.as_slice())
+                })
+                .collect()
+        }
+        _ => return Ok(()),
+    };
+    // A table of many planes is none.
+    for (name, intercept, terms) in planes.into_iter().take(3) {
+        writeln!(out, "\n{name} =")?;
+        writeln!(out, "{intercept:>16.6}")?;
+        for Term { feature, coefficient } in terms {
+            writeln!(out, "{coefficient:>+16.6} x {}", column_name(body, *feature))?;
+        }
+    }
+    Ok(())
+}
+
+/// What a prepared column is called.
+pub(crate) fn column_name(body: &Body, column: usize) -> String {
+    match body.preparation.get(column) {
+        None => body.features[column].name.clone(),
+        Some(prepared) => {
+            let feature = &body.features[prepared.feature()];
+            prepared.name(&feature.name, &feature.categories)
+        }
+    }
+}
+
+fn shortened(texts: &[String]) -> String {
+    match texts {
+        [first, second, third, .., last] if texts.len() > 8 => format!("{first}, {second}, {third} … {last}"),
+        texts => texts.join(", "),
+    }
+}
+
+/// Lines of whole words.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + word.chars().count() < width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
