@@ -3,8 +3,10 @@
 
 use pipelines::{Replay, Session, repo};
 
-const TOOLS: [&str; 10] =
-    ["dg-fetch", "db-load", "db-query", "clean", "bucket", "fit", "score", "predict", "registry", "predictd"];
+const TOOLS: [&str; 13] = [
+    "dg-fetch", "db-load", "db-query", "clean", "bucket", "split", "fit", "score", "model", "predict",
+    "registry", "predictd", "drift",
+];
 
 #[test]
 fn help_opens_with_a_sentence_and_a_pipeline_to_copy() {
@@ -35,7 +37,7 @@ fn stocked() -> (Replay, Session) {
     (replay, session)
 }
 
-const WRITERS: [&str; 12] = [
+const WRITERS: [&str; 18] = [
     "dg-fetch events",
     "dg-fetch rounds --event pga/2025/14",
     "dg-fetch rounds --event pga/2025/14 --format csv",
@@ -48,6 +50,12 @@ const WRITERS: [&str; 12] = [
     "score --model model.json all.csv",
     "predict --model model.json all.csv",
     "registry show",
+    "registry history",
+    "predict --model model.json --interval --explain all.csv",
+    "split --recipe $FAIRWAY_RECIPE --held-out held.csv all.csv",
+    "drift --model model.json all.csv",
+    "model show model.json",
+    "model report model.json --rows all.csv",
 ];
 
 #[test]
@@ -102,6 +110,10 @@ fn garbage_is_refused_without_a_panic() {
             "fit",
             "score --model model.json",
             "predict --model model.json",
+            "split --by tour --share 0.5 --held-out held.csv",
+            "drift --model model.json",
+            "model show",
+            "model report model.json --rows",
             "db-load events",
             "db-load rounds",
             "db-load listed",
@@ -109,8 +121,11 @@ fn garbage_is_refused_without_a_panic() {
             "dg-fetch rounds",
         ] {
             let ran = session.run(&format!("{line} {input} > /dev/null"));
-            let fine = (line, input) == ("clean", "rounds.csv")
-                || (line, input) == ("dg-fetch rounds", "rounds.csv");
+            let fine = match input {
+                "rounds.csv" => ["clean", "dg-fetch rounds"].contains(&line) || line.starts_with("split "),
+                "model.json" => line == "model show",
+                _ => false,
+            };
             let refused = ran.code == 65
                 || ran.code == 2
                 || (line == "db-load rounds" && ["empty", "newline"].contains(&input) && ran.code == 0);

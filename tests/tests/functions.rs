@@ -316,7 +316,11 @@ fn two_trainings_at_once_and_the_swap_decides() {
         runs.map(|run| run.join().unwrap())
     });
     assert_eq!(answers[0]["approved"], answers[1]["approved"]);
-    assert_eq!(cloud.session.ok("bucket ls models/ | wc -l").trim(), "3", "header, one model, the pointer");
+    assert_eq!(
+        cloud.session.ok("bucket ls models/ | wc -l").trim(),
+        "4",
+        "header, one model, its page, the pointer"
+    );
     assert_eq!(cloud.session.state(), expected(&replay).state());
 }
 

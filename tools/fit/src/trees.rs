@@ -16,7 +16,10 @@ use crate::draw::below;
 use crate::matrix::Matrix;
 
 /// Bins a column, at most; XGBoost's number, too.
-const BINS: u16 = 256;
+const BINS: usize = 256;
+
+/// Bins of all columns together, at most: every open node has as many sums, so that many columns would fill the memory.
+const ALL_BINS: usize = 256 * 1_024;
 
 /// How trees are boosted.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +76,11 @@ pub(crate) fn boosted(matrix: &Matrix, boosting: Boosting, seed: u64) -> Outcome
     Ok(Algorithm::ClassBoosted { sums: sums.collect::<Outcome<_>>()? })
 }
 
+/// Bins a column; from 8 to 256.
+fn bins(columns: usize) -> u16 {
+    (ALL_BINS / columns.max(1)).clamp(8, BINS) as u16
+}
+
 fn grow(
     matrix: &Matrix,
     boosting: Boosting,
@@ -92,7 +100,7 @@ fn grow(
         .set_max_depth(boosting.max_depth)
         .set_min_leaf_weight(boosting.min_rows as f32)
         .set_l2(boosting.l2 as f32)
-        .set_nbins(BINS)
+        .set_nbins(bins(matrix.width))
         .set_early_stopping_rounds(boosting.early_stopping)
         .set_evaluation_metric(Some(metric));
     let fitted = match boosting.early_stopping {
