@@ -46,6 +46,12 @@ pub fn run(args: Args) -> Outcome {
     let seen = count(&model, table)?;
     let lines = lines(&model, &rules, &seen);
     write(&lines, &seen, manners::stdout()?)?;
+    if lines.is_empty() {
+        return Err(Failure::data(format!(
+            "{}: it carries no histograms to compare with: fit it again",
+            model.id()
+        )));
+    }
     let drifted: Vec<&str> =
         lines.iter().filter(|line| line.verdict == Verdict::Drift).map(|line| line.name.as_str()).collect();
     let rows = plural(seen.rows, "row");

@@ -65,8 +65,10 @@ pub(crate) fn boosted(matrix: &Matrix, boosting: Boosting, seed: u64) -> Outcome
     let sums = (first..matrix.classes).into_par_iter().map(|class| {
         let answers: Vec<f64> =
             matrix.target.iter().map(|answer| f64::from(u8::from(*answer == class as f64))).collect();
-        let rows = answers.len() as f64;
-        let own: f64 = answers.iter().sum();
+        // What is grown on; the judging groups may have all rows of a class.
+        let grown_on = those_of(&answers, |at| !judging.contains(&matrix.groups[at]));
+        let rows = grown_on.len() as f64;
+        let own: f64 = grown_on.iter().sum();
         if own == 0.0 || own == rows {
             // One class only, in this fold: half a row of the other keeps the odds finite.
             return Ok(Sum { base: ((own + 0.5) / (rows - own + 0.5)).ln(), trees: Vec::new() });

@@ -28,7 +28,8 @@ pub(crate) fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
         low = low.min(value);
         high = high.max(value);
     }
-    if low > high {
+    // Nothing finite, or more than a double can tell apart.
+    if low > high || !(high - low).is_finite() {
         return 0.0..1.0;
     }
     let more = if high > low { 0.04 * (high - low) } else { 0.5 * low.abs().max(1.0) };

@@ -41,7 +41,7 @@ impl Judge {
             let file = BufReader::new(File::open(path).place(&name)?);
             let table = Table::open(name, file, Ending::Terminated)?;
             let rows = Rows::read(model, approved, table, Which::HeldOut)?;
-            all.extend(verdicts(&self.gates, &rows.report(RESAMPLING)));
+            all.extend(verdicts(&self.gates, &rows, RESAMPLING));
         }
         Ok(all)
     }

@@ -41,7 +41,7 @@ pub(crate) fn promote(
 ) -> Outcome {
     let name = brought.model.display().to_string();
     let bytes = std::fs::read(brought.model).place(&name)?;
-    let (named, model) = keep(store, Model::parse(&name, &bytes)?, &bytes, signature)?;
+    let Kept { named, model, bytes } = keep(store, Model::parse(&name, &bytes)?, &bytes, signature)?;
     if let Some(report) = brought.report {
         let mut page = File::open(report).place(report.display())?;
         store.put(&report_of(&named.key), &mut page)?;
@@ -50,7 +50,13 @@ pub(crate) fn promote(
         let answer = match decide(store, &model, &named, judge, signature, force.as_deref())? {
             Decision::Leave(answer) => answer,
             Decision::Write(loaded, answer) => match loaded.save(store)? {
-                Written::Done => answer,
+                Written::Done => {
+                    // A prune may have taken it for old between the look and the move.
+                    if store.get(&named.key)?.is_none() {
+                        store.put_if_absent(&named.key, &bytes)?;
+                    }
+                    answer
+                }
                 Written::Lost => continue,
             },
         };
@@ -59,8 +65,15 @@ pub(crate) fn promote(
     Err(Failure::unavailable(format!("{}: other writers moved it {TRIES} times; try again", pointer::KEY)))
 }
 
+/// A stored model.
+struct Kept {
+    named: Named,
+    model: Model,
+    bytes: Vec<u8>,
+}
+
 /// Puts the model under its dated key, unless its training key is there already: then the stored one is what is judged.
-fn keep(store: &Store, model: Model, bytes: &[u8], signature: &Signature) -> Outcome<(Named, Model)> {
+fn keep(store: &Store, model: Model, bytes: &[u8], signature: &Signature) -> Outcome<Kept> {
     if let Some(key) = find_key(store, &model)? {
         let there =
             store.get(&key)?.ok_or_else(|| Failure::unavailable(format!("{key}: removed meanwhile")))?;
@@ -70,12 +83,16 @@ fn keep(store: &Store, model: Model, bytes: &[u8], signature: &Signature) -> Out
                 "{key} has another training key that starts alike: rename or remove it"
             )));
         }
-        return Ok((Named { key, sha256: fingerprint::of(&there.bytes) }, stored));
+        let named = Named { key, sha256: fingerprint::of(&there.bytes) };
+        return Ok(Kept { named, model: stored, bytes: there.bytes });
     }
     let date = Now::or_clock(signature.now).date();
     let key = format!("{PREFIX}{}_{date}_{}.json", model.body().recipe.name, model.key_head());
     match store.put_if_absent(&key, bytes)? {
-        Written::Done => Ok((Named { key, sha256: fingerprint::of(bytes) }, model)),
+        Written::Done => {
+            let named = Named { key, sha256: fingerprint::of(bytes) };
+            Ok(Kept { named, model, bytes: bytes.to_vec() })
+        }
         // Somebody else stored the same training key at the same time.
         Written::Lost => keep(store, model, bytes, signature),
     }

@@ -5,6 +5,7 @@ use pointer::{PREFIX, Pointer};
 use store::{Store, Written};
 
 use crate::promote::report_of;
+use crate::rollback::target;
 
 /// Which models may go.
 pub(crate) struct Retention {
@@ -20,10 +21,19 @@ pub(crate) struct Retention {
 pub(crate) fn prune(store: &Store, retention: &Retention, now: Option<Now>) -> Outcome {
     let mut loaded = Pointer::load(store)?;
     let pointer = &loaded.pointer;
+    if pointer.model.is_none() {
+        return Err(Failure::data(format!(
+            "{}: no model is approved, so that nothing says which of them are needed: nothing is removed",
+            pointer::KEY
+        )));
+    }
     let recent = pointer.history.iter().rev().take(retention.keep);
+    // Where a rollback would go stays, however many were refused since.
+    let before = target(pointer, None).ok();
     let named: BTreeSet<&str> = recent
         .filter_map(|entry| entry.model.as_ref())
         .chain(&pointer.model)
+        .chain(&before)
         .map(|model| model.key.as_str())
         .collect();
     let oldest_kept = Now::or_clock(now).plus_hours(-24 * i64::from(retention.days)).date();
@@ -40,6 +50,10 @@ pub(crate) fn prune(store: &Store, retention: &Retention, now: Option<Now>) -> O
             return Err(Failure::unavailable(format!("{}: moved meanwhile; try again", pointer::KEY)));
         }
         for key in &doomed {
+            // Somebody may have moved it to one of these since.
+            if Pointer::load(store)?.pointer.seq != loaded.pointer.seq {
+                return Err(Failure::unavailable(format!("{}: moved meanwhile; try again", pointer::KEY)));
+            }
             store.delete(key)?;
             store.delete(&report_of(key))?;
         }

@@ -16,13 +16,15 @@ pub(crate) fn rollback(store: &Store, to: Option<&str>, signature: &Signature, r
     pointer.hold = Some(reason.to_owned());
     pointer.record(signature.entry(Deed::Rollback, Some(&target), reason));
     save(store, &loaded)?;
+    // It may have been removed between the look and the move.
+    Pointer::fetch_model(store, &target)?;
     say!("{} is the approved model again; held there until registry release", target.key);
     Ok(())
 }
 
 /// The named model, or the one that was promoted before the current one was. Rollbacks do not count: a second rollback
 /// goes one step further back, never forward again.
-fn target(pointer: &Pointer, to: Option<&str>) -> Outcome<Named> {
+pub(crate) fn target(pointer: &Pointer, to: Option<&str>) -> Outcome<Named> {
     let promoted = pointer.history.iter().rev().filter(|entry| entry.what == Deed::Promoted);
     let mut models = promoted.filter_map(|entry| entry.model.as_ref());
     let found = match to {

@@ -238,8 +238,9 @@ fn the_history_is_a_table_and_what_nobody_names_can_be_removed() {
     let prune = |options: &str| session.run(&format!("{now} registry prune {options}"));
     // All three are named by the last entries.
     prune("").expect(0).says("0 models removed");
+    // b stays, too: a rollback would go there.
     let dry = prune("--keep 1 --dry-run");
-    dry.expect(0).says("2 models would be removed");
+    dry.expect(0).says("1 model would be removed");
     let models = || session.ok("registry ls").lines().filter(|line| line.contains("models/line_")).count();
     assert_eq!(models(), 3);
     assert_eq!(session.ok("cat data/models/line_2026-01-06_*.html"), "page a\n");
@@ -249,11 +250,16 @@ fn the_history_is_a_table_and_what_nobody_names_can_be_removed() {
     let ran = prune("--keep 1 --days 14");
     ran.expect(0).says("1 model removed");
     assert!(ran.stdout.starts_with("key\nmodels/line_2026-01-06_"), "{ran}");
-    prune("--keep 1").expect(0).says("1 model removed");
-    assert_eq!(models(), 1);
-    assert_eq!(session.ok("cat data/models/*.html"), "page c\n", "the pages go with their models");
+    prune("--keep 1").expect(0).says("0 models removed");
+    assert_eq!(models(), 2);
+    session.ok("registry rollback --reason 'worse'; registry release");
+    prune("--keep 0").expect(0).says("0 models removed");
+    assert_eq!(session.ok("cat data/models/*.html"), "page b\npage c\n", "the pages go with their models");
     assert!(session.ok("ls data/models").contains("notes_2020-01-01_aaaaaaaaaaaa.txt"));
-    // The approved one is never among them, and what is gone cannot be gone back to.
-    prune("--keep 0 --days 0").expect(0).says("0 models removed");
-    session.run("registry rollback --reason x").expect(65).says("not there");
+    // The approved one, which is b now, is never among them.
+    prune("--keep 0 --days 0").expect(0).says("1 model removed");
+    // Without a pointer, nothing says which are needed.
+    session.ok("rm data/models/latest_model.json");
+    prune("--keep 0 --days 0").expect(65).says("nothing is removed");
+    assert_eq!(models(), 1);
 }

@@ -90,7 +90,7 @@ pub fn run(args: Args) -> Outcome {
     if !args.gate {
         return Ok(());
     }
-    let verdicts = judge::verdicts(&gates, &report);
+    let verdicts = judge::verdicts(&gates, &rows, Resampling { samples: 1, seed: args.seed });
     let failed = verdicts.iter().filter(|verdict| !verdict.passed).count();
     for verdict in &verdicts {
         say!("{}: {}", if verdict.passed { "holds" } else { "FAILS" }, verdict.rule);

@@ -292,9 +292,16 @@ fn softmax(values: &mut [f64]) {
     values.iter_mut().for_each(|value| *value /= all);
 }
 
-fn check_shares(shares: &[f64]) -> Result<(), String> {
+/// Whether these are shares of so many classes.
+pub(crate) fn are_shares(shares: &[f64], classes: usize) -> bool {
     let all: f64 = shares.iter().sum();
-    let are_shares = shares.iter().all(|share| (0.0..=1.0).contains(share)) && (all - 1.0).abs() < 1e-9;
+    shares.len() == classes
+        && shares.iter().all(|share| (0.0..=1.0).contains(share))
+        && (all - 1.0).abs() < 1e-9
+}
+
+fn check_shares(shares: &[f64]) -> Result<(), String> {
+    let are_shares = are_shares(shares, shares.len());
     if are_shares { Ok(()) } else { Err("shares of classes do not add up to 1".to_owned()) }
 }
 

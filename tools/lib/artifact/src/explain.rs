@@ -161,21 +161,15 @@ impl Tree {
         scale: f64,
         all: &mut [f64],
     ) -> Result<(), String> {
-        self.walk(
-            0,
-            Vec::new(),
-            Step { column: None, unknown: 1.0, known: 1.0, weight: 1.0 },
-            row,
-            value,
-            scale,
-            all,
-        )
+        let root = Step { column: None, unknown: 1.0, known: 1.0, weight: 1.0 };
+        self.walk(0, 0, Vec::new(), root, row, value, scale, all)
     }
 
     #[expect(clippy::too_many_arguments, reason = "a recursion carries what all its calls need")]
     fn walk(
         &self,
         at: usize,
+        depth: usize,
         mut path: Vec<Step>,
         step: Step,
         row: &[f64],
@@ -183,7 +177,7 @@ impl Tree {
         scale: f64,
         all: &mut [f64],
     ) -> Result<(), String> {
-        if path.len() > DEEPEST {
+        if depth > DEEPEST {
             return Err(format!("a tree is deeper than {DEEPEST}: its predictions are not explained"));
         }
         extend(&mut path, step);
@@ -213,7 +207,7 @@ impl Tree {
                     let step = Step { column: Some(column), unknown: unknown * share, known, weight: 0.0 };
                     // Where neither the row nor any training row comes, there is nothing to add.
                     if step.unknown > 0.0 || step.known > 0.0 {
-                        self.walk(child, path.clone(), step, row, value, scale, all)?;
+                        self.walk(child, depth + 1, path.clone(), step, row, value, scale, all)?;
                     }
                 }
             }
@@ -338,6 +332,32 @@ mod tests {
             let base = tree.expectation(&|value| value).unwrap();
             assert!((base + found.iter().sum::<f64>() - tree.value(&row)).abs() < 1e-12);
         }
+    }
+
+    #[test]
+    fn a_tree_of_any_depth_is_explained_or_refused() {
+        // Each split is on the same column, and only its right side goes on.
+        let deep = |depth: usize| {
+            let mut nodes = Vec::new();
+            let mut rows = Vec::new();
+            for at in 0..depth {
+                let right = 2 * at as u32 + 2;
+                nodes.push(Node::Split { column: 0, threshold: at as f64, right, null_goes_left: false });
+                nodes.push(Node::Leaf { value: at as f64 });
+                rows.extend([(depth - at + 1) as f64, 1.0]);
+            }
+            nodes.push(Node::Leaf { value: -1.0 });
+            rows.push(1.0);
+            Tree::new(nodes).unwrap().with_rows(rows).unwrap()
+        };
+        let attribute = |tree: &Tree| {
+            let mut all = [0.0];
+            tree.attribute(&[1e9], &|value| value, 1.0, &mut all).map(|()| all[0])
+        };
+        let found = attribute(&deep(200)).unwrap();
+        let wanted = -1.0 - deep(200).expectation(&|value| value).unwrap();
+        assert!((found - wanted).abs() < 1e-9, "{found} {wanted}");
+        assert!(attribute(&deep(200_000)).unwrap_err().contains("deeper than"));
     }
 
     #[test]

@@ -32,10 +32,13 @@ pub struct Windows {
     pub max: f64,
 }
 
+/// Below this an index says that nothing has changed (Siddiqi, "Credit Risk Scorecards", 2006).
+const NO_CHANGE: f64 = 0.1;
+
 impl Windows {
-    /// More than any window was apart: half as much again as the largest.
+    /// More than any window was apart: half as much again as the largest; what is no change by the usual rule of thumb never is.
     pub fn limit(&self) -> f64 {
-        1.5 * self.max
+        (1.5 * self.max).max(NO_CHANGE)
     }
 }
 

@@ -1,8 +1,11 @@
+use std::collections::BTreeSet;
+
 use manners::{Failure, Outcome};
 use recipe::Task;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::algorithm::are_shares;
 use crate::{Body, FORMAT, FORMATS, Feature, Model, canonical};
 
 /// A check row may differ by this much, relative to the prediction: across build targets the last bits can.
@@ -47,6 +50,12 @@ impl Model {
         if features == 0 {
             return Err("it has no features".to_owned());
         }
+        for feature in &body.features {
+            let mut texts = BTreeSet::new();
+            if let Some(twice) = feature.categories.iter().find(|text| !texts.insert(*text)) {
+                return Err(format!("feature {:?} knows the text {twice:?} twice", feature.name));
+            }
+        }
         for (at, feature) in body.features.iter().enumerate() {
             if body.features[..at].iter().any(|earlier| earlier.name == feature.name) {
                 return Err(format!("feature {:?} stands twice", feature.name));
@@ -67,10 +76,18 @@ impl Model {
             return Err("the intervals have no width".to_owned());
         }
         let classes = body.target.classes.len();
-        if (body.task == Task::Classification) != (classes > 1) {
+        if (body.task == Task::Classification) != (classes > 1) || classes == 1 {
             return Err(format!("{classes} classes do not fit its task"));
         }
         body.algorithm.check(columns, classes)?;
+        let baseline = &body.metrics.baseline;
+        let is_baseline = match classes {
+            0 => baseline.mean.is_some_and(f64::is_finite) && baseline.shares.is_empty(),
+            _ => baseline.mean.is_none() && are_shares(&baseline.shares, classes),
+        };
+        if !is_baseline {
+            return Err("its baseline does not fit its task".to_owned());
+        }
         if let Some(feature) = body.features.iter().find(|f| !(f.min.is_finite() && f.max.is_finite())) {
             return Err(format!("the range of {:?} is not finite", feature.name));
         }

@@ -2,14 +2,19 @@ use metrics::Better;
 use recipe::{Gate, Verdict};
 
 use crate::report::Report;
+use crate::resample::Resampling;
+use crate::scored::Rows;
 
 /// What each gate says of a model. A gate that compares with the approved model holds where there is none, or none that can be scored: else a new
 /// set of features could never be approved.
-pub fn verdicts(gates: &[Gate], report: &Report) -> Vec<Verdict> {
-    gates.iter().flat_map(|gate| of_gate(gate, report)).collect()
+pub fn verdicts(gates: &[Gate], rows: &Rows<'_>, resampling: Resampling) -> Vec<Verdict> {
+    let own = rows.own_report(Resampling { samples: 0, ..resampling });
+    let compared = rows.report(resampling);
+    gates.iter().flat_map(|gate| of_gate(gate, &own, &compared)).collect()
 }
 
-fn of_gate(gate: &Gate, report: &Report) -> Vec<Verdict> {
+/// `report` is of all rows that the model never saw, `compared` of those that the approved one never saw either.
+fn of_gate(gate: &Gate, report: &Report, compared: &Report) -> Vec<Verdict> {
     let metric = &gate.metric;
     let line = report.line(metric);
     let value = match metric.as_str() {
@@ -29,14 +34,15 @@ fn of_gate(gate: &Gate, report: &Report) -> Vec<Verdict> {
         add(format!("{metric} {} is at most {most}", shown(value)), value <= most);
     }
     // A share of the other's value by which the model is better.
-    let gain = |other: f64| match Better::of(metric) {
+    let gain = |value: f64, other: f64| match Better::of(metric) {
+        _ if value == other => 0.0,
         Some(Better::Higher) => (value - other) / other.abs(),
         Some(Better::Lower) => (other - value) / other.abs(),
         None => f64::NAN,
     };
     if let Some(least) = gate.beats_baseline_by {
         let baseline = line.and_then(|line| line.baseline);
-        let gain = baseline.map_or(f64::NAN, gain);
+        let gain = baseline.map_or(f64::NAN, |baseline| gain(value, baseline));
         add(
             format!(
                 "{metric} {} is better than the baseline's {} by at least {} (by {})",
@@ -49,12 +55,13 @@ fn of_gate(gate: &Gate, report: &Report) -> Vec<Verdict> {
         );
     }
     if let Some(most) = gate.loses_to_approved_by {
-        let other = line.and_then(|line| line.against.as_ref()?.value).zip(report.against.as_ref());
-        match (other, &report.incomparable) {
-            (Some((other, id)), _) => {
-                let gain = gain(other);
-                let rows = manners::count(report.rows);
-                let chance = report.p.map_or_else(String::new, |p| format!(", p {p:.3}"));
+        let line = compared.line(metric);
+        let values = line.and_then(|line| line.model.zip(line.against.as_ref()?.value));
+        match (values.zip(compared.against.as_ref()), &compared.incomparable) {
+            (Some(((value, other), id)), _) => {
+                let gain = gain(value, other);
+                let rows = manners::count(compared.rows);
+                let chance = compared.p.map_or_else(String::new, |p| format!(", p {p:.3}"));
                 add(
                     format!(
                         "{metric} {} is not worse than {id}'s {} by more than {} on {rows} rows that neither trained on ({} {}{chance})",

@@ -1,7 +1,8 @@
+use artifact::Model;
 use metrics::{Classes, Metric, Numbers};
 
 use crate::resample::{Resampling, interval};
-use crate::scored::Rows;
+use crate::scored::{Part, Rows};
 
 /// Every metric of the rows.
 #[derive(Debug)]
@@ -71,14 +72,23 @@ impl Measures<'_> {
 }
 
 impl Rows<'_> {
-    /// Measures the rows.
+    /// Measures the rows; where there is another model, those that neither trained on, beside it.
     pub fn report(&self, resampling: Resampling) -> Report {
-        let own = self.measures(&self.predictions);
-        let other = self.against.map(|_| self.measures(&self.others));
-        let baseline = self.baseline();
-        let baseline = self.measures(&baseline);
-        let ones = vec![1.0; self.answers.len()];
-        let resampled = resampling.of(&self.groups, self.group_count, |weights| {
+        self.report_of(self.part(), self.against, resampling)
+    }
+
+    /// Measures the model alone, on all rows that its own rule wants.
+    pub fn own_report(&self, resampling: Resampling) -> Report {
+        self.report_of(&self.own, None, resampling)
+    }
+
+    fn report_of(&self, part: &Part, against: Option<&Model>, resampling: Resampling) -> Report {
+        let own = self.measures(part, &part.predictions);
+        let other = against.map(|_| self.measures(part, &part.others));
+        let baseline = self.baseline(part);
+        let baseline = self.measures(part, &baseline);
+        let ones = vec![1.0; part.answers.len()];
+        let resampled = resampling.of(&part.groups, part.group_count, |weights| {
             (own.all(weights), other.as_ref().map(|other| other.all(weights)))
         });
         let others = other.as_ref().map(|other| other.all(&ones));
@@ -101,43 +111,44 @@ impl Rows<'_> {
         });
         Report {
             model: self.model.id(),
-            against: self.against.map(artifact::Model::id),
+            against: against.map(Model::id),
             incomparable: self.incomparable.clone(),
-            rows: self.count(),
-            groups: self.group_count as u64,
+            rows: part.answers.len() as u64,
+            groups: part.group_count as u64,
             lines: lines.collect(),
-            p: self.against.and_then(|_| resampling.sign_flips(&self.differences())),
+            p: against.and_then(|_| resampling.sign_flips(&self.differences(part))),
         }
     }
 
     /// How often which class was taken for which; none if the model predicts numbers.
     pub fn confusion(&self) -> Option<metrics::Confusion> {
-        match self.measures(&self.predictions) {
+        match self.measures(self.part(), &self.part().predictions) {
             Measures::Numbers(_) => None,
             Measures::Classes(classes) => Some(classes.confusion()),
         }
     }
 
-    fn measures<'a>(&'a self, predictions: &'a [f64]) -> Measures<'a> {
+    fn measures<'a>(&self, part: &'a Part, predictions: &'a [f64]) -> Measures<'a> {
         let target = &self.model.body().target;
         match target.classes.len() {
-            0 => Measures::Numbers(Numbers::new(&self.answers, predictions)),
-            classes => Measures::Classes(
-                Classes::new(&self.answers, predictions, classes).with_orders(target.ordered),
-            ),
+            0 => Measures::Numbers(Numbers::new(&part.answers, predictions)),
+            classes => {
+                let classes = Classes::new(&part.answers, predictions, classes);
+                Measures::Classes(classes.with_orders(target.ordered))
+            }
         }
     }
 
-    fn baseline(&self) -> Vec<f64> {
+    fn baseline(&self, part: &Part) -> Vec<f64> {
         let baseline = &self.model.body().metrics.baseline;
         match baseline.mean {
-            Some(mean) => vec![mean; self.answers.len()],
-            None => baseline.shares.repeat(self.answers.len()),
+            Some(mean) => vec![mean; part.answers.len()],
+            None => baseline.shares.repeat(part.answers.len()),
         }
     }
 
     /// By group, how much larger the model's squared errors, or its log losses, are than the other's, added up.
-    fn differences(&self) -> Vec<f64> {
+    fn differences(&self, part: &Part) -> Vec<f64> {
         let classes = self.model.classes().len();
         let width = classes.max(1);
         let error = |answer: f64, predicted: &[f64]| match classes {
@@ -147,9 +158,9 @@ impl Rows<'_> {
                 -right.max(metrics::LEAST_PROBABILITY).ln()
             }
         };
-        let mut differences = vec![0.0; self.group_count];
-        let predicted = self.predictions.chunks_exact(width).zip(self.others.chunks_exact(width));
-        for ((answer, group), (own, other)) in self.answers.iter().zip(&self.groups).zip(predicted) {
+        let mut differences = vec![0.0; part.group_count];
+        let predicted = part.predictions.chunks_exact(width).zip(part.others.chunks_exact(width));
+        for ((answer, group), (own, other)) in part.answers.iter().zip(&part.groups).zip(predicted) {
             differences[*group as usize] += error(*answer, own) - error(*answer, other);
         }
         differences

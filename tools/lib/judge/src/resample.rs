@@ -48,6 +48,9 @@ impl Resampling {
             return None;
         }
         let seen: f64 = differences.iter().sum::<f64>().abs();
+        if !seen.is_finite() {
+            return None;
+        }
         // What differs by rounding only is as large.
         let seen = seen * (1.0 - 1e-12);
         let as_large = (0..FLIPS).into_par_iter().filter(|flip| {

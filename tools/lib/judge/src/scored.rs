@@ -20,9 +20,19 @@ pub enum Which {
 #[derive(Debug)]
 pub struct Rows<'a> {
     pub(crate) model: &'a Model,
+    /// None if there is no other, or none that can be scored on these rows.
     pub(crate) against: Option<&'a Model>,
     /// Why the other model says nothing, where one was asked for.
     pub incomparable: Option<String>,
+    /// Those that the model's own rule wants.
+    pub(crate) own: Part,
+    /// Those of them that the other model's rule wants, too.
+    pub(crate) shared: Part,
+}
+
+/// Some of the rows.
+#[derive(Debug, Default)]
+pub(crate) struct Part {
     /// Of classes, their indices; -1 is one that the model does not know.
     pub(crate) answers: Vec<f64>,
     /// The number of each row's group.
@@ -54,44 +64,48 @@ impl<'a> Rows<'a> {
         let classes: HashMap<&[u8], f64> =
             model.classes().iter().enumerate().map(|(at, class)| (class.as_bytes(), at as f64)).collect();
         let name = table.name().to_owned();
-        let mut rows = Rows {
-            model,
-            against: other.as_ref().map(|other| other.model),
-            incomparable,
-            answers: Vec::new(),
-            groups: Vec::new(),
-            group_count: 0,
-            predictions: Vec::new(),
-            others: Vec::new(),
-        };
+        let against = other.as_ref().map(|other| other.model);
+        let mut rows = Rows { model, against, incomparable, own: Part::default(), shared: Part::default() };
         let mut values = Vec::new();
-        let mut numbers = Numbers::default();
+        let (mut own_numbers, mut shared_numbers) = (Numbers::default(), Numbers::default());
         while let Some(row) = table.next_row()? {
-            if !sides.are_wanted(&row) {
+            if !sides.is_own(&row) {
                 continue;
             }
             let failed = |reason: String| Failure::data(format!("{name}: {reason}"));
-            features.predict(model, &row, &mut values, &mut rows.predictions).map_err(failed)?;
-            if let Some(Other { model, features }) = &other {
-                features.predict(model, &row, &mut values, &mut rows.others).map_err(failed)?;
-            }
+            let start = rows.own.predictions.len();
+            features.predict(model, &row, &mut values, &mut rows.own.predictions).map_err(failed)?;
             let cell = row.cell(target_at);
             let answer = if classes.is_empty() {
                 number::parse(cell)
             } else {
                 Some(classes.get(cell).copied().unwrap_or(-1.0)).filter(|_| !cell.is_empty())
             };
-            rows.answers.push(answer.ok_or_else(|| {
+            let answer = answer.ok_or_else(|| {
                 let (line, cell) = (row.line, String::from_utf8_lossy(cell));
                 let what = if classes.is_empty() { "number" } else { "class" };
                 failed(format!("line {line}, column {target:?}: {cell:?} is no {what} to score against"))
-            })?);
-            rows.groups.push(numbers.of(&sides.group, &row));
+            })?;
+            rows.own.answers.push(answer);
+            rows.own.groups.push(own_numbers.of(&sides.group, &row));
+            if let Some(Other { model, features }) = other.as_ref().filter(|_| rows.against.is_some())
+                && sides.is_shared(&row)
+            {
+                match features.predict(model, &row, &mut values, &mut rows.shared.others) {
+                    Ok(()) => {
+                        rows.shared.predictions.extend_from_slice(&rows.own.predictions[start..]);
+                        rows.shared.answers.push(answer);
+                        rows.shared.groups.push(shared_numbers.of(&sides.group, &row));
+                    }
+                    // It takes no nulls, or overflows: the model is measured all the same.
+                    Err(reason) => {
+                        rows.against = None;
+                        rows.incomparable = Some(format!("{}: {reason}", model.id()));
+                    }
+                }
+            }
         }
-        numbers.put_in_order(&mut rows.groups);
-        rows.group_count =
-            numbers.groups.len().max(if sides.group.is_empty() { rows.answers.len() } else { 0 });
-        if rows.answers.is_empty() {
+        if rows.own.answers.is_empty() {
             return Err(Failure::data(format!(
                 "no row to score{}",
                 match which {
@@ -101,12 +115,26 @@ impl<'a> Rows<'a> {
                 }
             )));
         }
+        rows.own.number(&own_numbers, &sides);
+        rows.shared.number(&shared_numbers, &sides);
+        if let Some(against) = rows.against.filter(|_| rows.shared.answers.is_empty()) {
+            rows.against = None;
+            rows.incomparable =
+                Some(format!("{} has no such row in common with {}", against.id(), model.id()));
+        }
         Ok(rows)
     }
 
-    /// How many there are.
-    pub fn count(&self) -> u64 {
-        self.answers.len() as u64
+    /// What is compared: where there is another model, the rows that both rules want.
+    pub(crate) fn part(&self) -> &Part {
+        if self.against.is_some() { &self.shared } else { &self.own }
+    }
+}
+
+impl Part {
+    fn number(&mut self, numbers: &Numbers, sides: &Sides<'_>) {
+        numbers.put_in_order(&mut self.groups);
+        self.group_count = if sides.group.is_empty() { self.answers.len() } else { numbers.groups.len() };
     }
 }
 
@@ -167,15 +195,22 @@ impl<'a> Sides<'a> {
         Ok(Sides { which, rules, group })
     }
 
-    fn are_wanted(&self, row: &Row<'_>) -> bool {
-        let mut held_out = self.rules.iter().map(|(model, columns)| {
-            let cells = columns.iter().map(|&at| row.cell(at));
-            model.body().split.holds_out(cells)
-        });
+    /// Whether the model's own rule wants a row.
+    fn is_own(&self, row: &Row<'_>) -> bool {
+        self.rules.first().is_none_or(|rule| self.wants(rule, row))
+    }
+
+    /// Whether the rules of both want it.
+    fn is_shared(&self, row: &Row<'_>) -> bool {
+        self.rules.iter().all(|rule| self.wants(rule, row))
+    }
+
+    fn wants(&self, (model, columns): &(&Model, Vec<usize>), row: &Row<'_>) -> bool {
+        let held_out = || model.body().split.holds_out(columns.iter().map(|&at| row.cell(at)));
         match self.which {
             Which::All => true,
-            Which::HeldOut => held_out.all(|held_out| held_out),
-            Which::Trained => !held_out.any(|held_out| held_out),
+            Which::HeldOut => held_out(),
+            Which::Trained => !held_out(),
         }
     }
 }
