@@ -38,8 +38,7 @@ pub fn run(args: Args) -> Outcome {
         Some(path) => manners::parse_file::<Recipe>(path)?.drift,
         None => Drift::default(),
     };
-    let name = args.model.display().to_string();
-    let model = Model::parse(&name, &std::fs::read(&args.model).place(&name)?)?;
+    let model = Model::open(&args.model)?;
     let input = manners::input(args.input.as_deref())?;
     let table =
         Table::open(input.name, input.reader, Ending::allowing_unterminated(args.allow_unterminated))?;

@@ -115,8 +115,9 @@ fn grow_all<A: Answers>(
 ) -> Vec<Grown> {
     let mut baseline = vec![0.0; answers.stride()];
     let mut squares = 0.0;
+    let mut own = vec![0.0; answers.stride()];
     for (row, answer) in matrix.target.iter().enumerate() {
-        let mut own = vec![0.0; answers.stride()];
+        own.fill(0.0);
         answers.add(&mut own, row, 1.0);
         answers.add(&mut baseline, row, 1.0);
         squares += if matrix.classes == 0 { own[1] * own[1] } else { f64::from(u8::from(*answer >= 0.0)) };

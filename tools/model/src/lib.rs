@@ -9,7 +9,7 @@ mod report;
 mod show;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use artifact::Model;
 use clap::{Parser, Subcommand};
@@ -56,15 +56,12 @@ enum Verb {
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
     match args.verb {
-        Verb::Show { model } => send(&show::card(&load(&model)?)),
-        Verb::Diff { first, second } => send(&diff::differences(&load(&first)?, &load(&second)?)),
-        Verb::Report { model, rows, seed } => send(&report::page(&load(&model)?, &rows, seed)?),
+        Verb::Show { model } => send(&show::card(&Model::open(&model)?)),
+        Verb::Diff { first, second } => {
+            send(&diff::differences(&Model::open(&first)?, &Model::open(&second)?))
+        }
+        Verb::Report { model, rows, seed } => send(&report::page(&Model::open(&model)?, &rows, seed)?),
     }
-}
-
-fn load(path: &Path) -> Outcome<Model> {
-    let name = path.display().to_string();
-    Model::parse(&name, &std::fs::read(path).place(&name)?)
 }
 
 fn send(text: &str) -> Outcome {

@@ -42,8 +42,7 @@ pub struct Args {
 
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
-    let bytes = std::fs::read(&args.model).place(args.model.display())?;
-    let model = Model::parse(&args.model.display().to_string(), &bytes)?;
+    let model = Model::open(&args.model)?;
     let input = manners::input(args.input.as_deref())?;
     let table =
         Table::open(input.name, input.reader, Ending::allowing_unterminated(args.allow_unterminated))?;

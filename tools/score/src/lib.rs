@@ -65,8 +65,8 @@ pub fn run(args: Args) -> Outcome {
         Some(path) if args.gate => manners::parse_file::<Recipe>(path)?.gates,
         _ => Vec::new(),
     };
-    let model = load(&args.model)?;
-    let against = args.against.as_deref().map(load).transpose()?;
+    let model = Model::open(&args.model)?;
+    let against = args.against.as_deref().map(Model::open).transpose()?;
     let input = manners::input(args.input.as_deref())?;
     let table = Table::open(input.name, input.reader, Ending::Terminated)?;
     let which = match args.rows {
@@ -99,11 +99,6 @@ pub fn run(args: Args) -> Outcome {
         0 => Ok(()),
         _ => Err(Failure::no(format!("{failed} of {} do not hold", plural(verdicts.len() as u64, "rule")))),
     }
-}
-
-fn load(path: &Path) -> Outcome<Model> {
-    let name = path.display().to_string();
-    Model::parse(&name, &std::fs::read(path).place(&name)?)
 }
 
 fn tell(report: &Report) {

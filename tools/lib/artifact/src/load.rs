@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
+use std::path::Path;
 
-use manners::{Failure, Outcome};
+use manners::{Failure, IoContext, Outcome};
 use recipe::Task;
 use serde::Deserialize;
 use serde_json::Value;
@@ -37,6 +38,12 @@ impl Model {
         let (sha256, body) = (&self.sha256, canonical::indented(&body, 1));
         // The version first: who reads the file looks at that before anything else.
         Ok(format!("{{\n  \"format\": \"{FORMAT}\",\n  \"sha256\": \"{sha256}\",\n  \"body\": {body}\n}}\n"))
+    }
+
+    /// Opens a model file and reads it as [`Model::parse`] does.
+    pub fn open(path: &Path) -> Outcome<Model> {
+        let name = path.display().to_string();
+        Model::parse(&name, &std::fs::read(path).place(&name)?)
     }
 
     /// Reads a model file and refuses it unless everything holds. `name` is how messages call it.
