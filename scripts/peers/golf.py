@@ -26,20 +26,38 @@ ROW_KEY = ["tour", "year", "event_id", "dg_id", "round_num"]
 ALPHA = 1.0
 
 
+def head(salt, group):
+    """The recipe's rule (tools/lib/recipe/src/split.rs)."""
+    text = salt + "".join(f"\x1f{part}" for part in group)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
 def is_held_out(*group):
-    """Whether an event is held out for ever: the recipe's rule (tools/lib/recipe/src/split.rs)."""
-    text = RECIPE["split"]["salt"] + "".join(f"\x1f{part}" for part in group)
-    head = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
-    return head < RECIPE["split"]["holdout"] * 2**64
+    """Whether an event is held out for ever."""
+    return head(RECIPE["split"]["salt"], group) < RECIPE["split"]["holdout"] * 2**64
 
 
-def held_out(frame):
-    """A boolean column of a pandas frame: which rows are held out. Each event is hashed once."""
+def part(*group):
+    """The fold of an event."""
+    return head("part\x1f" + RECIPE["split"]["salt"], group) % RECIPE.get("validation", {}).get("folds", 5)
+
+
+def of_event(frame, rule):
+    """A column of a pandas frame: what a rule says of each row's event. Each event is hashed once."""
     by = RECIPE["split"]["by"]
     groups = frame.groupby(by, sort=False).ngroup()
     events = frame[by].drop_duplicates()
-    sides = {number: is_held_out(*event) for number, event in enumerate(events.itertuples(index=False))}
-    return groups.map(sides).astype(bool)
+    return groups.map({number: rule(*event) for number, event in enumerate(events.itertuples(index=False))})
+
+
+def held_out(frame):
+    """A boolean column of a pandas frame: which rows are held out."""
+    return of_event(frame, is_held_out).astype(bool)
+
+
+def parts(frame):
+    """The fold of each row, as an array."""
+    return of_event(frame, part).to_numpy()
 
 
 def finished(started):

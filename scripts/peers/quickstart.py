@@ -15,10 +15,8 @@ from pathlib import Path
 import golf
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LinearRegression
+from search import choose
 from sklearn.metrics import root_mean_squared_error
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sqlalchemy import Column, Float, Integer, MetaData, String, Table, create_engine, select
 
 TEXTS = {"tour", "event_completed", "event_name", "player_name", "fin_text", "course_name", "teetime"}
@@ -71,18 +69,19 @@ def export(table, engine, folder):
 
 
 def train(folder, target):
-    """The recipe's first candidate on every CSV, compared with the mean, and kept."""
+    """The best of the recipe's candidates on every CSV, compared with the mean, and kept."""
     rows = pd.concat([pd.read_csv(path) for path in sorted(folder.iterdir())])
     held = golf.held_out(rows)
     features, wanted = rows[golf.FEATURES].to_numpy(dtype=float), rows[golf.TARGET].to_numpy()
-    model = make_pipeline(StandardScaler(), LinearRegression()).fit(features[~held], wanted[~held])
+    parts = golf.parts(rows)
+    chosen, model, _ = choose(golf.RECIPE["candidates"], features[~held], wanted[~held], parts[~held])
     rmse = root_mean_squared_error(wanted[held], model.predict(features[held]))
     baseline = root_mean_squared_error(wanted[held], np.full(held.sum(), wanted[~held].mean()))
     if rmse >= baseline:
         sys.exit("no better than the mean")
     with target.open("wb") as file:
         pickle.dump(model, file)
-    return {"trained": int((~held).sum()), "held_out": int(held.sum()), "rmse": rmse}
+    return {"chosen": chosen, "trained": int((~held).sum()), "held_out": int(held.sum()), "rmse": rmse}
 
 
 def main():

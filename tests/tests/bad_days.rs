@@ -146,6 +146,29 @@ fn one_event_that_cannot_be_cleaned_does_not_keep_the_others() {
     session.run(&line).expect(65);
 }
 
+#[test]
+fn an_object_that_cannot_be_trained_on_ends_training_or_is_left_out_by_name() {
+    let replay = Replay::start();
+    let mut session = Session::golf(&replay);
+    session.run(&script("refresh")).expect(0);
+    session.run(&script("train")).expect(0);
+    let approved = session.ok("registry approved");
+    let bad = session.ok("ls data/training_data | sed -n 7p").trim().to_owned();
+    session.ok(&format!("sed -i '3s/[0-9.-]*$/much/' data/training_data/{bad}"));
+    session.run(&script("train")).expect(65).says(&format!("{bad}: line 3, column \"sg_t2g\""));
+    assert_eq!(session.ok("registry approved"), approved, "serving is left alone");
+    let recipe = std::fs::read_to_string(repo().join("scripts/golf/recipe.toml")).unwrap();
+    let excluding = "[training]\non_bad_object = \"exclude\"\nbad_objects_at_most = 2\n\n[features]";
+    session.file("recipe.toml", recipe.replacen("[features]", excluding, 1));
+    session.set("FAIRWAY_RECIPE", session.path("recipe.toml"));
+    session.run(&script("train")).says(&format!("{bad}: line 3")).says("1 left out");
+    let newest = session.ok("registry ls | tail -n +2 | cut -d, -f1 | head -n 1");
+    let models = session.ok("for model in $(bucket ls golf/ | grep -o '^[^,]*json' ; bucket ls | grep -o '^[^,]*model[^,]*json'); do echo $model; done | sort -u");
+    assert!(!newest.is_empty() && !models.is_empty());
+    let found = session.ok("grep -l excluded -r data | wc -l");
+    assert_eq!(found.trim(), "1", "the model says what was left out: {models}");
+}
+
 /// A small disk of its own, where the machine allows one.
 struct SmallDisk(PathBuf);
 

@@ -77,7 +77,11 @@ fn servers_that_go_away_and_come_back_are_waited_for() {
     let undisturbed = Session::golf(&replay);
     let run = format!("{} && {}", script("refresh"), script("train"));
     undisturbed.run(&run).expect(0);
-    let session = Session::production(&replay, &database, &objects);
+    let mut session = Session::production(&replay, &database, &objects);
+    // This machine may take its time to start them again; how long they are waited for is said elsewhere.
+    for wait in ["FAIRWAY_DB_MAX_WAIT", "FAIRWAY_S3_MAX_WAIT"] {
+        session.set(wait, "300");
+    }
     let child = session.command(&run).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     // While rounds are stored, while CSVs are written, and somewhere later.
     for moment in [400, 1_500, 1_500] {

@@ -23,7 +23,7 @@ def machine():
     }
 
 
-PACKAGES = ["flask", "gunicorn", "numpy", "pandas", "polars", "pymysql", "scikit-learn", "sqlalchemy"]
+PACKAGES = ["flask", "gunicorn", "numpy", "pandas", "polars", "pymysql", "scikit-learn", "sqlalchemy", "xgboost-cpu"]
 # Programs that say their version, and what of it is the version.
 PROGRAMS = {
     "xan": ["xan", "--version"],

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a server may take until it answers.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_secs(120);
 
 /// Starts the server, says its process id, waits for its own standard input to close (which the death of the test does,
 /// too), then ends the server and removes its folder. Signals to all of a session's processes must not end it before that.
@@ -68,13 +68,21 @@ impl Guarded {
         let _ = kill.arg(format!("-{name}")).arg(self.pid.to_string()).stderr(Stdio::null()).status();
     }
 
-    /// Waits until `is_ready`; fails with `what` and the log when the server ends before that, or takes a minute.
-    pub fn wait_until(&self, what: &str, mut is_ready: impl FnMut() -> bool) {
+    /// Waits until `is_ready`; fails with `what` and the log when the server ends before that, or takes too long.
+    pub fn wait_until(&self, what: &str, is_ready: impl FnMut() -> bool) {
+        assert!(self.becomes(is_ready), "{what}:\n{}", self.log());
+    }
+
+    /// Waits until `is_ready`; `false` when the server ends before that, or takes too long.
+    pub fn becomes(&self, mut is_ready: impl FnMut() -> bool) -> bool {
         let started = Instant::now();
         while !is_ready() {
-            assert!(self.is_alive() && started.elapsed() < READY, "{what}:\n{}", self.log());
+            if !self.is_alive() || started.elapsed() > READY {
+                return false;
+            }
             thread::sleep(Duration::from_millis(50));
         }
+        true
     }
 
     /// Ends the server by a signal and leaves its folder, for the next start.

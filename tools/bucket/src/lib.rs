@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use manners::{Failure, IoContext, Outcome, plural, say};
 use outfile::OutFile;
+use recipe::Recipe;
 use store::{Reader, Store};
 
 /// Puts objects into a bucket and gets them out, whole or not at all.
@@ -70,6 +71,9 @@ enum Verb {
         /// Record what was read: key, sha256 and rows of every object.
         #[arg(long, value_name = "FILE")]
         manifest: Option<PathBuf>,
+        /// The prediction problem (TOML): with `[training] on_bad_object = "exclude"`, objects that `fit` could not read are left out.
+        #[arg(long, value_name = "FILE")]
+        recipe: Option<PathBuf>,
     },
     /// Lists objects as CSV: key, size_bytes and, if asked for, sha256.
     Ls {
@@ -99,8 +103,9 @@ pub fn run(args: Args) -> Outcome {
         }
         Verb::Split { split, place } => split::split(&Store::open(&place.bucket)?, &split),
         Verb::Get { key, place, to } => get(&Store::open(&place.bucket)?, &key, to.as_deref()),
-        Verb::Cat { prefix, place, manifest } => {
-            cat::cat(&Store::open(&place.bucket)?, &prefix, manifest.as_deref())
+        Verb::Cat { prefix, place, manifest, recipe } => {
+            let recipe: Option<Recipe> = recipe.as_deref().map(manners::parse_file).transpose()?;
+            cat::cat(&Store::open(&place.bucket)?, &prefix, manifest.as_deref(), recipe.as_ref())
         }
         Verb::Ls { prefix, place, sha256 } => ls(&Store::open(&place.bucket)?, &prefix, sha256),
         Verb::Rm { key, place } => Store::open(&place.bucket)?.delete(&key),

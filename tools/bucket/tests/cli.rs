@@ -59,6 +59,85 @@ fn an_object_that_was_cut_is_refused_by_name() {
     session.run("bucket cat p/").expect(65).says("p/1.csv: the last line lacks its newline");
 }
 
+/// Two good objects with one row each, and what a recipe says of objects that are not.
+fn objects(session: &Session, training: &str) {
+    session.file("data/p/1.csv", "k,x,t,y\n1,1,a,1\n");
+    session.file("data/p/9.csv", "k,x,t,y\n9,2,b,2\n");
+    session.file(
+        "r.toml",
+        format!(
+            "[recipe]\nname = \"few\"\n{training}[keys]\ncolumns = [\"k\"]\nrow = [\"k\"]\n[columns.k]\ntype = \"integer\"\n\
+             [columns.x]\ntype = \"number\"\n[columns.t]\ntype = \"text\"\n[columns.y]\ntype = \"number\"\n\
+             [features]\ncolumns = [\"x\", \"t\"]\n[target]\ncolumn = \"y\"\n[split]\nby = [\"k\"]\nholdout = 0\n\
+             [[candidates]]\nalgorithm = \"mean\"\n"
+        ),
+    );
+}
+
+#[test]
+fn bad_objects_are_left_out_only_where_the_recipe_says_so() {
+    let session = session();
+    session.ok("mkdir data/p");
+    let line = "bucket cat p/ --recipe r.toml --manifest m.json > all.csv";
+    for (content, reason) in [
+        ("k,x,t,y\n5,much,a,1\n", "p/5.csv: line 2, column \"x\": \"much\" is not a number"),
+        ("k,x,t,y\n5,3,a,1\n6,,a,1\n", "p/5.csv: line 3, column \"x\": \"\" is not a number"),
+        ("k,x,t,y\n5,3,,1\n", "p/5.csv: line 2, column \"t\" is empty"),
+        ("k,x,t,y\n5,3,a,inf\n", "p/5.csv: line 2, column \"y\": \"inf\" is not a number"),
+        ("k,x,t,y\n5,3,a\n", "p/5.csv: line 2: 3 cells, but the header has 4"),
+        ("k,x,t,y\n5,3,a,1", "p/5.csv: the last line lacks its newline"),
+        ("k,x,t\n5,3,a\n", "p/5.csv: its header is k,x,t, but the recipe's rows have k,x,t,y"),
+        ("k,t,x,y\n5,a,3,1\n", "p/5.csv: its header is k,t,x,y, but the recipe's rows have k,x,t,y"),
+        ("", "p/5.csv: "),
+    ] {
+        session.ok("rm -f m.json");
+        objects(&session, "[training]\non_bad_object = \"exclude\"\nbad_objects_at_most = 1\n");
+        session.file("data/p/5.csv", content);
+        session.run(line).expect(0).says(reason).says("2 rows of 2 objects, 1 left out");
+        assert_eq!(session.read("all.csv"), "k,x,t,y\n1,1,a,1\n9,2,b,2\n", "{reason}");
+        let manifest = session.read("m.json");
+        assert!(manifest.contains("\"excluded\"") && manifest.contains("\"key\": \"5.csv\""), "{manifest}");
+        session.ok("fit --recipe r.toml --manifest m.json all.csv > model.json");
+        assert!(session.ok("model show model.json").contains("left out    p/5.csv"), "{reason}");
+    }
+    // What is left out is part of what a model was made from.
+    let with = session.ok("fit --training-key --recipe r.toml --manifest m.json");
+    session.ok("mv data/p/5.csv aside && bucket cat p/ --recipe r.toml --manifest m2.json > all2.csv && cmp all.csv all2.csv");
+    assert_ne!(with, session.ok("fit --training-key --recipe r.toml --manifest m2.json"));
+    // An odd object that comes first does not make the others odd.
+    session.ok("mv aside aside2 && printf 'k,t,x,y\\n0,a,3,1\\n' > data/p/0.csv");
+    session.run(line).expect(0).says("p/0.csv: its header").says("2 rows of 2 objects, 1 left out");
+    session.ok("rm data/p/0.csv && mv aside2 aside");
+    // Nor a class that the recipe does not have.
+    let text = session
+        .read("r.toml")
+        .replace("column = \"y\"", "column = \"y\"\ntask = \"classification\"\nclasses = [\"1\", \"2\"]");
+    session.file("classes.toml", text);
+    session.ok("printf 'k,x,t,y\\n5,3,a,3\\n' > data/p/5.csv");
+    session
+        .run("bucket cat p/ --recipe classes.toml")
+        .expect(0)
+        .says("p/5.csv: line 2, column \"y\": \"3\" is not among [target] classes");
+    // One more than the recipe takes.
+    session.ok("cp aside data/p/5.csv && cp aside data/p/0.csv && rm m.json");
+    session
+        .run(line)
+        .expect(65)
+        .says("p/0.csv: ")
+        .says("p/5.csv: ")
+        .says("more bad objects than [training] bad_objects_at_most = 1");
+    assert!(!session.path("m.json").exists());
+    session.ok("rm data/p/1.csv data/p/9.csv data/p/0.csv");
+    session.run(line).expect(65).says("every object was left out");
+    // Without the recipe's word, and without a recipe, one of them is the end.
+    objects(&session, "");
+    session.file("data/p/5.csv", "k,x,t\n5,3,a\n");
+    session.run(line).expect(65).says("p/5.csv");
+    session.run("bucket cat p/ > all.csv").expect(65).says("p/5.csv");
+    objects(&session, "[training]\non_bad_object = \"exclude\"\n");
+    session.run(line).expect(78).says("needs bad_objects_at_most");
+}
+
 #[test]
 fn only_a_whole_file_can_be_put() {
     let session = session();

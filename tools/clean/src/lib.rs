@@ -7,7 +7,6 @@ mod cells;
 mod counts;
 mod identities;
 mod plan;
-mod relay;
 mod stage;
 
 use std::path::PathBuf;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use manners::{Failure, IoContext, Outcome};
 use recipe::Recipe;
 use rejects::{Batch, Rejects};
+use relay::in_order;
 use rows::{Block, Row, Table, Text, Walk};
 
 use crate::cells::Found;
 use crate::counts::Counts;
 use crate::plan::{Plan, Tally};
-use crate::relay::in_order;
 
 /// What became of one block of rows.
 struct Cleaned {

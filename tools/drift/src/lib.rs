@@ -95,7 +95,7 @@ fn count<R: Read>(model: &Model, mut table: Table<R>) -> Outcome<Seen> {
         features
             .predict(model, &row, &mut values, &mut predicted)
             .map_err(|reason| Failure::data(format!("{name}: {reason}")))?;
-        let prediction = if model.classes().is_empty() { predicted[0] } else { model.predict(&values) };
+        let prediction = body.prediction(&predicted);
         for (at, histogram) in histograms.iter().enumerate() {
             let value = if at < body.histograms.len() { values[histogram.feature] } else { prediction };
             bins[at][histogram.bin(value)] += 1;

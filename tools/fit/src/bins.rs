@@ -1,7 +1,9 @@
+use rayon::prelude::*;
+
 use crate::matrix::Matrix;
 
 /// Codes of a column: 0 is a null, the others count the cuts that a value does not lie below, from 1.
-const CODES: usize = 256;
+pub(crate) const CODES: usize = 256;
 
 /// Columns as places between cuts: a split looks at a few hundred places instead of at every value.
 #[derive(Debug)]
@@ -15,8 +17,7 @@ pub(crate) struct Bins {
 impl Bins {
     /// Cuts halfway between neighbours that differ; where there are too many of them, between about equal numbers of rows.
     pub(crate) fn of(matrix: &Matrix) -> Bins {
-        let mut bins = Bins { codes: Vec::new(), cuts: Vec::new() };
-        for column in 0..matrix.width {
+        let column = |column: usize| {
             let values: Vec<f64> = matrix.iter().map(|row| row[column]).collect();
             let cuts = cuts(&values);
             let code = |value: &f64| match value.is_nan() {
@@ -24,10 +25,26 @@ impl Bins {
                 // At most `CODES - 2` cuts, so it fits.
                 false => 1 + cuts.partition_point(|cut| cut <= value) as u8,
             };
-            bins.codes.push(values.iter().map(code).collect());
-            bins.cuts.push(cuts);
+            (values.iter().map(code).collect(), cuts)
+        };
+        let (codes, cuts) = (0..matrix.width).into_par_iter().map(column).unzip();
+        Bins { codes, cuts }
+    }
+
+    /// How many columns there are.
+    pub(crate) fn columns(&self) -> usize {
+        self.cuts.len()
+    }
+
+    /// The codes of all columns, row by row.
+    pub(crate) fn by_row(&self) -> Vec<u8> {
+        let width = self.columns();
+        let rows = self.codes.first().map_or(0, Vec::len);
+        let mut by_row = vec![0; rows * width];
+        for (column, codes) in self.codes.iter().enumerate() {
+            by_row.iter_mut().skip(column).step_by(width).zip(codes).for_each(|(cell, code)| *cell = *code);
         }
-        bins
+        by_row
     }
 
     /// The codes of a column, by row.

@@ -1,6 +1,7 @@
 //! How features and predictions are distributed in the training rows, for `drift` to compare with.
 
-use artifact::{Body, Histogram, Windows, divergence};
+use artifact::{Histogram, Windows, divergence};
+use metrics::most_probable;
 
 use crate::training::Training;
 
@@ -41,11 +42,14 @@ impl<'a> Distributions<'a> {
         self.of(feature, &values, self.training.texts[feature].list.len())
     }
 
-    /// The same of what a model says of the training rows.
-    pub(crate) fn of_predictions(&self, body: &Body) -> Histogram {
-        let rows = self.training.trained.features.chunks_exact(body.features.len());
-        let values: Vec<f64> = rows.map(|row| body.predict(row)).collect();
-        self.of(0, &values, body.target.classes.len())
+    /// The same of what a model says of the training rows: numbers, or the probability of each class.
+    pub(crate) fn of_predictions(&self, said: &[f64]) -> Histogram {
+        let classes = self.training.classes.len();
+        if classes == 0 {
+            return self.of(0, said, 0);
+        }
+        let best: Vec<f64> = said.chunks_exact(classes).map(|row| most_probable(row) as f64).collect();
+        self.of(0, &best, classes)
     }
 
     fn of(&self, feature: usize, values: &[f64], texts: usize) -> Histogram {

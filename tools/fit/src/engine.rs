@@ -2,12 +2,12 @@ use artifact::{Algorithm, Term};
 use manners::Outcome;
 use recipe::{Candidate, Grid};
 
+use crate::boosting::{Boosting, boosted};
 use crate::descent::elastic_net;
 use crate::forest::{Growing, forest};
 use crate::least_squares::{Fitted, linear, ridge};
 use crate::logistic::logistic;
 use crate::matrix::Matrix;
-use crate::trees::{self, Boosting};
 
 /// Fits a candidate whose settings are settled. `names` are the columns', for messages.
 pub(crate) fn fit(candidate: &Candidate, matrix: &Matrix, names: &[String], seed: u64) -> Outcome<Algorithm> {
@@ -53,7 +53,7 @@ pub(crate) fn fit(candidate: &Candidate, matrix: &Matrix, names: &[String], seed
                 l2: l2.value(),
                 early_stopping: early_stopping.map(|rounds| rounds as usize),
             };
-            trees::boosted(matrix, boosting, seed)?
+            boosted(matrix, boosting, seed)?
         }
     })
 }

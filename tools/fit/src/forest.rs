@@ -1,19 +1,20 @@
 //! Random forests (Breiman 2001): each tree is grown on rows drawn with replacement, each split looks at some of the features.
 //!
 //! They are grown here because a library's forest either sorts every node's values (smartcore: minutes where this takes seconds) or, as a boosted
-//! tree without boosting (forust), looks at 256 bins in every small node.
+//! tree without boosting (forust-ml), looks at 256 bins in every small node.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use artifact::{Algorithm, Node, Tree};
-use manners::{Failure, Outcome};
+use artifact::Algorithm;
+use manners::Outcome;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 
 use crate::bins::Bins;
 use crate::draw::below;
+use crate::grown::{self, Place, Split};
 use crate::matrix::Matrix;
 
 /// A split must explain more than this share of all squared errors: less is rounding.
@@ -80,8 +81,9 @@ pub(crate) fn forest(matrix: &Matrix, growing: Growing, seed: u64) -> Outcome<Al
         let mean = matrix.mean_target();
         let answers = Numbers(matrix.target.iter().map(|answer| answer - mean).collect());
         let grown = grow_all(matrix, &bins, &answers, growing, seed);
-        let leaf = |sums: &[f64]| sums[1] / sums[0] + mean;
-        let trees = grown.into_iter().map(|tree| tree.converted(&bins, leaf)).collect::<Outcome<_>>()?;
+        let leaf = |sums: &Vec<f64>| sums[1] / sums[0] + mean;
+        let tree = |places: Vec<Place<Vec<f64>>>| grown::tree(&places, &bins, |sums| sums[0], leaf);
+        let trees = grown.into_iter().map(tree).collect::<Outcome<_>>()?;
         return Ok(Algorithm::RandomForest { trees });
     }
     let numbers = matrix.target.iter().map(|class| *class as u32).collect();
@@ -89,19 +91,24 @@ pub(crate) fn forest(matrix: &Matrix, growing: Growing, seed: u64) -> Outcome<Al
     let grown = grow_all(matrix, &bins, &answers, growing, seed);
     let mut shares: Vec<Vec<f64>> = Vec::new();
     let mut trees = Vec::with_capacity(grown.len());
-    for tree in grown {
-        trees.push(tree.converted(&bins, |sums| {
-            let leaf: Vec<f64> = sums[1..].iter().map(|sum| sum / sums[0]).collect();
-            // Pure leaves are many, and alike; so are the ones before.
-            let known = shares.iter().rev().take(64).position(|known| *known == leaf);
-            match known {
-                Some(back) => (shares.len() - 1 - back) as f64,
-                None => {
-                    shares.push(leaf);
-                    (shares.len() - 1) as f64
+    for places in grown {
+        trees.push(grown::tree(
+            &places,
+            &bins,
+            |sums| sums[0],
+            |sums: &Vec<f64>| {
+                let leaf: Vec<f64> = sums[1..].iter().map(|sum| sum / sums[0]).collect();
+                // Pure leaves are many, and alike; so are the ones before.
+                let known = shares.iter().rev().take(64).position(|known| *known == leaf);
+                match known {
+                    Some(back) => (shares.len() - 1 - back) as f64,
+                    None => {
+                        shares.push(leaf);
+                        (shares.len() - 1) as f64
+                    }
                 }
-            }
-        })?);
+            },
+        )?);
     }
     Ok(Algorithm::ClassForest { shares, trees })
 }
@@ -112,7 +119,7 @@ fn grow_all<A: Answers>(
     answers: &A,
     growing: Growing,
     seed: u64,
-) -> Vec<Grown> {
+) -> Vec<Vec<Place<Vec<f64>>>> {
     let mut baseline = vec![0.0; answers.stride()];
     let mut squares = 0.0;
     let mut own = vec![0.0; answers.stride()];
@@ -137,26 +144,6 @@ fn grow_all<A: Answers>(
 #[inline]
 fn purity(sums: &[f64]) -> f64 {
     sums[1..].iter().map(|sum| sum * sum).sum::<f64>() / sums[0]
-}
-
-/// A place of a growing tree.
-struct Place {
-    /// Its rows: a part of [`Grower::rows`].
-    start: usize,
-    end: usize,
-    /// Over its rows.
-    sums: Vec<f64>,
-    /// Where it was split, and its children.
-    split: Option<(Split, usize, usize)>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Split {
-    gain: f64,
-    column: usize,
-    /// Codes up to this one go left.
-    code: usize,
-    nulls_left: bool,
 }
 
 /// A split that could be made; the one that explains most comes first, of equals the earlier place.
@@ -198,7 +185,7 @@ struct Grower<'a, A: Answers> {
     times: Vec<f64>,
     /// Those that were, place by place.
     rows: Vec<u32>,
-    places: Vec<Place>,
+    places: Vec<Place<Vec<f64>>>,
     scratch: Scratch,
 }
 
@@ -212,11 +199,6 @@ struct Scratch {
     codes: Vec<u8>,
     left: Vec<f64>,
     right_rows: Vec<u32>,
-}
-
-/// A tree that was grown.
-struct Grown {
-    places: Vec<Place>,
 }
 
 impl<'a, A: Answers> Grower<'a, A> {
@@ -234,7 +216,7 @@ impl<'a, A: Answers> Grower<'a, A> {
         let rows: Vec<u32> = (0..count as u32).filter(|row| times[*row as usize] > 0.0).collect();
         let mut sums = vec![0.0; answers.stride()];
         rows.iter().for_each(|row| answers.add(&mut sums, *row as usize, times[*row as usize]));
-        let root = Place { start: 0, end: rows.len(), sums, split: None };
+        let root = Place::new(0, rows.len(), sums);
         Grower {
             bins,
             answers,
@@ -250,7 +232,7 @@ impl<'a, A: Answers> Grower<'a, A> {
         }
     }
 
-    fn grow(mut self) -> Grown {
+    fn grow(mut self) -> Vec<Place<Vec<f64>>> {
         let mut waiting = BinaryHeap::new();
         self.look(0, &mut waiting);
         while self.places.len() + 2 <= self.growing.max_nodes {
@@ -259,7 +241,7 @@ impl<'a, A: Answers> Grower<'a, A> {
             self.look(left, &mut waiting);
             self.look(left + 1, &mut waiting);
         }
-        Grown { places: self.places }
+        self.places
     }
 
     /// Finds the best split of a place, if there is one.
@@ -383,9 +365,7 @@ impl<'a, A: Answers> Grower<'a, A> {
         let mut middle = start;
         for at in start..end {
             let row = self.rows[at];
-            let code = usize::from(codes[row as usize]);
-            let goes_left = if code == 0 { split.nulls_left } else { code <= split.code };
-            if goes_left {
+            if split.goes_left(codes[row as usize]) {
                 self.answers.add(&mut sums, row as usize, self.times[row as usize]);
                 self.rows[middle] = row;
                 middle += 1;
@@ -399,41 +379,9 @@ impl<'a, A: Answers> Grower<'a, A> {
             .iter()
             .for_each(|row| self.answers.add(&mut others, *row as usize, self.times[*row as usize]));
         let left = self.places.len();
-        self.places.push(Place { start, end: middle, sums, split: None });
-        self.places.push(Place { start: middle, end, sums: others, split: None });
-        self.places[place].split = Some((split, left, left + 1));
+        self.places.push(Place::new(start, middle, sums));
+        self.places.push(Place::new(middle, end, others));
+        self.places[place].split = Some((split, left));
         left
-    }
-}
-
-impl Grown {
-    /// The tree in a file's order; `leaf` says the value of a leaf from its sums.
-    fn converted(self, bins: &Bins, mut leaf: impl FnMut(&[f64]) -> f64) -> Outcome<Tree> {
-        let mut nodes: Vec<Node> = Vec::with_capacity(self.places.len());
-        let mut rows = Vec::with_capacity(self.places.len());
-        // Its place, and the split whose right child it is.
-        let mut waiting = vec![(0, None)];
-        while let Some((place, parent)) = waiting.pop() {
-            let own = nodes.len();
-            if let Some(Node::Split { right, .. }) = parent.and_then(|parent: usize| nodes.get_mut(parent)) {
-                *right = own as u32;
-            }
-            let Place { split, sums, .. } = &self.places[place];
-            rows.push(sums[0]);
-            let Some((split, left, right)) = split else {
-                nodes.push(Node::Leaf { value: leaf(sums) });
-                continue;
-            };
-            nodes.push(Node::Split {
-                column: split.column as u32,
-                threshold: bins.threshold(split.column, split.code),
-                right: 0,
-                null_goes_left: split.nulls_left,
-            });
-            waiting.push((*right, Some(own)));
-            waiting.push((*left, None));
-        }
-        let tree = Tree::new(nodes).and_then(|tree| tree.with_rows(rows));
-        tree.map_err(|reason| Failure::data(format!("a tree that was grown is none: {reason}")))
     }
 }

@@ -4,15 +4,18 @@
 //! `model.rs` (the file).
 
 mod bins;
+mod boosting;
 mod descent;
 mod distribution;
 mod draw;
 mod engine;
 mod folds;
 mod forest;
+mod grown;
 mod key;
 mod leaks;
 mod least_squares;
+mod levels;
 mod logistic;
 mod matrix;
 mod model;
@@ -22,7 +25,6 @@ mod scale;
 mod search;
 mod sides;
 mod training;
-mod trees;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -44,6 +44,19 @@ impl Matrix {
         matrix
     }
 
+    /// The rows whose groups are wanted, and the others.
+    pub(crate) fn divided(&self, wanted: impl Fn(u32) -> bool) -> (Matrix, Matrix) {
+        let empty = || Matrix { width: self.width, classes: self.classes, ..Matrix::default() };
+        let (mut those, mut others) = (empty(), empty());
+        for ((row, &answer), &group) in self.iter().zip(&self.target).zip(&self.groups) {
+            let side = if wanted(group) { &mut those } else { &mut others };
+            side.values.extend_from_slice(row);
+            side.target.push(answer);
+            side.groups.push(group);
+        }
+        (those, others)
+    }
+
     pub(crate) fn rows(&self) -> usize {
         self.target.len()
     }

@@ -3,6 +3,7 @@ use artifact::{
 };
 use manners::{Failure, Outcome, say};
 use metrics::Scores;
+use rayon::prelude::*;
 use recipe::{Candidate, Recipe};
 
 use crate::distribution::Distributions;
@@ -13,6 +14,9 @@ use crate::{engine, leaks, prepare, search};
 
 /// How many rows with their predictions a model carries.
 const CHECK_ROWS: usize = 5;
+
+/// Rows that are predicted together.
+const BLOCK: usize = 1_024;
 
 /// Chooses among the candidates, fits the one to all training rows, and measures it on those that it did not see.
 pub(crate) fn fit(
@@ -75,14 +79,16 @@ pub(crate) fn fit(
         },
     };
     // Measured with the very code that will predict.
-    body.metrics.trained = scored(&training.trained, width, &body).ok_or_else(overflow)?;
-    body.metrics.held_out = scored(&training.held_out, width, &body);
+    let said = answers(&body, &training.trained);
+    let said_of_held_out = answers(&body, &training.held_out);
+    body.metrics.trained = scored(&training.trained, &said).ok_or_else(overflow)?;
+    body.metrics.held_out = scored(&training.held_out, &said_of_held_out);
     body.intervals =
-        recipe.intervals.and_then(|wanted| intervals(wanted.coverage, &training.held_out, width, &body));
+        recipe.intervals.and_then(|wanted| intervals(wanted.coverage, &training.held_out, &said_of_held_out));
     if recipe.intervals.is_some() && body.intervals.is_none() {
         say!("warning: too few held-out rows in two groups to learn [intervals] from: the model has none");
     }
-    body.predictions = Some(distributions.of_predictions(&body));
+    body.predictions = Some(distributions.of_predictions(&said));
     drop(distributions);
     if let Some(comparison) = &mut body.comparison {
         let too_good = leaks::too_good(recipe, body.algorithm.name(), explained(&body.metrics));
@@ -95,23 +101,25 @@ pub(crate) fn fit(
     Model::seal(body)
 }
 
-fn scored(part: &Part, width: usize, body: &Body) -> Option<Scores> {
-    let rows = part.features.chunks_exact(width);
-    if part.classes == 0 {
-        let predictions: Vec<f64> = rows.map(|row| body.predict(row)).collect();
-        return Scores::of_numbers(&part.target, &predictions);
-    }
-    let mut probabilities = Vec::with_capacity(part.rows() * part.classes);
-    rows.for_each(|row| body.probabilities(row, &mut probabilities));
-    Scores::of_classes(&part.target, &probabilities, part.classes)
+/// What a model says of each row: a number, or the probability of each class.
+fn answers(body: &Body, part: &Part) -> Vec<f64> {
+    let block = |rows: &[f64]| {
+        let mut said = Vec::new();
+        body.answers(rows, &mut said);
+        said
+    };
+    part.features.par_chunks(body.features.len() * BLOCK).flat_map_iter(block).collect()
+}
+
+fn scored(part: &Part, said: &[f64]) -> Option<Scores> {
+    Scores::of(&part.target, said, part.classes)
 }
 
 /// From the residuals of one half of the held-out groups; none if they are too few for the coverage, or the other half is empty.
-fn intervals(coverage: f64, held_out: &Part, width: usize, body: &Body) -> Option<Intervals> {
+fn intervals(coverage: f64, held_out: &Part, said: &[f64]) -> Option<Intervals> {
     let mut halves = [Vec::new(), Vec::new()];
-    let rows = held_out.features.chunks_exact(width).zip(&held_out.target).zip(&held_out.groups);
-    for ((row, answer), half) in rows {
-        halves[usize::from(*half == 1)].push((answer - body.predict(row)).abs());
+    for ((said, answer), half) in said.iter().zip(&held_out.target).zip(&held_out.groups) {
+        halves[usize::from(*half == 1)].push((answer - said).abs());
     }
     let [mut learnt, measured] = halves;
     learnt.sort_unstable_by(f64::total_cmp);
@@ -191,9 +199,9 @@ fn measure(training: &Training) -> Outcome<Measured> {
         trained.target.iter().for_each(|class| counts[*class as usize] += 1.0);
         baseline.shares = counts.into_iter().map(|count| count / rows).collect();
     }
-    let always = |part: &Part| match baseline.mean {
-        Some(mean) => Scores::of_numbers(&part.target, &vec![mean; part.rows()]),
-        None => Scores::of_classes(&part.target, &baseline.shares.repeat(part.rows()), part.classes),
+    let always = |part: &Part| {
+        let said = baseline.mean.map_or_else(|| baseline.shares.clone(), |mean| vec![mean]);
+        scored(part, &said.repeat(part.rows()))
     };
     let (trained, held_out) = (always(trained).ok_or_else(overflow)?, always(&training.held_out));
     baseline.held_out = held_out;
@@ -207,9 +215,10 @@ fn checks(trained: &Part, width: usize, body: &Body) -> Vec<Check> {
     picked.dedup();
     let check = |at: usize| {
         let row = row(trained, width, at).to_vec();
-        let mut probabilities = Vec::new();
-        body.probabilities(&row, &mut probabilities);
-        Check { prediction: body.predict(&row), probabilities, row }
+        let mut said = Vec::new();
+        body.answers(&row, &mut said);
+        let prediction = body.prediction(&said);
+        Check { prediction, probabilities: if trained.classes > 0 { said } else { Vec::new() }, row }
     };
     picked.into_iter().map(check).collect()
 }

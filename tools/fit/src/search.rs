@@ -235,14 +235,9 @@ impl Job<'_> {
 
 /// The error that candidates are compared by.
 fn error_of(algorithm: &Algorithm, rows: &Matrix) -> Error {
-    let scores = if rows.classes == 0 {
-        let predictions: Vec<f64> = rows.iter().map(|row| algorithm.predict(row)).collect();
-        Scores::of_numbers(&rows.target, &predictions)
-    } else {
-        let mut probabilities = Vec::with_capacity(rows.rows() * rows.classes);
-        rows.iter().for_each(|row| algorithm.probabilities(row, &mut probabilities));
-        Scores::of_classes(&rows.target, &probabilities, rows.classes)
-    };
+    let mut said = Vec::with_capacity(rows.rows() * rows.classes.max(1));
+    algorithm.answers(&rows.values, rows.width, &mut said);
+    let scores = Scores::of(&rows.target, &said, rows.classes);
     let overflow = || "the predictions overflow: are the features' units right?".to_owned();
     scores.map(|scores| scores.error()).ok_or_else(overflow)
 }

@@ -2,6 +2,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::io::Read;
 
+use cells::{Cell, Cells};
 use manifest::Manifest;
 use manners::{Failure, Outcome};
 use recipe::{Recipe, Task};
@@ -85,21 +86,11 @@ impl Part {
 
 /// Positions of a recipe's columns in the header.
 struct Columns<'a> {
-    features: Vec<FeatureColumn<'a>>,
-    target: (&'a str, usize),
-    task: Task,
+    cells: Cells<'a>,
     row_key: Vec<usize>,
     split: Vec<usize>,
     group: Vec<usize>,
     time: Option<usize>,
-}
-
-/// Where a feature stands, and what its cells may be.
-struct FeatureColumn<'a> {
-    name: &'a str,
-    at: usize,
-    nulls: bool,
-    is_text: bool,
 }
 
 /// The groups seen so far, by the cells that name them.
@@ -267,15 +258,8 @@ impl<'a> Columns<'a> {
     fn find<R: Read>(recipe: &'a Recipe, table: &Table<R>) -> Outcome<Columns<'a>> {
         let positions =
             |names: &[String]| names.iter().map(|name| table.require(name)).collect::<Outcome<Vec<_>>>();
-        let named = |name: &'a String| Ok((name.as_str(), table.require(name)?));
-        let feature = |name: &'a String| {
-            let (at, nulls) = (table.require(name)?, recipe.may_be_null(name));
-            Ok(FeatureColumn { name, at, nulls, is_text: recipe.is_text(name) })
-        };
         Ok(Columns {
-            features: recipe.features.columns.iter().map(feature).collect::<Outcome<_>>()?,
-            target: named(&recipe.target.column)?,
-            task: recipe.target.task,
+            cells: Cells::find(recipe, table)?,
             row_key: positions(&recipe.keys.row)?,
             split: positions(&recipe.split.by)?,
             group: positions(recipe.validation_by())?,
@@ -290,41 +274,16 @@ impl<'a> Columns<'a> {
         texts: &mut [Texts],
         classes: &mut Texts,
     ) -> Result<(), String> {
-        for (FeatureColumn { name, at, nulls, is_text }, texts) in self.features.iter().zip(texts) {
-            let cell = row.cell(*at);
-            part.features.push(match cell {
-                [] if *nulls => f64::NAN,
-                _ if *is_text => f64::from(texts.number(read_text(cell, name)?)),
-                _ => read_cell(row, name, *at)?,
-            });
-        }
-        let (name, at) = self.target;
-        part.target.push(match self.task {
-            Task::Regression => read_cell(row, name, at)?,
-            Task::Classification => f64::from(classes.number(read_text(row.cell(at), name)?)),
-        });
+        let number = |cell: Cell<'_>, texts: &mut Texts| match cell {
+            Cell::Null => f64::NAN,
+            Cell::Text(text) => f64::from(texts.number(text)),
+            Cell::Number(number) => number,
+        };
+        let features = &mut part.features;
+        let target = self.cells.read(row, |at, cell| features.push(number(cell, &mut texts[at])))?;
+        part.target.push(number(target, classes));
         Ok(())
     }
-}
-
-/// A text that is there, and is one.
-fn read_text<'a>(cell: &'a [u8], name: &str) -> Result<&'a [u8], String> {
-    let reason = match std::str::from_utf8(cell) {
-        Ok("") => "is empty",
-        Ok(_) => return Ok(cell),
-        Err(_) => "is not UTF-8",
-    };
-    Err(format!("column {name:?} {reason} (fit takes the rows that `clean` wrote)"))
-}
-
-fn read_cell(row: &Row<'_>, name: &str, at: usize) -> Result<f64, String> {
-    let cell = row.cell(at);
-    number::parse(cell).ok_or_else(|| {
-        format!(
-            "column {name:?}: {:?} is not a number (fit takes the rows that `clean` wrote)",
-            String::from_utf8_lossy(cell)
-        )
-    })
 }
 
 /// Where a row stands: in its object, if a manifest tells, or in the stream.

@@ -1,24 +1,26 @@
 //! `model`: what a model file says, for people. Its README says what it promises.
 //!
-//! `show.rs` and `diff.rs` write text, `report.rs` a page with what `probe.rs` finds out and `chart.rs` draws.
+//! `show.rs` and `diff.rs` write text, `report.rs` a page with what `probe.rs` finds out and `chart.rs` draws, `onnx` the model for other programs.
 
 mod chart;
 mod diff;
+mod onnx;
 mod probe;
 mod report;
 mod show;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write, stdout};
 use std::path::PathBuf;
 
 use artifact::Model;
 use clap::{Parser, Subcommand};
-use manners::{IoContext, Outcome};
+use manners::{Failure, IoContext, Outcome};
 
-/// Shows what a model file says: a card, the difference of two, a page with pictures.
+/// Shows what a model file says: a card, the difference of two, a page with pictures, the model for other programs.
 ///
 /// Example: model show model.json
 ///          model report model.json --rows all.csv > report.html
+///          model export --onnx model.json > model.onnx
 #[derive(Parser)]
 #[command(name = "model", version, verbatim_doc_comment)]
 pub struct Args {
@@ -51,20 +53,34 @@ enum Verb {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Writes the model for programs that are not Fairway's.
+    Export {
+        /// As ONNX: an input of one column for each feature, in double precision; NaN is a null, of texts the empty one.
+        #[arg(long, required = true)]
+        onnx: bool,
+        /// The model file.
+        model: PathBuf,
+    },
 }
 
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
     match args.verb {
-        Verb::Show { model } => send(&show::card(&Model::open(&model)?)),
+        Verb::Show { model } => send(show::card(&Model::open(&model)?).as_bytes()),
         Verb::Diff { first, second } => {
-            send(&diff::differences(&Model::open(&first)?, &Model::open(&second)?))
+            send(diff::differences(&Model::open(&first)?, &Model::open(&second)?).as_bytes())
         }
-        Verb::Report { model, rows, seed } => send(&report::page(&Model::open(&model)?, &rows, seed)?),
+        Verb::Report { model, rows, seed } => {
+            send(report::page(&Model::open(&model)?, &rows, seed)?.as_bytes())
+        }
+        Verb::Export { .. } if stdout().is_terminal() => {
+            Err(Failure::usage("an ONNX file is not for a terminal: send it to a file with >"))
+        }
+        Verb::Export { model, .. } => send(&onnx::file(&Model::open(&model)?)?),
     }
 }
 
-fn send(text: &str) -> Outcome {
+fn send(bytes: &[u8]) -> Outcome {
     let mut out = manners::stdout()?;
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).place("stdout")
+    out.write_all(bytes).and_then(|()| out.flush()).place("stdout")
 }

@@ -113,15 +113,9 @@ impl<'a> Probe<'a> {
     }
 
     fn error(&self, values: &[f64]) -> Option<f64> {
-        let rows = values.chunks_exact(self.width());
-        let scores = if self.model.classes().is_empty() {
-            let predictions: Vec<f64> = rows.map(|row| self.model.predict(row)).collect();
-            Scores::of_numbers(&self.answers, &predictions)
-        } else {
-            let mut probabilities = Vec::new();
-            rows.for_each(|row| self.model.probabilities(row, &mut probabilities));
-            Scores::of_classes(&self.answers, &probabilities, self.model.classes().len())
-        };
+        let mut said = Vec::new();
+        self.model.answers(values, &mut said);
+        let scores = Scores::of(&self.answers, &said, self.model.classes().len());
         scores.map(|scores| scores.error())
     }
 
@@ -132,21 +126,13 @@ impl<'a> Probe<'a> {
         let rows: Vec<&[f64]> = self.values.chunks_exact(width).step_by(step).collect();
         let dependence = |feature: usize| {
             let points = self.places(feature).into_iter().map(|place| {
-                let mut sum = 0.0;
-                let mut row = vec![0.0; width];
-                let mut probabilities = Vec::new();
-                for known in &rows {
-                    row.copy_from_slice(known);
-                    row[feature] = place;
-                    sum += if self.model.classes().is_empty() {
-                        self.model.predict(&row)
-                    } else {
-                        probabilities.clear();
-                        self.model.probabilities(&row, &mut probabilities);
-                        probabilities.last().copied().unwrap_or(f64::NAN)
-                    };
-                }
-                (place, sum / rows.len() as f64)
+                let mut moved = rows.concat();
+                moved.iter_mut().skip(feature).step_by(width).for_each(|value| *value = place);
+                let mut said = Vec::new();
+                self.model.answers(&moved, &mut said);
+                // The number, or the last class's probability.
+                let last = said.chunks_exact(self.model.body().answers_of_a_row()).filter_map(<[f64]>::last);
+                (place, last.sum::<f64>() / rows.len() as f64)
             });
             Dependence { feature, points: points.collect() }
         };
@@ -178,19 +164,19 @@ pub(crate) fn gain(model: &Model) -> Option<Vec<f64>> {
     let mut gains = vec![0.0; body.features.len()];
     let mut add = |tree: &Tree, value: &dyn Fn(f64) -> f64| {
         let rows = tree.rows();
-        let mut means = vec![0.0; tree.nodes().len()];
+        let mut means = vec![0.0; tree.size()];
         // Children stand behind their parents.
-        for (at, node) in tree.nodes().iter().enumerate().rev() {
+        for (at, node) in tree.nodes().enumerate().rev() {
             match node {
-                Node::Leaf { value: leaf } => means[at] = value(*leaf),
+                Node::Leaf { value: leaf } => means[at] = value(leaf),
                 Node::Split { column, right, .. } => {
-                    let (left, right) = (at + 1, *right as usize);
+                    let (left, right) = (at + 1, right as usize);
                     let all = rows[left] + rows[right];
                     if all > 0.0 {
                         means[at] = (rows[left] * means[left] + rows[right] * means[right]) / all;
                     }
                     let apart = |child: usize| rows[child] * (means[child] - means[at]).powi(2);
-                    let column = *column as usize;
+                    let column = column as usize;
                     let feature = body.preparation.get(column).map_or(column, |column| column.feature());
                     gains[feature] += apart(left) + apart(right);
                 }
@@ -223,20 +209,20 @@ pub(crate) fn gain(model: &Model) -> Option<Vec<f64>> {
 impl Probe<'_> {
     /// Prediction and answer of each row.
     pub(crate) fn predicted_and_actual(&self) -> Vec<(f64, f64)> {
-        let rows = self.values.chunks_exact(self.width());
-        rows.map(|row| self.model.predict(row)).zip(self.answers.iter().copied()).collect()
+        let mut said = Vec::new();
+        self.model.answers(&self.values, &mut said);
+        said.into_iter().zip(self.answers.iter().copied()).collect()
     }
 
     /// The most probable class's probability, and 1 if it is the right one, of each row.
     pub(crate) fn confidence_and_right(&self) -> Vec<(f64, f64)> {
-        let mut probabilities = Vec::new();
-        let mut all = Vec::with_capacity(self.answers.len());
-        for (row, answer) in self.values.chunks_exact(self.width()).zip(&self.answers) {
-            probabilities.clear();
-            self.model.probabilities(row, &mut probabilities);
-            let best = metrics::most_probable(&probabilities);
-            all.push((probabilities[best], f64::from(u8::from(*answer == best as f64))));
-        }
-        all
+        let mut said = Vec::new();
+        self.model.answers(&self.values, &mut said);
+        let each = said.chunks_exact(self.model.classes().len()).zip(&self.answers);
+        each.map(|(probabilities, answer)| {
+            let best = metrics::most_probable(probabilities);
+            (probabilities[best], f64::from(u8::from(*answer == best as f64)))
+        })
+        .collect()
     }
 }

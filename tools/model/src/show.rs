@@ -35,6 +35,9 @@ fn write_card(model: &Model, body: &Body, out: &mut String) -> std::fmt::Result 
         count(data.rows_held_out),
         plural(data.groups_held_out, "group")
     )?;
+    for excluded in body.data.manifest.iter().flat_map(|manifest| &manifest.excluded) {
+        writeln!(out, "left out    {}", excluded.reason)?;
+    }
     match (&body.metrics.held_out, &body.metrics.baseline.held_out) {
         (Some(own), Some(baseline)) => {
             writeln!(out, "            {}", figures(own))?;

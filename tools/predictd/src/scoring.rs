@@ -143,11 +143,7 @@ impl<'a> Reader<'a> {
 
     fn predict(&mut self) {
         let (model, start) = (self.loaded.model(), self.predictions.len());
-        if model.classes().is_empty() {
-            self.predictions.push(model.predict(&self.row));
-        } else {
-            model.probabilities(&self.row, &mut self.predictions);
-        }
+        model.answers(&self.row, &mut self.predictions);
         if !self.predictions[start..].iter().all(|number| number.is_finite()) {
             self.predictions.truncate(start);
             self.whole_row(

@@ -1,6 +1,6 @@
 """The jobs, in the order in which data meet them; `measure(bench, data)` of each gives rows of the report."""
 
-from . import clean, fetch, fit, functions, load_mariadb, load_sqlite, query, quickstart, serve
+from . import clean, fetch, fit, functions, learn, load_mariadb, load_sqlite, query, quickstart, serve
 
 JOBS = {
     "fetch": fetch,
@@ -9,6 +9,7 @@ JOBS = {
     "query": query,
     "clean": clean,
     "fit": fit,
+    "learn": learn,
     "serve": serve,
     "quickstart": quickstart,
     "functions": functions,

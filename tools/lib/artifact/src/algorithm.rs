@@ -4,7 +4,7 @@ use crate::tree::Tree;
 
 /// What was fitted. Parameters are plain numbers; indices point into the prepared columns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "name", rename_all = "snake_case", try_from = "Parameters")]
 pub enum Algorithm {
     /// Always the same.
     Mean {
@@ -87,6 +87,101 @@ pub enum Algorithm {
     },
 }
 
+/// Every parameter that some algorithm has: read at once, without asking for the algorithm's name first, which would keep all trees in memory twice.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    name: String,
+    alpha: Option<f64>,
+    base: Option<f64>,
+    intercept: Option<f64>,
+    l1_ratio: Option<f64>,
+    planes: Option<Vec<Plane>>,
+    shares: Option<Vec<Shares>>,
+    sums: Option<Vec<Sum>>,
+    terms: Option<Vec<Term>>,
+    trees: Option<Vec<Tree>>,
+    value: Option<f64>,
+}
+
+/// The share of a class, or those of a leaf.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Shares {
+    One(f64),
+    Of(Vec<f64>),
+}
+
+impl TryFrom<Parameters> for Algorithm {
+    type Error = String;
+
+    fn try_from(all: Parameters) -> Result<Algorithm, String> {
+        let Parameters { name, mut alpha, mut base, mut intercept, mut l1_ratio, .. } = all;
+        let Parameters { mut planes, mut shares, mut sums, mut terms, mut trees, mut value, .. } = all;
+        fn take<T>(of: &mut Option<T>, what: &str) -> Result<T, String> {
+            of.take().ok_or_else(|| format!("the algorithm has no `{what}`"))
+        }
+        let made = match name.as_str() {
+            "mean" => Algorithm::Mean { value: take(&mut value, "value")? },
+            "linear" => Algorithm::Linear {
+                intercept: take(&mut intercept, "intercept")?,
+                terms: take(&mut terms, "terms")?,
+            },
+            "ridge" => Algorithm::Ridge {
+                alpha: take(&mut alpha, "alpha")?,
+                intercept: take(&mut intercept, "intercept")?,
+                terms: take(&mut terms, "terms")?,
+            },
+            "lasso" => Algorithm::Lasso {
+                alpha: take(&mut alpha, "alpha")?,
+                intercept: take(&mut intercept, "intercept")?,
+                terms: take(&mut terms, "terms")?,
+            },
+            "elastic_net" => Algorithm::ElasticNet {
+                alpha: take(&mut alpha, "alpha")?,
+                l1_ratio: take(&mut l1_ratio, "l1_ratio")?,
+                intercept: take(&mut intercept, "intercept")?,
+                terms: take(&mut terms, "terms")?,
+            },
+            "random_forest" => Algorithm::RandomForest { trees: take(&mut trees, "trees")? },
+            "boosted_trees" => {
+                Algorithm::BoostedTrees { base: take(&mut base, "base")?, trees: take(&mut trees, "trees")? }
+            }
+            "class_shares" => {
+                let one = |share| match share {
+                    Shares::One(share) => Ok(share),
+                    Shares::Of(_) => Err("`shares` has a list where a share must be".to_owned()),
+                };
+                let shares =
+                    take(&mut shares, "shares")?.into_iter().map(one).collect::<Result<_, String>>()?;
+                Algorithm::ClassShares { shares }
+            }
+            "logistic" => Algorithm::Logistic {
+                alpha: take(&mut alpha, "alpha")?,
+                planes: take(&mut planes, "planes")?,
+            },
+            "class_forest" => {
+                let of = |shares| match shares {
+                    Shares::Of(shares) => Ok(shares),
+                    Shares::One(_) => Err("`shares` has a share where a list must be".to_owned()),
+                };
+                let shares =
+                    take(&mut shares, "shares")?.into_iter().map(of).collect::<Result<_, String>>()?;
+                Algorithm::ClassForest { shares, trees: take(&mut trees, "trees")? }
+            }
+            "class_boosted" => Algorithm::ClassBoosted { sums: take(&mut sums, "sums")? },
+            other => return Err(format!("algorithm {other:?} is not known")),
+        };
+        let is_left = [alpha, base, intercept, l1_ratio, value].iter().any(Option::is_some)
+            || planes.is_some()
+            || shares.is_some()
+            || sums.is_some()
+            || terms.is_some()
+            || trees.is_some();
+        if is_left { Err(format!("{name} has a parameter that is not its own")) } else { Ok(made) }
+    }
+}
+
 /// An intercept and terms.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -110,12 +205,6 @@ pub struct Sum {
 impl Plane {
     fn value(&self, row: &[f64]) -> f64 {
         sum_of(self.intercept, &self.terms, row)
-    }
-}
-
-impl Sum {
-    fn value(&self, row: &[f64]) -> f64 {
-        self.trees.iter().fold(self.base, |sum, tree| sum + tree.value(row))
     }
 }
 
@@ -148,58 +237,69 @@ impl Algorithm {
         }
     }
 
-    /// The prediction for one row of prepared columns, in the target's unit; NaN if it predicts classes. A null is NaN, which only trees take.
-    pub fn predict(&self, row: &[f64]) -> f64 {
+    /// Adds to `out` for each row the prediction in the target's unit, or the probability of each class. The rows stand one after another, each has
+    /// so many prepared columns; a null is NaN, which only trees take.
+    pub fn answers(&self, rows: &[f64], columns: usize, out: &mut Vec<f64>) {
+        let start = out.len();
+        let each = rows.chunks_exact(columns);
         match self {
-            Algorithm::Mean { value } => *value,
+            Algorithm::Mean { value } => out.extend(each.map(|_| value)),
             Algorithm::Linear { intercept, terms }
             | Algorithm::Ridge { intercept, terms, .. }
             | Algorithm::Lasso { intercept, terms, .. }
-            | Algorithm::ElasticNet { intercept, terms, .. } => sum_of(*intercept, terms, row),
+            | Algorithm::ElasticNet { intercept, terms, .. } => {
+                out.extend(each.map(|row| sum_of(*intercept, terms, row)));
+            }
             Algorithm::RandomForest { trees } => {
-                trees.iter().fold(0.0, |sum, tree| sum + tree.value(row)) / trees.len() as f64
+                out.resize(start + each.len(), 0.0);
+                add_up(trees, rows, columns, &mut out[start..], 1);
+                out[start..].iter_mut().for_each(|sum| *sum /= trees.len() as f64);
             }
             Algorithm::BoostedTrees { base, trees } => {
-                trees.iter().fold(*base, |sum, tree| sum + tree.value(row))
+                out.resize(start + each.len(), *base);
+                add_up(trees, rows, columns, &mut out[start..], 1);
             }
-            Algorithm::ClassShares { .. }
-            | Algorithm::Logistic { .. }
-            | Algorithm::ClassForest { .. }
-            | Algorithm::ClassBoosted { .. } => f64::NAN,
-        }
-    }
-
-    /// Adds the probabilities of the classes for one row of prepared columns to `out`; nothing if it predicts numbers.
-    pub fn probabilities(&self, row: &[f64], out: &mut Vec<f64>) {
-        let start = out.len();
-        match self {
-            Algorithm::ClassShares { shares } => out.extend_from_slice(shares),
+            Algorithm::ClassShares { shares } => each.for_each(|_| out.extend_from_slice(shares)),
             Algorithm::Logistic { planes, .. } => match planes.as_slice() {
-                [second] => two(second.value(row), out),
+                [second] => each.for_each(|row| out.extend(two(second.value(row)))),
                 planes => {
-                    out.extend(planes.iter().map(|plane| plane.value(row)));
-                    softmax(&mut out[start..]);
+                    each.for_each(|row| out.extend(planes.iter().map(|plane| plane.value(row))));
+                    out[start..].chunks_exact_mut(planes.len()).for_each(softmax);
                 }
             },
             Algorithm::ClassForest { shares, trees } => {
                 let classes = shares.first().map_or(0, Vec::len);
-                out.resize(start + classes, 0.0);
+                out.resize(start + each.len() * classes, 0.0);
+                let sums = &mut out[start..];
                 for tree in trees {
-                    // Checked when it was loaded: a whole number, and a place in the list.
-                    let leaf = &shares[tree.value(row) as usize];
-                    out[start..].iter_mut().zip(leaf).for_each(|(sum, share)| *sum += share);
+                    tree.values(rows, columns, |row, leaf| {
+                        // Checked when it was loaded: a whole number, and a place in the list.
+                        let leaf = &shares[leaf as usize];
+                        sums[row * classes..].iter_mut().zip(leaf).for_each(|(sum, share)| *sum += share);
+                    });
                 }
-                out[start..].iter_mut().for_each(|sum| *sum /= trees.len() as f64);
+                sums.iter_mut().for_each(|sum| *sum /= trees.len() as f64);
             }
             Algorithm::ClassBoosted { sums } => match sums.as_slice() {
-                [second] => two(second.value(row), out),
+                [Sum { base, trees }] => {
+                    let mut log_odds = vec![*base; each.len()];
+                    add_up(trees, rows, columns, &mut log_odds, 1);
+                    log_odds.into_iter().for_each(|log_odds| out.extend(two(log_odds)));
+                }
                 sums => {
-                    out.extend(sums.iter().map(|sum| logistic(sum.value(row))));
-                    let all: f64 = out[start..].iter().sum();
-                    out[start..].iter_mut().for_each(|probability| *probability /= all);
+                    each.for_each(|_| out.extend(sums.iter().map(|sum| sum.base)));
+                    for (class, sum) in sums.iter().enumerate() {
+                        // An empty batch has no place for a class.
+                        let places = out.get_mut(start + class..).unwrap_or_default();
+                        add_up(&sum.trees, rows, columns, places, sums.len());
+                    }
+                    for probabilities in out[start..].chunks_exact_mut(sums.len()) {
+                        probabilities.iter_mut().for_each(|log_odds| *log_odds = logistic(*log_odds));
+                        let all: f64 = probabilities.iter().sum();
+                        probabilities.iter_mut().for_each(|probability| *probability /= all);
+                    }
                 }
             },
-            _ => {}
         }
     }
 
@@ -278,9 +378,14 @@ fn logistic(log_odds: f64) -> f64 {
 }
 
 /// The probabilities of two classes, from the log odds of the second.
-fn two(log_odds: f64, out: &mut Vec<f64>) {
+fn two(log_odds: f64) -> [f64; 2] {
     // Each from its own side: 1 less the other one would lose the digits of a small one.
-    out.extend([logistic(-log_odds), logistic(log_odds)]);
+    [logistic(-log_odds), logistic(log_odds)]
+}
+
+/// Adds what trees say of each row, in their order, to every `stride`-th of the sums.
+fn add_up(trees: &[Tree], rows: &[f64], columns: usize, sums: &mut [f64], stride: usize) {
+    trees.iter().for_each(|tree| tree.values(rows, columns, |row, value| sums[row * stride] += value));
 }
 
 /// Exponentials, divided by their sum.

@@ -57,24 +57,38 @@ pub struct Body {
 impl Body {
     /// The prediction for one row of features, a null being NaN: a number, or the index of the most probable class.
     pub fn predict(&self, row: &[f64]) -> f64 {
-        if !self.target.classes.is_empty() {
-            let mut probabilities = Vec::with_capacity(self.target.classes.len());
-            self.probabilities(row, &mut probabilities);
-            return most_probable(&probabilities) as f64;
-        }
-        self.algorithm.predict(&self.prepared(row))
+        let mut answers = Vec::with_capacity(self.answers_of_a_row());
+        self.answers(row, &mut answers);
+        self.prediction(&answers)
     }
 
-    /// Adds the probability of each class for one row of features to `out`; nothing if it predicts a number.
-    pub fn probabilities(&self, row: &[f64], out: &mut Vec<f64>) {
-        self.algorithm.probabilities(&self.prepared(row), out);
+    /// The same, from what [`Body::answers`] added for the row.
+    pub fn prediction(&self, answers: &[f64]) -> f64 {
+        if self.target.classes.is_empty() { answers[0] } else { most_probable(answers) as f64 }
     }
 
-    pub(crate) fn prepared<'a>(&self, row: &'a [f64]) -> Cow<'a, [f64]> {
+    /// Adds to `out` for each row of features the number that is predicted, or the probability of each class. The rows stand one after another.
+    pub fn answers(&self, rows: &[f64], out: &mut Vec<f64>) {
+        self.algorithm.answers(&self.prepared(rows), self.columns(), out);
+    }
+
+    /// How many numbers [`Body::answers`] adds for a row.
+    pub fn answers_of_a_row(&self) -> usize {
+        self.target.classes.len().max(1)
+    }
+
+    /// How many columns the algorithm sees.
+    pub(crate) fn columns(&self) -> usize {
+        if self.preparation.is_empty() { self.features.len() } else { self.preparation.len() }
+    }
+
+    /// Rows of features as rows of these columns.
+    pub(crate) fn prepared<'a>(&self, rows: &'a [f64]) -> Cow<'a, [f64]> {
         if self.preparation.is_empty() {
-            return Cow::Borrowed(row);
+            return Cow::Borrowed(rows);
         }
-        Cow::Owned(self.preparation.iter().map(|column| column.of(row)).collect())
+        let rows = rows.chunks_exact(self.features.len());
+        Cow::Owned(rows.flat_map(|row| self.preparation.iter().map(|column| column.of(row))).collect())
     }
 }
 

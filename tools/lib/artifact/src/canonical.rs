@@ -1,3 +1,4 @@
+use memchr::{memchr2, memchr3};
 use serde_json::{Map, Value};
 
 /// Keys sorted, no spaces, numbers in the shortest form that reads back.
@@ -13,6 +14,37 @@ pub(crate) fn text(value: &Value) -> String {
 /// Hex sha256 of the canonical text.
 pub(crate) fn sha256(value: &Value) -> String {
     fingerprint::of(text(value))
+}
+
+/// JSON without the spaces and line ends between its parts.
+pub(crate) fn without_spaces(json: &str) -> Vec<u8> {
+    let mut rest = json.as_bytes();
+    let mut out = Vec::with_capacity(rest.len());
+    while let Some(at) = memchr3(b' ', b'\n', b'"', rest) {
+        out.extend_from_slice(&rest[..at]);
+        let text = match rest[at] {
+            b'"' => 1 + text_length(&rest[at + 1..]),
+            _ => 0,
+        };
+        out.extend_from_slice(&rest[at..at + text]);
+        rest = &rest[at + text.max(1)..];
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+/// Of a text behind its first quote, the last one included.
+fn text_length(rest: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(found) = memchr2(b'"', b'\\', &rest[at..]) {
+        at += found + 1;
+        if rest[at - 1] == b'"' {
+            return at;
+        }
+        // What is escaped ends nothing.
+        at = (at + 1).min(rest.len());
+    }
+    rest.len()
 }
 
 fn sorted(map: &Map<String, Value>) -> Vec<(&String, &Value)> {
@@ -89,5 +121,24 @@ fn push_indented(value: &Value, depth: usize, out: &mut String) {
             out.push('}');
         }
         plain => push(plain, out),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spaces_go_but_for_those_of_texts() {
+        for (json, wanted) in [
+            ("{ \"a b\" : [1, 2 ],\n \"c\\\" \\\\\": \" \" }", "{\"a b\":[1,2],\"c\\\" \\\\\":\" \"}"),
+            ("\"cut \\", "\"cut \\"),
+            ("\"cut ", "\"cut "),
+            (" ", ""),
+        ] {
+            assert_eq!(String::from_utf8(without_spaces(json)).unwrap(), wanted);
+        }
+        let value: Value = serde_json::from_str("{\"b\":[1.5,{}],\"a\":\"x y\"}").unwrap();
+        assert_eq!(without_spaces(&indented(&value, 1)), text(&value).into_bytes());
     }
 }

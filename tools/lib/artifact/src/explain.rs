@@ -55,7 +55,7 @@ impl Body {
                 let share = 1.0 / trees.len() as f64;
                 let base = share * expectations(trees, |value| value)?;
                 trees.iter().try_for_each(|tree| tree.attribute(row, &|value| value, share, all))?;
-                Ok((base, self.algorithm.predict(row)))
+                Ok((base, self.answers_to_prepared(row)[0]))
             }
             Algorithm::ClassShares { shares } => Ok((shares[class], shares[class])),
             Algorithm::Logistic { planes, .. } => Ok(match planes.as_slice() {
@@ -80,11 +80,16 @@ impl Body {
                 let share = 1.0 / trees.len() as f64;
                 let base = share * expectations(trees, value)?;
                 trees.iter().try_for_each(|tree| tree.attribute(row, &value, share, all))?;
-                let mut probabilities = Vec::new();
-                self.algorithm.probabilities(row, &mut probabilities);
-                Ok((base, probabilities[class]))
+                Ok((base, self.answers_to_prepared(row)[class]))
             }
         }
+    }
+
+    /// The number that is predicted for a row of prepared columns, or the probability of each class.
+    fn answers_to_prepared(&self, row: &[f64]) -> Vec<f64> {
+        let mut answers = Vec::with_capacity(self.answers_of_a_row());
+        self.algorithm.answers(row, row.len(), &mut answers);
+        answers
     }
 
     /// A sum taken apart around the mean of the training rows; around 0 if the model does not have that.
@@ -136,17 +141,17 @@ impl Tree {
 
     /// What the tree says where nothing is known of the row.
     fn expectation(&self, value: &impl Fn(f64) -> f64) -> Result<f64, String> {
-        let mut shares = vec![0.0; self.nodes().len()];
+        let mut shares = vec![0.0; self.size()];
         shares[0] = 1.0;
         let mut sum = 0.0;
         // Children stand behind their parents.
-        for (at, node) in self.nodes().iter().enumerate() {
+        for (at, node) in self.nodes().enumerate() {
             match node {
-                Node::Leaf { value: leaf } => sum += shares[at] * value(*leaf),
+                Node::Leaf { value: leaf } => sum += shares[at] * value(leaf),
                 Node::Split { right, .. } => {
                     let left = self.left_share(at)?;
                     shares[at + 1] = shares[at] * left;
-                    shares[*right as usize] = shares[at] * (1.0 - left);
+                    shares[right as usize] = shares[at] * (1.0 - left);
                 }
             }
         }
@@ -181,7 +186,7 @@ impl Tree {
             return Err(format!("a tree is deeper than {DEEPEST}: its predictions are not explained"));
         }
         extend(&mut path, step);
-        match self.nodes()[at] {
+        match self.node(at) {
             Node::Leaf { value: leaf } => {
                 for place in 1..path.len() {
                     let Step { column, unknown, known, .. } = path[place];
@@ -296,7 +301,7 @@ mod tests {
 
     /// The expectation where only the columns of a set are known.
     fn expected(tree: &Tree, at: usize, row: &[f64], known: u32) -> f64 {
-        match tree.nodes()[at] {
+        match tree.node(at) {
             Node::Leaf { value } => value,
             Node::Split { column, right, .. } => {
                 let (left, right) = (at + 1, right as usize);
@@ -362,7 +367,7 @@ mod tests {
 
     #[test]
     fn a_tree_without_rows_is_not_explained() {
-        let bare = Tree::new(tree().nodes().to_vec()).unwrap();
+        let bare = Tree::new(tree().nodes().collect()).unwrap();
         let refused = bare.attribute(&[0.0; 3], &|value| value, 1.0, &mut [0.0; 3]).unwrap_err();
         assert!(refused.contains("fit it again"), "{refused}");
     }

@@ -61,9 +61,10 @@ impl Model {
         &self.body.target.classes
     }
 
-    /// Adds the probability of each class for one row to `out`; nothing if it predicts a number. `row` as for [`Model::predict`].
-    pub fn probabilities(&self, row: &[f64], out: &mut Vec<f64>) {
-        self.body.probabilities(row, out);
+    /// Adds to `out` for each row the number that is predicted, or the probability of each class. The rows stand one after another, each as for
+    /// [`Model::predict`]; many together take less time than one by one.
+    pub fn answers(&self, rows: &[f64], out: &mut Vec<f64>) {
+        self.body.answers(rows, out);
     }
 
     /// The prediction for one row: a number in the target's unit, or the index of the most probable class. `row` has a finite value for each feature, in order, or NaN for a null of a

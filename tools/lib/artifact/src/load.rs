@@ -4,7 +4,7 @@ use std::path::Path;
 use manners::{Failure, IoContext, Outcome};
 use recipe::Task;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::algorithm::are_shares;
 use crate::{Body, FORMAT, FORMATS, Feature, Model, canonical};
@@ -12,14 +12,20 @@ use crate::{Body, FORMAT, FORMATS, Feature, Model, canonical};
 /// A check row may differ by this much, relative to the prediction: across build targets the last bits can.
 const CHECK_TOLERANCE: f64 = 1e-9;
 
+/// What is looked at where there is no such file around a body: those of other versions have other shapes.
+#[derive(Deserialize)]
+struct Version {
+    format: Option<String>,
+}
+
 /// The file around the body.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Envelope {
-    #[serde(rename = "format")]
-    _format: String,
+struct Envelope<'a> {
+    format: String,
     sha256: String,
-    body: Value,
+    #[serde(borrow)]
+    body: &'a RawValue,
 }
 
 impl Model {
@@ -74,7 +80,7 @@ impl Model {
         for column in &body.preparation {
             column.check(&body.features)?;
         }
-        let columns = if body.preparation.is_empty() { features } else { body.preparation.len() };
+        let columns = body.columns();
         let are_means = body.means.is_empty() || body.means.len() == columns;
         if !are_means || !body.means.iter().all(|mean| mean.is_finite()) {
             return Err("the means do not fit the columns".to_owned());
@@ -111,12 +117,11 @@ impl Model {
                 return Err(format!("check row {i} does not fit the features"));
             }
             let mut got = Vec::with_capacity(classes.max(1));
-            self.probabilities(&check.row, &mut got);
-            let mut wanted = check.probabilities.as_slice();
-            if classes == 0 {
-                got.push(self.predict(&check.row));
-                wanted = std::slice::from_ref(&check.prediction);
-            }
+            self.answers(&check.row, &mut got);
+            let wanted = match classes {
+                0 => std::slice::from_ref(&check.prediction),
+                _ => check.probabilities.as_slice(),
+            };
             let agrees = |(got, wanted): (&f64, &f64)| {
                 (got - wanted).abs() <= CHECK_TOLERANCE * wanted.abs().max(1.0) // never for a NaN
             };
@@ -135,28 +140,36 @@ fn parse(bytes: &[u8]) -> Result<Model, String> {
     if text.trim().is_empty() {
         return Err("not a model file: it is empty".to_owned());
     }
-    // The version first, and alone: files of other versions have other shapes.
-    let file: Value = serde_json::from_str(text).map_err(|error| format!("not a model file: {error}"))?;
-    match file.get("format").and_then(Value::as_str) {
-        Some(format) if FORMATS.contains(&format) => {}
-        Some(other) if other.starts_with("fairway.model/") => {
+    let no_model = |error: serde_json::Error| format!("not a model file: {error}");
+    let envelope: Result<Envelope<'_>, _> = serde_json::from_str(text);
+    let format = match &envelope {
+        Ok(envelope) => envelope.format.clone(),
+        Err(error) if !error.is_data() => return Err(format!("not a model file: {error}")),
+        Err(_) => serde_json::from_str(text).ok().and_then(|Version { format }| format).unwrap_or_default(),
+    };
+    match format.as_str() {
+        format if FORMATS.contains(&format) => {}
+        other if other.starts_with("fairway.model/") => {
             return Err(format!(
                 "format {other:?}, but this program reads up to {FORMAT:?}: use the release that wrote it, or fit again"
             ));
         }
         _ => return Err("not a model file: it has no \"format\": \"fairway.model/…\"".to_owned()),
     }
-    let envelope: Envelope =
-        serde_json::from_value(file).map_err(|error| format!("not a model file: {error}"))?;
-    let sha256 = canonical::sha256(&envelope.body);
+    let envelope = envelope.map_err(no_model)?;
+    let body = envelope.body.get();
+    // As it was written, but for the spaces; if somebody has written it anew, it must be read to be known again.
+    let mut sha256 = fingerprint::of(canonical::without_spaces(body));
+    if sha256 != envelope.sha256 {
+        sha256 = canonical::sha256(&serde_json::from_str(body).map_err(no_model)?);
+    }
     if sha256 != envelope.sha256 {
         return Err(format!(
             "its digest is {sha256}, but it says {}: the file was changed or damaged; fetch or fit it again",
             envelope.sha256
         ));
     }
-    let body: Body =
-        serde_json::from_value(envelope.body).map_err(|error| format!("not a model file: {error}"))?;
+    let body: Body = serde_json::from_str(body).map_err(no_model)?;
     let model = Model { body, sha256 };
     model.check()?;
     Ok(model)

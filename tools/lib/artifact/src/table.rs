@@ -46,16 +46,16 @@ impl FeatureColumns {
     ) -> Result<(), String> {
         self.read(row, values)?;
         let start = out.len();
-        if model.classes().is_empty() {
-            out.push(model.predict(values));
-        } else {
-            model.probabilities(values, out);
+        model.answers(values, out);
+        FeatureColumns::check(row, &out[start..]).inspect_err(|_| out.truncate(start))
+    }
+
+    /// Whether what a model says of a row can be used, or why not.
+    pub fn check(row: &Row<'_>, said: &[f64]) -> Result<(), String> {
+        match said.iter().all(|number| number.is_finite()) {
+            true => Ok(()),
+            false => Err(format!("line {}: the prediction overflows: are the units right?", row.line)),
         }
-        if out[start..].iter().all(|number| number.is_finite()) {
-            return Ok(());
-        }
-        out.truncate(start);
-        Err(format!("line {}: the prediction overflows: are the units right?", row.line))
     }
 
     /// Reads a row's features into `values`, or says which cell is no number.

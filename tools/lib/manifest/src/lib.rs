@@ -19,6 +19,9 @@ pub struct Manifest {
     pub rows: u64,
     /// One entry an object.
     pub objects: Vec<Part>,
+    /// Those that were left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<Excluded>,
 }
 
 /// One object of the training data.
@@ -31,6 +34,18 @@ pub struct Part {
     pub sha256: String,
     /// Rows, the header not counted.
     pub rows: u64,
+}
+
+/// An object that could not be trained on, and was left out because the recipe says so.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Excluded {
+    /// Relative to the prefix that was joined.
+    pub key: String,
+    /// Hex sha256 of the bytes that were read.
+    pub sha256: String,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 impl Manifest {
@@ -63,7 +78,7 @@ impl Manifest {
         text
     }
 
-    /// Hex sha256 over every key and content, in key order.
+    /// Hex sha256 over every key and content, in key order; those that were left out count, too: the model names them.
     pub fn data_sha256(&self) -> String {
         let mut parts: Vec<&Part> = self.objects.iter().collect();
         parts.sort_by(|a, b| a.key.cmp(&b.key));
@@ -71,6 +86,11 @@ impl Manifest {
         for part in parts {
             // A key holds no control characters and a digest has 64 digits, so lines cannot run together.
             hash.add(format!("{} {}\n", part.sha256, part.key));
+        }
+        let mut excluded: Vec<&Excluded> = self.excluded.iter().collect();
+        excluded.sort_by(|a, b| a.key.cmp(&b.key));
+        for Excluded { key, sha256, .. } in excluded {
+            hash.add(format!("without {sha256} {key}\n"));
         }
         hash.hex()
     }
@@ -99,6 +119,7 @@ mod tests {
             joined_sha256: String::new(),
             rows: 5,
             objects: vec![part("b", 2), part("a", 0), part("c", 3)],
+            excluded: Vec::new(),
         }
     }
 
@@ -115,6 +136,10 @@ mod tests {
         let mut other = manifest();
         other.objects.reverse();
         assert_eq!(manifest().data_sha256(), other.data_sha256());
+        let mut less = manifest();
+        let (key, sha256) = ("e".to_owned(), "0".repeat(64));
+        less.excluded.push(Excluded { key, sha256, reason: "cut".to_owned() });
+        assert_ne!(manifest().data_sha256(), less.data_sha256());
         other.objects[0].key = "d".to_owned();
         assert_ne!(manifest().data_sha256(), other.data_sha256());
     }

@@ -41,6 +41,14 @@ pub struct Classification {
 }
 
 impl Scores {
+    /// Scores what a model says, row by row: numbers if there are no classes, else the probability of each.
+    pub fn of(answers: &[f64], said: &[f64], classes: usize) -> Option<Scores> {
+        match classes {
+            0 => Scores::of_numbers(answers, said),
+            classes => Scores::of_classes(answers, said, classes),
+        }
+    }
+
     /// Scores predictions against answers; `None` without rows, or when a sum is not finite.
     pub fn of_numbers(answers: &[f64], predictions: &[f64]) -> Option<Scores> {
         let numbers = Numbers::new(answers, predictions);

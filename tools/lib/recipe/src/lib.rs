@@ -46,6 +46,9 @@ pub struct Recipe {
     pub target: Target,
     /// Which rows no shipped model trains on.
     pub split: Split,
+    /// What is done about objects that cannot be trained on.
+    #[serde(default)]
+    pub training: TrainingObjects,
     /// How candidates are compared.
     #[serde(default)]
     pub validation: Validation,
@@ -197,6 +200,29 @@ pub enum Task {
     Regression,
     /// One of several classes, with the probability of each.
     Classification,
+}
+
+/// `[training]`: what is done about objects of training data that cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingObjects {
+    /// Whether one of them ends the run.
+    #[serde(default)]
+    pub on_bad_object: OnBadObject,
+    /// With `exclude`: more bad objects than these end the run all the same.
+    #[serde(default)]
+    pub bad_objects_at_most: Option<u32>,
+}
+
+/// What is done about a bad object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnBadObject {
+    /// It ends the run.
+    #[default]
+    Fail,
+    /// It is left out, and the model says so.
+    Exclude,
 }
 
 /// `[validation]`: which rows a candidate is fitted on, and which it is measured on, when candidates are compared. All of them are

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use manners::{Failure, Outcome};
 
 use crate::parse::nearest;
-use crate::{Impute, Kind, Limit, Recipe, Substitute, Task};
+use crate::{Impute, Kind, Limit, OnBadObject, Recipe, Substitute, Task};
 
 /// Every one of them is looked for in every row.
 const MOST_CATEGORIES: u32 = 1_000;
@@ -45,6 +45,17 @@ impl Recipe {
             if self.target.task == Task::Classification {
                 return bad("[intervals] are of numbers: classes have probabilities");
             }
+        }
+        match (self.training.on_bad_object, self.training.bad_objects_at_most) {
+            (OnBadObject::Exclude, None | Some(0)) => {
+                return bad(
+                    "[training] on_bad_object = \"exclude\" needs bad_objects_at_most, a number above 0",
+                );
+            }
+            (OnBadObject::Fail, Some(_)) => {
+                return bad("[training] bad_objects_at_most is of on_bad_object = \"exclude\"");
+            }
+            _ => {}
         }
         match self.drift.psi {
             Limit::Fixed(limit) if !(limit > 0.0 && limit.is_finite()) => {

@@ -10,6 +10,8 @@ use crate::row::{Form, Row};
 #[derive(Debug, Default)]
 pub struct Walk {
     block: Block,
+    /// Where the block's first row begins, and on which line.
+    begin: (usize, u64),
     chunk: Chunk,
     /// The row under way: its line, and its cells in the block, as `Row` has them.
     line: u64,
@@ -115,7 +117,14 @@ impl Walk {
     /// Starts on another block, and gives back the one before.
     pub fn start(&mut self, block: Block) -> Block {
         self.chunk = Chunk::before(block.at);
+        self.begin = (block.at, block.line);
         std::mem::replace(&mut self.block, block)
+    }
+
+    /// Goes back to the block's first row.
+    pub fn again(&mut self) {
+        (self.block.at, self.block.line) = self.begin;
+        self.chunk = Chunk::before(self.block.at);
     }
 
     /// What is left of the block.

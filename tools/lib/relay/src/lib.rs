@@ -1,4 +1,4 @@
-//! Work on many threads whose results come in the order of the input.
+#![doc = include_str!("../README.md")]
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use manners::{IoContext, Outcome};
 /// Jobs are dealt out like cards, one to each worker in turn, and the results are picked up in the same turns: a slow
 /// worker is waited for, so at most three jobs a worker are under way. When `take` fails, this returns at once; the
 /// threads end when their input does, or the program.
-pub(crate) fn in_order<T: Send + 'static, D: Send + 'static>(
+pub fn in_order<T: Send + 'static, D: Send + 'static>(
     mut next: impl FnMut() -> Outcome<Option<T>> + Send + 'static,
     work: impl Fn(T) -> D + Send + Sync + 'static,
     mut take: impl FnMut(D) -> Outcome,
