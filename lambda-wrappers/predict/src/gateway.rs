@@ -1,7 +1,7 @@
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use predictd::{Request, Response, Served};
+use predictd::{Models, Request, Response, Served};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -9,7 +9,9 @@ use serde_json::Value;
 pub(crate) struct Asked {
     method: String,
     path: String,
+    query: String,
     content_type: Option<String>,
+    accept: Option<String>,
     body: Vec<u8>,
 }
 
@@ -25,11 +27,15 @@ impl Asked {
         };
         // The resource knows nothing of a domain's base path.
         let path = request.resource.or(request.path).unwrap_or_default();
-        let content_type = request.headers.get("content-type").and_then(|value| value.to_str().ok());
+        let header = |name| request.headers.get(name).and_then(|value| Some(value.to_str().ok()?.to_owned()));
+        let pairs = request.query_string_parameters.iter();
+        let query: Vec<String> = pairs.map(|(name, value)| format!("{name}={value}")).collect();
         Ok(Asked {
             method: request.http_method.as_str().to_owned(),
             path,
-            content_type: content_type.map(str::to_owned),
+            query: query.join("&"),
+            content_type: header("content-type"),
+            accept: header("accept"),
             body,
         })
     }
@@ -38,10 +44,14 @@ impl Asked {
         let request = Request {
             method: &self.method,
             path: &self.path,
+            query: Some(&self.query),
             content_type: self.content_type.as_deref(),
+            accept: self.accept.as_deref(),
             body: &self.body,
+            // CloudWatch counts.
+            metrics: None,
         };
-        predictd::handle(served, &request)
+        predictd::handle(&Models::only(served.clone()), &request)
     }
 }
 

@@ -32,7 +32,7 @@ impl Supplied {
             // It says itself what is new.
             Some(supply) => {
                 supply.look(false);
-                supply.served().as_ref().clone()
+                supply.served().clone()
             }
             None => {
                 let served = self.open().unwrap_or_else(|failure| trouble(&failure));
@@ -52,7 +52,7 @@ impl Supplied {
         let url = env::var("FAIRWAY_BUCKET")
             .map_err(|_| Failure::config("FAIRWAY_BUCKET is not set: the bucket, like s3://name"))?;
         let supply = Supply::open(Source::Bucket(url))?;
-        let served = supply.served().as_ref().clone();
+        let served = supply.served().clone();
         self.supply = Some(supply);
         Ok(served)
     }

@@ -4,6 +4,7 @@ use std::hash::BuildHasher;
 
 use artifact::Comparison;
 use hashbrown::{DefaultHashBuilder, HashSet};
+use rayon::prelude::*;
 use recipe::Recipe;
 
 use crate::training::{Part, Training};
@@ -33,19 +34,20 @@ pub(crate) fn warnings(recipe: &Recipe, training: &Training, comparison: &Compar
         warnings.extend(too_good(recipe, &one.name, explained));
     }
     let names = &recipe.features.columns;
-    for (feature, name) in names.iter().enumerate() {
+    let alone = |(feature, name): (usize, &String)| {
         let explained = if training.classes.is_empty() && training.texts[feature].list.is_empty() {
             along_a_line(&training.trained, names.len(), feature)
         } else {
             by_value(&training.trained, names.len(), feature)
         };
-        if explained > TOO_GOOD {
-            warnings.push(format!(
+        (explained > TOO_GOOD).then(|| {
+            format!(
                 "feature {name:?} alone explains {:.2} % of {target:?}: is it the answer in other words?",
                 100.0 * explained
-            ));
-        }
-    }
+            )
+        })
+    };
+    warnings.par_extend(names.par_iter().enumerate().filter_map(alone));
     let same = held_out_too(training, names.len());
     let rows = training.held_out.rows();
     if same as f64 > SAME_ROWS * rows as f64 {

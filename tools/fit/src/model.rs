@@ -65,7 +65,7 @@ pub(crate) fn fit(
         split: recipe.split.clone(),
         metrics: measure(&training)?,
         intervals: None,
-        histograms: (0..width).map(|feature| distributions.of_feature(feature)).collect(),
+        histograms: (0..width).into_par_iter().map(|feature| distributions.of_feature(feature)).collect(),
         predictions: None,
         checks: Vec::new(),
         data: DataCard {

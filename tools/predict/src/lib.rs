@@ -8,10 +8,11 @@ use std::sync::Arc;
 use artifact::Model;
 use clap::Parser;
 use manners::{Failure, Outcome, count, plural, say};
+use predictions::More;
 use rejects::Rejects;
 use rows::{Ending, Table};
 
-use stage::{More, predict};
+use stage::predict;
 
 /// Adds a model's prediction to every row of a CSV.
 ///
@@ -38,6 +39,9 @@ pub struct Args {
     /// Add the columns `low` and `high`, between which the answer should lie as often as the model was asked for.
     #[arg(long)]
     interval: bool,
+    /// Add the column `outside_training_range`: which features lie beyond what the model was trained on.
+    #[arg(long)]
+    outside: bool,
     /// Accept a last line without newline, as foreign files have.
     #[arg(long)]
     allow_unterminated: bool,
@@ -50,7 +54,12 @@ pub fn run(args: Args) -> Outcome {
     let table =
         Table::open(input.name, input.reader, Ending::allowing_unterminated(args.allow_unterminated))?;
     let mut rejects = Rejects::wanted(args.rejects.as_deref(), args.input.as_deref())?;
-    let more = More { probabilities: args.probabilities, interval: args.interval, explain: args.explain };
+    let more = More {
+        probabilities: args.probabilities,
+        interval: args.interval,
+        outside: args.outside,
+        explain: args.explain,
+    };
     if args.interval && model.body().intervals.is_none() {
         return Err(Failure::data(format!(
             "--interval: {} has none (fit it with [intervals] in the recipe)",

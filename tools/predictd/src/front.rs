@@ -1,6 +1,5 @@
-//! HTTP/1.1 around `core`: everything that knows sockets, and nothing else does.
+//! Connections: everything that knows sockets, and nothing else does.
 
-use std::borrow::Cow;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -8,11 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
-use axum::extract::State;
 use axum::handler::Handler;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use http_body_util::BodyExt;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -24,14 +19,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Sleep, sleep, timeout};
 
 use crate::Limits;
-use crate::core::{self, Served};
+use crate::desk::{self, Desk, Office};
 use crate::problem::problem;
 
 /// A connection's buffer: the longest header, and the most that is read at a time.
-const BUFFER_BYTES: usize = 64 * 1024;
-
-/// So much of a body that is too large is read and forgotten, so that its sender comes to read the answer.
-const FORGOTTEN_BYTES: u64 = 4 << 20;
+pub(crate) const BUFFER_BYTES: usize = 64 * 1024;
 
 /// How long accepting rests after an error: most often all file descriptors are taken.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
@@ -42,8 +34,9 @@ const LAST_CALL: Duration = Duration::from_millis(50);
 const REFUSALS: usize = 64;
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
 
+/// What becomes of connections.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
+pub(crate) enum Phase {
     Open,
     /// Every answer is the last on its connection.
     LastCall,
@@ -60,22 +53,15 @@ struct Front {
     refusals: Arc<Semaphore>,
 }
 
-/// What answering a request needs.
-struct Desk {
-    served: watch::Receiver<Arc<Served>>,
-    phase: watch::Receiver<Phase>,
-    limits: Limits,
-}
-
 /// Serves until `stop`, then finishes what was accepted.
 pub(crate) async fn serve(
     listener: TcpListener,
-    served: watch::Receiver<Arc<Served>>,
+    office: Office,
     limits: Limits,
     stop: impl Future<Output = ()>,
 ) {
     let phase = watch::Sender::new(Phase::Open);
-    let desk = Desk { served, phase: phase.subscribe(), limits };
+    let desk = Desk::open(office, phase.subscribe(), limits);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.request_time).max_buf_size(BUFFER_BYTES);
     let front = Arc::new(Front {
@@ -128,18 +114,22 @@ impl Front {
         let _ = stream.set_nodelay(true);
         if let Ok(slot) = self.slots.clone().try_acquire_owned() {
             tokio::spawn(self.clone().converse(stream, slot));
-        } else if let Ok(slot) = self.refusals.clone().try_acquire_owned() {
+            return;
+        }
+        self.desk.refused_connection();
+        if let Ok(slot) = self.refusals.clone().try_acquire_owned() {
             tokio::spawn(refuse(stream, slot));
         }
     }
 
     /// One connection, from its first byte to its last.
     async fn converse(self: Arc<Self>, stream: TcpStream, _slot: OwnedSemaphorePermit) {
+        let _counted = self.desk.connection();
         let mut phase = self.phase.subscribe();
         let heard = Arc::new(AtomicBool::new(false));
         let line = Line { stream, heard: heard.clone(), stalled: None, patience: self.limits.request_time };
         // One handler answers every path, so there is nothing to route: `core` knows the paths.
-        let desk = TowerToHyperService::new(answer.with_state(self.desk.clone()));
+        let desk = TowerToHyperService::new(desk::answer.with_state(self.desk.clone()));
         let service = service_fn(|request| {
             let (answer, heard) = (desk.call(request), heard.clone());
             async move {
@@ -161,82 +151,6 @@ impl Front {
         }
         let _ = conversation.await;
     }
-}
-
-async fn answer(State(desk): State<Arc<Desk>>, request: axum::extract::Request) -> axum::response::Response {
-    let (head, body) = request.into_parts();
-    let (answer, last) = match desk.read(&head.headers, body).await {
-        Ok(body) => {
-            let served: Arc<Served> = desk.served.borrow().clone();
-            let content_type =
-                head.headers.get(header::CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or("not text"));
-            let (method, path) = (head.method.as_str(), head.uri.path());
-            let answer = core::handle(&served, &core::Request { method, path, content_type, body: &body });
-            (answer, *desk.phase.borrow() != Phase::Open)
-        }
-        Err(refused) => (refused, true),
-    };
-    let mut response = into_http(answer);
-    if last {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
-}
-
-impl Desk {
-    /// The body, if it is small enough and comes in time.
-    async fn read(&self, headers: &axum::http::HeaderMap, mut body: Body) -> Result<Vec<u8>, core::Response> {
-        let limit = self.limits.body_bytes;
-        let too_large =
-            || problem(413, &format!("the body is larger than {} bytes", manners::count(limit as u64)));
-        let announced = body.size_hint().lower();
-        let waits = headers.contains_key(header::EXPECT);
-        if announced > limit as u64 && (waits || announced > limit as u64 + FORGOTTEN_BYTES) {
-            return Err(too_large());
-        }
-        // What is announced is not believed further than this: memory is taken as bytes come.
-        let mut bytes = Vec::with_capacity(usize::try_from(announced).unwrap_or(limit).min(BUFFER_BYTES));
-        let mut received = 0;
-        let reading = async {
-            while let Some(frame) = body.frame().await {
-                let frame = frame.map_err(|error| problem(400, &format!("the body broke off: {error}")))?;
-                let Some(data) = frame.data_ref() else { continue };
-                received += data.len() as u64;
-                if received <= limit as u64 {
-                    bytes.extend_from_slice(data);
-                } else if received > limit as u64 + FORGOTTEN_BYTES {
-                    return Ok(());
-                }
-            }
-            Ok(())
-        };
-        let in_time = timeout(self.limits.request_time, reading).await;
-        if received > limit as u64 {
-            return Err(too_large());
-        }
-        let seconds = self.limits.request_time.as_secs_f64();
-        in_time.map_err(|_| problem(408, &format!("the body did not come within {seconds} s")))??;
-        Ok(bytes)
-    }
-}
-
-fn into_http(answer: core::Response) -> axum::response::Response {
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = axum::response::Response::new(Body::empty());
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    for (name, value) in answer.headers() {
-        // What stands in a header is known before the program runs, nearly always: then nothing is copied.
-        let value = match value {
-            Cow::Borrowed(value) => Ok(HeaderValue::from_static(value)),
-            Cow::Owned(value) => HeaderValue::from_str(&value),
-        };
-        if let Ok(value) = value {
-            headers.insert(HeaderName::from_static(name), value);
-        }
-    }
-    *response.body_mut() = Body::from(answer.body);
-    response
 }
 
 /// Says that there is no room. Closing at once would reset the connection, and the reason with it.

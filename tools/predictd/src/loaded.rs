@@ -1,22 +1,28 @@
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
 
-use artifact::{Feature, Model, TargetCard};
+use artifact::{Body, Explanation, Feature, Histogram, Intervals, Model, TargetCard};
 use metrics::{Scores, most_probable};
 use serde::Serialize;
 
+use crate::live::Live;
 use crate::problem::json;
 
 /// A model with all that an answer needs, prepared once.
 #[derive(Debug)]
 pub struct Loaded {
-    model: Model,
+    model: Arc<Model>,
     id: String,
     places: HashMap<String, usize>,
     before: Vec<u8>,
     after: Vec<u8>,
-    /// The classes, as JSON.
+    /// The classes and the features' names, as JSON.
     classes: Vec<Vec<u8>>,
+    names: Vec<Vec<u8>>,
     card: Vec<u8>,
+    live: Live,
+    since: Instant,
 }
 
 impl Loaded {
@@ -32,12 +38,15 @@ impl Loaded {
         after.push(b'}');
         Loaded {
             classes: model.classes().iter().map(json).collect(),
+            names: model.body().features.iter().map(|feature| json(&feature.name)).collect(),
             places: names.enumerate().map(|(at, name)| (name, at)).collect(),
             before,
             after,
             card: json(&Card::of(&model, &id, key)),
+            live: Live::default(),
+            since: Instant::now(),
             id,
-            model,
+            model: Arc::new(model),
         }
     }
 
@@ -47,8 +56,18 @@ impl Loaded {
     }
 
     /// The model itself.
-    pub fn model(&self) -> &Model {
+    pub fn model(&self) -> &Arc<Model> {
         &self.model
+    }
+
+    /// The rows that came in lately.
+    pub(crate) fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// Since when it is here.
+    pub(crate) fn since(&self) -> Instant {
+        self.since
     }
 
     pub(crate) fn features(&self) -> &[Feature] {
@@ -63,35 +82,83 @@ impl Loaded {
         }
     }
 
-    /// Appends `{"<target>": <prediction>, "model": "<id>"}` without the spaces; of classes, the most probable one and then the
-    /// `"probabilities"` of all of them, in their order.
-    pub(crate) fn push_answer(&self, predicted: &[f64], out: &mut Vec<u8>) {
-        // Shortest form that reads back. Writing to a vector never fails.
-        let push_number = |number: f64, out: &mut Vec<u8>| {
-            let _ = serde_json::to_writer(&mut *out, &number);
-        };
+    /// Appends the answer to a row. Without the spaces: `{"<target>": <prediction>, "model": "<id>"}`; of classes, the most probable one and then the
+    /// `"probabilities"` of all of them, in their order; then `"low"` and `"high"`, if the model has intervals, the features
+    /// `"outside_training_range"`, if there are any, and the explanation, if there is one.
+    pub(crate) fn push_answer(
+        &self,
+        row: &[f64],
+        said: &[f64],
+        explanation: Option<&Explanation>,
+        out: &mut Vec<u8>,
+    ) {
         out.extend_from_slice(&self.before);
-        if self.classes.is_empty() {
-            predicted.iter().for_each(|number| push_number(*number, out));
-        } else {
-            out.extend_from_slice(&self.classes[most_probable(predicted)]);
-            out.extend_from_slice(b",\"probabilities\":{");
-            for (at, (class, probability)) in self.classes.iter().zip(predicted).enumerate() {
-                if at > 0 {
-                    out.push(b',');
-                }
-                out.extend_from_slice(class);
-                out.push(b':');
-                push_number(*probability, out);
+        self.push_prediction(said, out);
+        if !self.classes.is_empty() {
+            out.extend_from_slice(b",\"probabilities\":");
+            push_object(&self.classes, said, out);
+        }
+        if let Some(intervals) = &self.model.body().intervals {
+            let [low, high] = intervals.around(said[0]);
+            push_field("low", low, out);
+            push_field("high", high, out);
+        }
+        let mut outside = self.features().iter().zip(row).zip(&self.names);
+        let is_outside = |((feature, value), _): &((&Feature, &f64), &Vec<u8>)| feature.is_outside(**value);
+        if let Some((_, first)) = outside.find(is_outside) {
+            out.extend_from_slice(b",\"outside_training_range\":[");
+            out.extend_from_slice(first);
+            for (_, name) in outside.filter(is_outside) {
+                out.push(b',');
+                out.extend_from_slice(name);
             }
-            out.push(b'}');
+            out.push(b']');
+        }
+        if let Some(explanation) = explanation {
+            push_field("base", explanation.base, out);
+            out.extend_from_slice(b",\"contributions\":");
+            push_object(&self.names, &explanation.contributions, out);
         }
         out.extend_from_slice(&self.after);
+    }
+
+    /// Appends the predicted number, or the most probable class as a string.
+    pub(crate) fn push_prediction(&self, said: &[f64], out: &mut Vec<u8>) {
+        match self.classes.is_empty() {
+            true => push_number(said[0], out),
+            false => out.extend_from_slice(&self.classes[most_probable(said)]),
+        }
     }
 
     pub(crate) fn card(&self) -> &[u8] {
         &self.card
     }
+}
+
+/// Shortest form that reads back. Writing to a vector never fails.
+fn push_number(number: f64, out: &mut Vec<u8>) {
+    let _ = serde_json::to_writer(&mut *out, &number);
+}
+
+fn push_field(name: &str, number: f64, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+    push_number(number, out);
+}
+
+/// Names as JSON, and a number for each.
+fn push_object(names: &[Vec<u8>], numbers: &[f64], out: &mut Vec<u8>) {
+    out.push(b'{');
+    for (at, (name, number)) in names.iter().zip(numbers).enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(name);
+        out.push(b':');
+        push_number(*number, out);
+    }
+    out.push(b'}');
 }
 
 /// What `GET /model` shows.
@@ -103,10 +170,52 @@ struct Card<'a> {
     key: Option<&'a str>,
     recipe: Name<'a>,
     target: &'a TargetCard,
-    features: &'a [Feature],
+    features: Vec<Field<'a>>,
     algorithm: &'static str,
     metrics: Metrics<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    intervals: Option<&'a Intervals>,
     data: Data<'a>,
+}
+
+/// A feature as a client has to know it.
+#[derive(Serialize)]
+struct Field<'a> {
+    #[serde(flatten)]
+    feature: &'a Feature,
+    /// A value to begin with: about the median of the training rows, or a text that the model knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    typical: Option<Typical<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Typical<'a> {
+    Number(f64),
+    Text(&'a str),
+}
+
+impl<'a> Field<'a> {
+    fn of(body: &'a Body, at: usize, feature: &'a Feature) -> Field<'a> {
+        let histogram = body.histograms.iter().find(|histogram| histogram.feature == at);
+        let typical = match feature.categories.is_empty() {
+            true => Some(Typical::Number(histogram.map_or(f64::midpoint(feature.min, feature.max), median))),
+            false => feature.categories.first().map(|text| Typical::Text(text)),
+        };
+        Field { feature, typical }
+    }
+}
+
+/// The inner edge that parts the counts most evenly.
+fn median(histogram: &Histogram) -> f64 {
+    let half = histogram.counts.iter().sum::<u64>() / 2;
+    let mut below = 0;
+    let place = histogram.counts.iter().position(|count| {
+        below += count;
+        below > half
+    });
+    let place = place.unwrap_or_default();
+    f64::midpoint(histogram.edges[place], histogram.edges[place + 1])
 }
 
 #[derive(Serialize)]
@@ -139,13 +248,19 @@ impl<'a> Card<'a> {
             key,
             recipe: Name { name: &body.recipe.name, description: &body.recipe.description },
             target: &body.target,
-            features: &body.features,
+            features: body
+                .features
+                .iter()
+                .enumerate()
+                .map(|(at, feature)| Field::of(body, at, feature))
+                .collect(),
             algorithm: model.body().algorithm.name(),
             metrics: Metrics {
                 trained: &body.metrics.trained,
                 held_out: &body.metrics.held_out,
                 baseline_held_out: &body.metrics.baseline.held_out,
             },
+            intervals: body.intervals.as_ref(),
             data: Data {
                 newest: body.data.newest.as_deref(),
                 rows: body.data.rows,

@@ -81,12 +81,14 @@ pub(crate) fn json(value: &impl Serialize) -> Vec<u8> {
 fn title(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
+        401 => "Unauthorized",
         404 => "Not Found",
         405 => "Method Not Allowed",
         408 => "Request Timeout",
         413 => "Content Too Large",
         415 => "Unsupported Media Type",
         422 => "Unprocessable Content",
+        429 => "Too Many Requests",
         _ => "Service Unavailable",
     }
 }

@@ -1,4 +1,4 @@
-//! Reads the body of a request row by row and predicts as it goes, with no tree of values in between.
+//! Reads the rows of a request with no tree of values in between, and predicts all of them together.
 
 use std::borrow::Cow;
 
@@ -14,51 +14,44 @@ use crate::visitors::{Body, FieldName, Name};
 /// So many rows fit one request.
 pub(crate) const MAX_ROWS: usize = 10_000;
 
+/// And so many that are to be explained: trees take some time for it.
+pub(crate) const MAX_EXPLAINED: usize = 1_000;
+
 /// Names from a request are echoed up to this many characters, and only such names are compared to the features'.
 const ECHOED_CHARS: usize = 64;
 
-/// The predictions that were asked for, in order.
+/// The rows that were sent, and what the model says of them.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Scored {
+    /// The features, row by row, in the model's order.
+    pub(crate) values: Vec<f64>,
     /// One number a row, or the probability of each class.
-    pub(crate) predictions: Vec<f64>,
-    /// Whether an array was sent, and so is answered.
-    pub(crate) is_array: bool,
+    pub(crate) said: Vec<f64>,
 }
+
+impl Scored {
+    /// Each row, and what the model says of it.
+    pub(crate) fn rows<'s>(&'s self, loaded: &Loaded) -> impl Iterator<Item = (&'s [f64], &'s [f64])> {
+        let body = loaded.model().body();
+        self.values.chunks_exact(body.features.len()).zip(self.said.chunks_exact(body.answers_of_a_row()))
+    }
+}
+
+const OVERFLOWS: &str = "its prediction is no finite number: its values are far outside the training ranges";
 
 /// Why there are none.
 pub(crate) enum Refused<'a> {
     /// With line and column.
     NotJson(String),
-    /// JSON, but neither an object nor an array.
+    /// JSON, but not of the right shape.
     NotRows,
     TooManyRows,
     Faulty(Faults<'a>),
 }
 
-/// Predicts every row of a body, or says everything that is wrong with it.
-pub(crate) fn score<'a>(loaded: &'a Loaded, body: &[u8]) -> Result<Scored, Refused<'a>> {
-    let text = std::str::from_utf8(body).map_err(|error| {
-        Refused::NotJson(format!(
-            "the body is not UTF-8: byte {} belongs to no character",
-            error.valid_up_to() + 1
-        ))
-    })?;
-    if text.trim_ascii().is_empty() {
-        return Err(Refused::NotJson(
-            "the body is empty; send a JSON object of fields, or an array of them".to_owned(),
-        ));
-    }
-    let width = loaded.features().len();
-    let mut reader = Reader {
-        loaded,
-        row: vec![0.0; width],
-        given: vec![false; width],
-        reading: None,
-        index: None,
-        too_many: false,
-        predictions: Vec::new(),
-        faults: Faults::default(),
-    };
+/// Predicts every row of a body, an object or an array of them, or says everything that is wrong with it. Also whether it is an array.
+pub(crate) fn score<'a>(loaded: &'a Loaded, text: &str) -> Result<(Scored, bool), Refused<'a>> {
+    let mut reader = Reader::new(loaded);
     let mut json = serde_json::Deserializer::from_str(text);
     let read = json.deserialize_any(Body(&mut reader)).and_then(|()| json.end());
     match read {
@@ -70,33 +63,38 @@ pub(crate) fn score<'a>(loaded: &'a Loaded, body: &[u8]) -> Result<Scored, Refus
             }
             None => format!("the body is not JSON: {error}"),
         })),
-        Ok(()) if reader.faults.is_empty() => {
-            Ok(Scored { predictions: reader.predictions, is_array: reader.index.is_some() })
+        Ok(()) => {
+            let is_array = reader.index.is_some();
+            Ok((reader.finish()?, is_array))
         }
-        Ok(()) => Err(Refused::Faulty(reader.faults)),
     }
 }
 
 /// What was read so far.
 pub(crate) struct Reader<'a> {
     loaded: &'a Loaded,
-    /// The features' values so far, in the model's order.
-    row: Vec<f64>,
-    /// Which of them were given.
+    /// The features of all rows so far, in the model's order.
+    values: Vec<f64>,
+    /// Which of the last row's were given.
     given: Vec<bool>,
     /// The feature whose value is being read: what is no JSON at all stands there.
     reading: Option<usize>,
     /// Of the row, in an array.
     pub(crate) index: Option<usize>,
     pub(crate) too_many: bool,
-    predictions: Vec<f64>,
     faults: Faults<'a>,
 }
 
 impl<'a> Reader<'a> {
-    /// Reads one object, and predicts if nothing was wrong so far.
+    pub(crate) fn new(loaded: &'a Loaded) -> Reader<'a> {
+        let given = vec![false; loaded.features().len()];
+        let faults = Faults::default();
+        Reader { loaded, values: Vec::new(), given, reading: None, index: None, too_many: false, faults }
+    }
+
+    /// Reads one object.
     pub(crate) fn read_row<'de, A: MapAccess<'de>>(&mut self, mut fields: A) -> Result<(), A::Error> {
-        self.given.fill(false);
+        self.begin_row();
         let mut guess = 0;
         while let Some(name) = fields.next_key_seed(FieldName { loaded: self.loaded, guess })? {
             match name {
@@ -113,16 +111,50 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+        self.end_row();
+        Ok(())
+    }
+
+    pub(crate) fn begin_row(&mut self) {
+        self.given.fill(false);
+        // Once a field is wrong nothing is predicted, and only further faults are looked for.
+        if !self.faults.is_empty() {
+            self.values.clear();
+        }
+        self.values.resize(self.values.len() + self.given.len(), 0.0);
+    }
+
+    /// A field by its name, its value as JSON.
+    pub(crate) fn field(&mut self, name: &str, guess: usize, value: &str) {
+        match self.loaded.place(name, guess) {
+            Some(at) => self.take(at, value),
+            None => self.unknown(name),
+        }
+    }
+
+    pub(crate) fn end_row(&mut self) {
         for at in 0..self.given.len() {
             if !self.given[at] {
                 self.wrong(at, "is missing".to_owned());
             }
         }
-        // The whole request is refused once a field is wrong: then only further faults are looked for.
+    }
+
+    /// Predicts all rows, if nothing was wrong.
+    pub(crate) fn finish(mut self) -> Result<Scored, Refused<'a>> {
+        let mut scored = Scored::default();
         if self.faults.is_empty() {
-            self.predict();
+            scored.values = std::mem::take(&mut self.values);
+            self.loaded.model().answers(&scored.values, &mut scored.said);
+            let is_array = self.index.is_some();
+            for (at, (_, said)) in scored.rows(self.loaded).enumerate() {
+                if !said.iter().all(|number| number.is_finite()) {
+                    self.index = is_array.then_some(at);
+                    self.whole_row(OVERFLOWS);
+                }
+            }
         }
-        Ok(())
+        if self.faults.is_empty() { Ok(scored) } else { Err(Refused::Faulty(self.faults)) }
     }
 
     fn take(&mut self, at: usize, value: &str) {
@@ -136,19 +168,11 @@ impl<'a> Reader<'a> {
             _ => text(value).map(|text| feature.place_of(text.as_bytes())),
         };
         match read {
-            Ok(number) => self.row[at] = number,
+            Ok(number) => {
+                let start = self.values.len() - self.given.len();
+                self.values[start + at] = number;
+            }
             Err(problem) => self.wrong(at, problem),
-        }
-    }
-
-    fn predict(&mut self) {
-        let (model, start) = (self.loaded.model(), self.predictions.len());
-        model.answers(&self.row, &mut self.predictions);
-        if !self.predictions[start..].iter().all(|number| number.is_finite()) {
-            self.predictions.truncate(start);
-            self.whole_row(
-                "its prediction is no finite number: its values are far outside the training ranges",
-            );
         }
     }
 

@@ -2,15 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use artifact::Model;
 use manners::{Exit, IoContext, Outcome, say};
 use pointer::{Named, Pointer};
 use store::Store;
-use tokio::signal::unix::Signal;
-use tokio::sync::watch;
 
+use crate::cache::Cache;
 use crate::core::Served;
 use crate::loaded::Loaded;
 
@@ -23,18 +22,25 @@ pub enum Source {
     Bucket(String),
 }
 
-/// A source, and what was last seen there.
+/// A source, what was last seen there, and what is served of it.
 #[derive(Debug)]
 pub struct Supply {
     watched: Watched,
-    served: watch::Sender<Arc<Served>>,
+    served: Served,
+    cache: Option<Cache>,
 }
 
 #[derive(Debug)]
-
 enum Watched {
-    File { path: PathBuf, seen: Option<Seen> },
-    Bucket { url: String, loaded: Option<Named> },
+    File {
+        path: PathBuf,
+        seen: Option<Seen>,
+    },
+    /// `loaded`: what the pointer named when the model that is served was taken.
+    Bucket {
+        url: String,
+        loaded: Option<Named>,
+    },
 }
 
 /// A file is read again when this changes.
@@ -57,69 +63,66 @@ enum Found {
     New(Box<Loaded>),
 }
 
+/// What is said of a cached model until the bucket was looked at.
+const NOT_YET: &str = "it is the cached one; the bucket was not reached yet";
+
 impl Supply {
     /// Loads the first model. A file must hold a good one; a bucket must exist, and may approve one later.
     pub fn open(source: Source) -> Outcome<Supply> {
+        Supply::open_cached(source, None)
+    }
+
+    /// The same; with a cache that has a model, that one is served at once, and the bucket has still to be looked at.
+    pub(crate) fn open_cached(source: Source, cache: Option<Cache>) -> Outcome<Supply> {
         let (watched, served) = match source {
             Source::File(path) => {
                 let mut watched = Watched::File { path, seen: None };
-                let served = Served::default().after(watched.look(true)?);
+                let served = Served::default().after(watched.look(true, None)?);
                 (watched, served)
             }
-            Source::Bucket(url) => {
-                Store::open(&url)?;
-                let mut watched = Watched::Bucket { url, loaded: None };
-                let served = match watched.look(true) {
-                    Ok(found) => Served::default().after(found),
-                    // As a missing folder: a person has to change something first.
-                    Err(failure) if matches!(failure.exit(), Exit::Config | Exit::Denied) => {
-                        return Err(failure);
-                    }
-                    Err(failure) => Served { loaded: None, trouble: Some(failure.to_string()) },
-                };
-                (watched, served)
-            }
+            Source::Bucket(url) => match cache.as_ref().and_then(Cache::load) {
+                Some((named, loaded)) => {
+                    let trouble = Some(NOT_YET.to_owned());
+                    let served = Served { loaded: Some(Arc::new(loaded)), trouble };
+                    (Watched::Bucket { url, loaded: Some(named) }, served)
+                }
+                None => {
+                    Store::open(&url)?;
+                    let mut watched = Watched::Bucket { url, loaded: None };
+                    let served = match watched.look(true, cache.as_ref()) {
+                        Ok(found) => Served::default().after(found),
+                        // As a missing folder: a person has to change something first.
+                        Err(failure) if matches!(failure.exit(), Exit::Config | Exit::Denied) => {
+                            return Err(failure);
+                        }
+                        Err(failure) => Served { loaded: None, trouble: Some(failure.to_string()) },
+                    };
+                    (watched, served)
+                }
+            },
         };
-        Ok(Supply { watched, served: watch::Sender::new(Arc::new(served)) })
+        Ok(Supply { watched, served, cache })
     }
 
     /// What is served now.
-    pub fn served(&self) -> Arc<Served> {
-        self.served.borrow().clone()
+    pub fn served(&self) -> &Served {
+        &self.served
     }
 
-    /// What is served, now and later.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Served>> {
-        self.served.subscribe()
+    /// Whether the source itself was not looked at yet.
+    pub(crate) fn is_unseen(&self) -> bool {
+        self.served.trouble.as_deref() == Some(NOT_YET)
     }
 
-    /// Looks again and again, for ever.
-    pub(crate) async fn follow(mut self, every: Duration, mut hangup: Signal) {
-        loop {
-            let asked = tokio::select! {
-                () = tokio::time::sleep(every) => false,
-                _ = hangup.recv() => true,
-            };
-            // Disks may be slow; the threads that answer requests must not wait for them.
-            let look = tokio::task::spawn_blocking(move || {
-                self.look(asked);
-                self
-            });
-            let Ok(back) = look.await else { return };
-            self = back;
-        }
-    }
-
-    /// Looks once, and serves what is found. `asked`: by a person, so a file is read even if it looks unchanged.
-    pub fn look(&mut self, asked: bool) {
-        let before = self.served();
-        let after = match self.watched.look(asked) {
-            Ok(found) => before.as_ref().clone().after(found),
-            Err(failure) => Served { trouble: Some(failure.to_string()), ..before.as_ref().clone() },
+    /// Looks once, and serves what is found; whether anything changed. `asked`: by a person, so a file is read even if it looks unchanged.
+    pub fn look(&mut self, asked: bool) -> bool {
+        let after = match self.watched.look(asked, self.cache.as_ref()) {
+            Ok(found) => self.served.clone().after(found),
+            Err(failure) => Served { trouble: Some(failure.to_string()), ..self.served.clone() },
         };
-        if tell(&before, &after) {
-            self.served.send_replace(Arc::new(after));
-        }
+        let has_changed = tell(&self.served, &after);
+        self.served = after;
+        has_changed
     }
 }
 
@@ -146,6 +149,7 @@ fn tell(before: &Served, after: &Served) -> bool {
     let new = after.loaded.as_ref().map_or("no model", |loaded| loaded.id());
     match &after.trouble {
         Some(reason) => say!("still serving {old}: {reason}"),
+        None if same_model && before.trouble.as_deref() == Some(NOT_YET) => {}
         None if same_model => say!("serving {new} is right again"),
         None => say!("now serving {new}, before it {old}"),
     }
@@ -154,7 +158,7 @@ fn tell(before: &Served, after: &Served) -> bool {
 
 impl Watched {
     /// What is there that was not seen before.
-    fn look(&mut self, asked: bool) -> Outcome<Found> {
+    fn look(&mut self, asked: bool, cache: Option<&Cache>) -> Outcome<Found> {
         match self {
             Watched::File { path, seen } => {
                 let name = path.display().to_string();
@@ -189,6 +193,9 @@ impl Watched {
                 let bytes = Pointer::fetch_model(&store, &named)?;
                 let model = Model::parse(&named.key, &bytes)?;
                 let found = Loaded::new(model, Some(&named.key));
+                if let Some(Err(failure)) = cache.map(|cache| cache.keep(&named, &bytes)) {
+                    say!("--cache: {failure}");
+                }
                 *loaded = Some(named);
                 Ok(Found::New(Box::new(found)))
             }

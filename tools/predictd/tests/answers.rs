@@ -217,7 +217,8 @@ fn paths_methods_and_types() {
     let server = Server::of(&model(0.3), &[]);
     let reply = server.get("/predictions");
     assert_eq!(reply.status, 404);
-    let there = "there is nothing here; there is POST /predict, GET /model, GET /healthz, GET /readyz";
+    let there = "there is nothing here; there is GET /, POST /predict, GET /model, GET /healthz, GET /readyz, GET /metrics, \
+                 GET /ping, POST /invocations";
     assert_eq!(reply.json()["detail"], there);
     let reply = server.get("/predict");
     assert!(reply.status == 405 && reply.has("allow: POST"), "{reply:?}");
@@ -235,8 +236,12 @@ fn paths_methods_and_types() {
     }
     for taken in ["application/json", "Application/JSON;charset=\"UTF-8\"", "application/json; charset=utf-8"]
     {
-        let reply =
-            server.send("POST", "/predict?x=1", &format!("content-type: {taken}\r\n"), GOOD.as_bytes());
+        let reply = server.send(
+            "POST",
+            "/predict?explain=false",
+            &format!("content-type: {taken}\r\n"),
+            GOOD.as_bytes(),
+        );
         assert_eq!(reply.status, 200, "{taken}");
     }
     assert_eq!(server.send("POST", "/predict", "", GOOD.as_bytes()).status, 200);

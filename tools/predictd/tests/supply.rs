@@ -205,3 +205,47 @@ fn the_variable_names_a_bucket_and_a_flag_overrules_it() {
     let (code, _) = refusal_of(&mut in_bucket(&["--model", "/nowhere"], bucket.path()));
     assert_eq!(code, 74);
 }
+
+#[test]
+fn the_last_good_model_is_kept_and_serves_when_the_bucket_is_away_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bucket, away, cache) =
+        (folder.path().join("bucket"), folder.path().join("away"), folder.path().join("cache"));
+    std::fs::create_dir(&bucket).unwrap();
+    let keeps = ["--poll", "0.02", "--cache", cache.to_str().unwrap()];
+    let models = [model(0.1), model(0.2), model(0.3)];
+    publish_model(&bucket, &models[0]);
+    let server = Server::on(&bucket, &keeps);
+    publish_model(&bucket, &models[1]);
+    eventually("the swap", || serving(&server, &models[1].id()));
+    drop(server);
+    let kept: Vec<_> = std::fs::read_dir(cache.join("models")).unwrap().collect();
+    assert_eq!(kept.len(), 2, "the pointer and one model: {kept:?}");
+
+    std::fs::rename(&bucket, &away).unwrap();
+    let server = Server::on(&bucket, &keeps);
+    assert_eq!(server.predict(ROW).json()["model"], json!(models[1].id()));
+    eventually("why it is not the bucket's", || stale(&server, "there is no such bucket"));
+    publish_model(&away, &models[2]);
+    std::fs::rename(&away, &bucket).unwrap();
+    eventually("the bucket is followed again", || serving(&server, &models[2].id()));
+    drop(server);
+
+    // The cache does not win over a bucket that is there: not even the first answer is an old one.
+    publish_model(&bucket, &models[0]);
+    let server = Server::on(&bucket, &keeps);
+    assert_eq!(server.predict(ROW).json()["model"], json!(models[0].id()));
+    assert!(!server.said().contains("cached"), "{}", server.said());
+    drop(server);
+
+    // What was damaged is no model; without a bucket there is none, and with one it is made good.
+    let damaged = cache.join("models").join(format!("{}.json", models[0].id()));
+    std::fs::write(&damaged, "{}").unwrap();
+    std::fs::rename(&bucket, &away).unwrap();
+    let (code, said) = refused(&["--bucket", bucket.to_str().unwrap(), "--cache", cache.to_str().unwrap()]);
+    assert!(code == 78 && said.contains("--cache: "), "{code} {said}");
+    std::fs::rename(&away, &bucket).unwrap();
+    let server = Server::on(&bucket, &keeps);
+    assert!(serving(&server, &models[0].id()), "{}", server.said());
+    assert!(std::fs::read_to_string(&damaged).unwrap().contains("format"));
+}

@@ -77,6 +77,15 @@ impl Body {
         self.target.classes.len().max(1)
     }
 
+    /// The features of a row that lie beyond the training rows, or are texts that the model does not know.
+    pub fn outside<'a>(&'a self, row: &'a [f64]) -> impl Iterator<Item = &'a Feature> {
+        self.features
+            .iter()
+            .zip(row)
+            .filter(|(feature, value)| feature.is_outside(**value))
+            .map(|(feature, _)| feature)
+    }
+
     /// How many columns the algorithm sees.
     pub(crate) fn columns(&self) -> usize {
         if self.preparation.is_empty() { self.features.len() } else { self.preparation.len() }
@@ -165,6 +174,14 @@ pub struct Feature {
 }
 
 impl Feature {
+    /// Whether a value lies beyond the training rows, or is a text that the model does not know.
+    pub fn is_outside(&self, value: f64) -> bool {
+        match self.categories.is_empty() {
+            true => value < self.min || value > self.max,
+            false => value < 0.0,
+        }
+    }
+
     /// The number of a text in a row.
     pub fn place_of(&self, text: &[u8]) -> f64 {
         let known = self.categories.iter().position(|category| category.as_bytes() == text);
@@ -199,6 +216,13 @@ pub struct Intervals {
     pub rows_measured: u64,
     /// Share of their answers that lie inside.
     pub measured: f64,
+}
+
+impl Intervals {
+    /// The lower and the upper end, in the target's unit.
+    pub fn around(&self, prediction: f64) -> [f64; 2] {
+        [prediction - self.half_width, prediction + self.half_width]
+    }
 }
 
 /// Always predicts the mean of the training rows; of classes, their shares.

@@ -1,0 +1,258 @@
+//! What `GET /metrics` shows, in OpenMetrics' text format (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
+
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::core::{Models, Predicted};
+use crate::live::Drift;
+
+type Number = Gauge<f64, AtomicU64>;
+
+/// Upper ends in seconds: a prediction takes microseconds, a batch of trees milliseconds.
+const BUCKETS: [f64; 14] =
+    [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0];
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Asked {
+    route: &'static str,
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByRoute {
+    route: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByReason {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByModel {
+    model: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByName {
+    name: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ByFeature {
+    name: String,
+    feature: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Card {
+    name: String,
+    model: String,
+    recipe: String,
+    algorithm: &'static str,
+}
+
+/// Everything that is counted while the program runs.
+pub(crate) struct Gauges {
+    registry: Registry,
+    began: SystemTime,
+    requests: Family<Asked, Counter>,
+    seconds: Family<ByRoute, Histogram>,
+    in_flight: Gauge,
+    connections: Gauge,
+    refused: Family<ByReason, Counter>,
+    predictions: Family<ByModel, Counter>,
+    outside: Family<ByModel, Counter>,
+    /// Lines that a log had no room for.
+    dropped: Counter,
+}
+
+/// A request, or a connection, from its begin to its end.
+pub(crate) struct Counted<'g>(&'g Gauge);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Gauges {
+    pub(crate) fn new() -> Gauges {
+        let mut registry = Registry::with_prefix("predictd");
+        let requests = Family::default();
+        let seconds: Family<ByRoute, Histogram> = Family::new_with_constructor(|| Histogram::new(BUCKETS));
+        let (in_flight, connections) = (Gauge::default(), Gauge::default());
+        let refused = Family::default();
+        let (predictions, outside) = (Family::default(), Family::default());
+        let dropped = Counter::default();
+        registry.register("requests", "Requests that were answered", Family::clone(&requests));
+        registry.register_with_unit(
+            "request_duration",
+            "Time from a request's header to its answer",
+            Unit::Seconds,
+            seconds.clone(),
+        );
+        registry.register("requests_in_flight", "Requests that are being answered", in_flight.clone());
+        registry.register("connections", "Open connections", connections.clone());
+        registry.register(
+            "refused",
+            "Requests and connections that were turned away, by reason",
+            Family::clone(&refused),
+        );
+        registry.register("predictions", "Rows that were predicted", Family::clone(&predictions));
+        let help = "Rows of which a value lay beyond the training rows";
+        registry.register("predictions_outside_training_range", help, Family::clone(&outside));
+        registry.register(
+            "log_lines_dropped",
+            "Lines of the logs that there was no room for",
+            dropped.clone(),
+        );
+        let began = SystemTime::now();
+        Gauges {
+            registry,
+            began,
+            requests,
+            seconds,
+            in_flight,
+            connections,
+            refused,
+            predictions,
+            outside,
+            dropped,
+        }
+    }
+
+    pub(crate) fn request(&self) -> Counted<'_> {
+        self.in_flight.inc();
+        Counted(&self.in_flight)
+    }
+
+    pub(crate) fn connection(&self) -> Counted<'_> {
+        self.connections.inc();
+        Counted(&self.connections)
+    }
+
+    pub(crate) fn answered(&self, route: &'static str, status: u16, began: Instant) {
+        self.requests.get_or_create(&Asked { route, status }).inc();
+        self.seconds.get_or_create(&ByRoute { route }).observe(began.elapsed().as_secs_f64());
+    }
+
+    pub(crate) fn refused(&self, reason: &'static str) {
+        self.refused.get_or_create(&ByReason { reason }).inc();
+    }
+
+    pub(crate) fn dropped(&self, lines: u64) {
+        self.dropped.inc_by(lines);
+    }
+
+    /// Counts what was predicted, and where its rows lie. A trial is counted as a request only.
+    pub(crate) fn predicted(&self, predicted: &Predicted) {
+        if predicted.is_trial {
+            return;
+        }
+        let Predicted { loaded, scored, .. } = predicted;
+        let body = loaded.model().body();
+        let by = ByModel { model: loaded.id().to_owned() };
+        let rows = scored.values.len() / body.features.len();
+        self.predictions.get_or_create(&by).inc_by(rows as u64);
+        let outside = scored.rows(loaded).filter(|(row, _)| body.outside(row).next().is_some()).count();
+        if outside > 0 {
+            self.outside.get_or_create(&by).inc_by(outside as u64);
+        }
+        loaded.live().count(body, &scored.values);
+    }
+
+    /// All of it, and what can be seen of the models and the process now.
+    pub(crate) fn text(&self, models: &Models) -> String {
+        let mut text = String::new();
+        let mut now = Registry::with_prefix("predictd");
+        add_models(&mut now, models);
+        let mut process = Registry::with_prefix("process");
+        add_process(&mut process, self.began);
+        // Writing to a string never fails.
+        let _ = encode_registry(&mut text, &self.registry)
+            .and_then(|()| encode_registry(&mut text, &now))
+            .and_then(|()| encode_registry(&mut text, &process))
+            .and_then(|()| encode_eof(&mut text));
+        text
+    }
+}
+
+fn add_models(registry: &mut Registry, models: &Models) {
+    let (info, ready, stale) = (
+        Family::<Card, Gauge>::default(),
+        Family::<ByName, Gauge>::default(),
+        Family::<ByName, Gauge>::default(),
+    );
+    let (age, drift, limits, rows) = (
+        Family::<ByName, Number>::default(),
+        Family::<ByFeature, Number>::default(),
+        Family::<ByFeature, Number>::default(),
+        Family::<ByName, Gauge>::default(),
+    );
+    for (name, served) in &models.0 {
+        let name = name.as_deref().unwrap_or_default().to_owned();
+        let by = ByName { name: name.clone() };
+        ready.get_or_create(&by).set(served.loaded.is_some().into());
+        stale.get_or_create(&by).set(served.trouble.is_some().into());
+        let Some(loaded) = &served.loaded else { continue };
+        let body = loaded.model().body();
+        let recipe = body.recipe.name.clone();
+        let card = Card {
+            name: name.clone(),
+            model: loaded.id().to_owned(),
+            recipe,
+            algorithm: body.algorithm.name(),
+        };
+        info.get_or_create(&card).set(1);
+        age.get_or_create(&by).set(loaded.since().elapsed().as_secs_f64());
+        let (seen, indices) = loaded.live().drift(body);
+        rows.get_or_create(&by).set(i64::try_from(seen).unwrap_or(i64::MAX));
+        for Drift { feature, psi, limit } in indices {
+            let by = ByFeature { name: name.clone(), feature: feature.to_owned() };
+            drift.get_or_create(&by).set(psi);
+            if let Some(limit) = limit {
+                limits.get_or_create(&by).set(limit);
+            }
+        }
+    }
+    registry.register("model", "The model that is served, always 1", info);
+    registry.register("model_ready", "Whether there is a model", ready);
+    registry.register("model_stale", "Whether it is not the model that should be served", stale);
+    registry.register_with_unit("model_served", "How long it has been served", Unit::Seconds, age);
+    registry.register("input_rows", "Recent rows that the stability index is of", rows);
+    let help = "Population stability index of recent rows beside the training rows";
+    registry.register("input_psi", help, drift);
+    let help = "What that index should stay below: half as much again as the largest of windows of the training rows";
+    registry.register("input_psi_limit", help, limits);
+}
+
+/// Under the names that Prometheus's own clients use. Linux only; elsewhere all but the first is missing.
+fn add_process(registry: &mut Registry, began: SystemTime) {
+    let number = |value: f64| {
+        let gauge = Number::default();
+        gauge.set(value);
+        gauge
+    };
+    let began = began.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let help = "When the process began, in Unix time";
+    registry.register("start_time_seconds", help, number(began.as_secs_f64()));
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let resident = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+    if let Some(kilobytes) = resident {
+        registry.register("resident_memory_bytes", "Memory of the process", number(kilobytes * 1024.0));
+    }
+    if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
+        registry.register("open_fds", "Open file descriptors", number(open.count() as f64));
+    }
+}

@@ -1,0 +1,94 @@
+//! Every model that is served, and looking for the next ones.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use manners::{Failure, Outcome};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{sleep, timeout};
+
+use crate::cache::Cache;
+use crate::core::Models;
+use crate::supply::Supply;
+use crate::wanted::Wanted;
+
+/// Where a cached model is there already, the bucket gets this long to name another before the port is opened.
+const FIRST_LOOK: Duration = Duration::from_secs(3);
+
+/// Every supply, by name.
+pub(crate) struct House {
+    supplies: Vec<Supply>,
+    models: watch::Sender<Arc<Models>>,
+}
+
+impl House {
+    /// Opens them all; `cache` is a folder.
+    pub(crate) fn open(wanted: Vec<Wanted>, cache: Option<&Path>) -> Outcome<House> {
+        let (mut supplies, mut models) = (Vec::new(), Vec::new());
+        for Wanted { name, source } in wanted {
+            let folder = |folder: &Path| {
+                Cache::open(&name.as_deref().map_or(folder.to_owned(), |name| folder.join(name)))
+            };
+            let supply = Supply::open_cached(source, cache.map(folder).transpose()?)?;
+            models.push((name, supply.served().clone()));
+            supplies.push(supply);
+        }
+        Ok(House { supplies, models: watch::Sender::new(Arc::new(Models(models))) })
+    }
+
+    /// What is served, now and later.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Models>> {
+        self.models.subscribe()
+    }
+
+    /// Looks at each source again and again, for ever; comes back when those that were not seen yet have been, or take too long.
+    pub(crate) async fn follow(self, every: Duration) -> Outcome {
+        let models = Arc::new(self.models);
+        let mut first_looks = Vec::new();
+        for (at, supply) in self.supplies.into_iter().enumerate() {
+            let hangup = signal(SignalKind::hangup());
+            let hangup = hangup.map_err(|error| Failure::io("listening for signals", &error))?;
+            let (seen, first_look) = oneshot::channel();
+            let seen = supply.is_unseen().then_some(seen);
+            tokio::spawn(follow(supply, at, models.clone(), every, hangup, seen));
+            first_looks.push(first_look);
+        }
+        let all = async {
+            for look in first_looks {
+                // What was seen long ago says so by dropping its end.
+                let _ = look.await;
+            }
+        };
+        let _ = timeout(FIRST_LOOK, all).await;
+        Ok(())
+    }
+}
+
+async fn follow(
+    mut supply: Supply,
+    at: usize,
+    models: Arc<watch::Sender<Arc<Models>>>,
+    every: Duration,
+    mut hangup: Signal,
+    mut first: Option<oneshot::Sender<()>>,
+) {
+    loop {
+        let asked = match first {
+            Some(_) => true,
+            None => tokio::select! {
+                () = sleep(every) => false,
+                _ = hangup.recv() => true,
+            },
+        };
+        // Disks may be slow; the threads that answer requests must not wait for them.
+        let look = tokio::task::spawn_blocking(move || (supply.look(asked), supply));
+        let Ok((has_changed, back)) = look.await else { return };
+        supply = back;
+        if has_changed {
+            models.send_modify(|models| Arc::make_mut(models).0[at].1 = supply.served().clone());
+        }
+        drop(first.take());
+    }
+}

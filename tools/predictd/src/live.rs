@@ -1,0 +1,87 @@
+//! How the rows that come in are distributed, beside the training rows.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use artifact::{Body, divergence};
+
+/// Rows of one window. The last whole window and the one under way are looked at together.
+const WINDOW: u64 = 10_000;
+/// Fewer rows say nothing.
+const LEAST: u64 = 200;
+
+/// Counts of recent rows in the bins of a model's histograms.
+#[derive(Debug, Default)]
+pub(crate) struct Live(Mutex<Windows>);
+
+#[derive(Debug, Default)]
+struct Windows {
+    now: Window,
+    before: Window,
+}
+
+#[derive(Debug, Default)]
+struct Window {
+    rows: u64,
+    /// Of each histogram, by bin.
+    counts: Vec<Vec<u64>>,
+}
+
+/// How far recent rows are from the training rows.
+#[derive(Debug)]
+pub(crate) struct Drift<'b> {
+    pub(crate) feature: &'b str,
+    /// Population stability index.
+    pub(crate) psi: f64,
+    /// What windows of the training rows keep below, where that is known.
+    pub(crate) limit: Option<f64>,
+}
+
+impl Live {
+    /// Counts rows of features, one after another.
+    pub(crate) fn count(&self, body: &Body, rows: &[f64]) {
+        if body.histograms.is_empty() {
+            return;
+        }
+        let mut windows = self.windows();
+        for row in rows.chunks_exact(body.features.len()) {
+            if windows.now.rows == WINDOW {
+                windows.before = std::mem::take(&mut windows.now);
+            }
+            if windows.now.counts.is_empty() {
+                windows.now.counts =
+                    body.histograms.iter().map(|histogram| vec![0; histogram.bins()]).collect();
+            }
+            windows.now.rows += 1;
+            for (histogram, counts) in body.histograms.iter().zip(&mut windows.now.counts) {
+                counts[histogram.bin(row[histogram.feature])] += 1;
+            }
+        }
+    }
+
+    /// How many rows are looked at, and the drift of each feature that has a histogram; none while there are too few rows.
+    pub(crate) fn drift<'b>(&self, body: &'b Body) -> (u64, Vec<Drift<'b>>) {
+        let windows = self.windows();
+        let rows = windows.now.rows + windows.before.rows;
+        if rows < LEAST {
+            return (rows, Vec::new());
+        }
+        let recent = |at: usize| {
+            let mut counts = windows.now.counts[at].clone();
+            if let Some(before) = windows.before.counts.get(at) {
+                counts.iter_mut().zip(before).for_each(|(count, more)| *count += more);
+            }
+            counts
+        };
+        let index = |(at, histogram): (usize, &'b artifact::Histogram)| {
+            let psi = divergence::psi(&histogram.all_counts(), &recent(at));
+            let limit = histogram.windows.as_ref().map(artifact::Windows::limit);
+            Drift { feature: &body.features[histogram.feature].name, psi, limit }
+        };
+        (rows, body.histograms.iter().enumerate().map(index).collect())
+    }
+
+    /// Whoever panicked while counting left whole numbers behind.
+    fn windows(&self) -> MutexGuard<'_, Windows> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

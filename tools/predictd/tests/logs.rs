@@ -1,0 +1,120 @@
+//! What is written down of predictions and requests.
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
+mod common;
+
+use std::fs;
+use std::process::Command;
+
+use common::{Server, eventually, model};
+use serde_json::{Value, json};
+
+const ROW: &str = r#"{"sg_total": 2.5, "gir": 0.5, "prox_fw": 28}"#;
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+#[test]
+fn a_line_for_each_prediction_and_each_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let model = model(0.3);
+    let mut server = Server::of(&model, &["--log", &path("log"), "--access-log", &path("access")]);
+    let reply =
+        server.send("POST", "/predict", "x-request-id: mine\r\n", format!("[{ROW},{ROW}]").as_bytes());
+    assert_eq!(reply.status, 200);
+    assert_eq!(server.send("POST", "/predict?trial=true", "", ROW.as_bytes()).status, 200);
+    assert_eq!(server.predict("{}").status, 422);
+    server.signal("TERM");
+    assert!(server.wait().success());
+    let log = lines(&fs::read_to_string(path("log")).unwrap());
+    assert_eq!(log.len(), 2, "a trial and a refusal are no predictions");
+    for (at, line) in log.iter().enumerate() {
+        let predicted = model.predict(&[2.5, 0.5, 28.0]);
+        let mut expected = json!({
+            "request_id": "mine", "row_index": at, "key_name": null, "model_id": model.id(),
+            "sg_total": 2.5, "gir": 0.5, "prox_fw": 28, "predicted_sg_t2g": predicted,
+        });
+        expected["logged_at"] = line["logged_at"].clone();
+        assert_eq!(*line, expected);
+        assert!(line["logged_at"].as_str().unwrap().ends_with('Z'));
+    }
+    let access = lines(&fs::read_to_string(path("access")).unwrap());
+    let seen: Vec<_> = access
+        .iter()
+        .map(|line| {
+            (line["path"].as_str().unwrap(), line["status"].as_u64().unwrap(), line["rows"].as_u64().unwrap())
+        })
+        .collect();
+    assert_eq!(seen, [("/predict", 200, 2), ("/predict", 200, 1), ("/predict", 422, 0)]);
+    assert_eq!(access[0]["request_id"], "mine");
+}
+
+#[test]
+fn a_log_that_was_moved_away_begins_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, old) = (folder.path().join("log"), folder.path().join("log.1"));
+    let server = Server::of(&model(0.3), &["--log", log.to_str().unwrap()]);
+    server.predict(ROW);
+    eventually("the first line", || fs::read_to_string(&log).is_ok_and(|text| text.ends_with('\n')));
+    fs::rename(&log, &old).unwrap();
+    eventually("a new file", || {
+        server.predict(ROW);
+        log.exists()
+    });
+    assert!(!lines(&fs::read_to_string(&old).unwrap()).is_empty());
+}
+
+#[test]
+fn a_full_disk_loses_lines_but_no_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    // A file system of its own, in a namespace of its own, that has room for some lines.
+    let file = folder.path().join("model.json");
+    fs::write(&file, model(0.3).to_text().unwrap()).unwrap();
+    let script = format!(
+        "mount -t tmpfs -o size=16k none {disk} && exec {predictd} --model {file} --listen 127.0.0.1:0 --log {disk}/log",
+        disk = disk.display(),
+        predictd = env!("CARGO_BIN_EXE_predictd"),
+        file = file.display(),
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--map-root-user", "--", "bash", "-c", &script]);
+    command
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped());
+    let server = Server::spawn(command);
+    for _ in 0..500 {
+        assert_eq!(server.predict(ROW).status, 200);
+    }
+    eventually("it is said", || server.said().contains("lines are dropped until it can be written"));
+    let metrics = server.get("/metrics").body;
+    let dropped =
+        metrics.lines().find_map(|line| line.strip_prefix("predictd_log_lines_dropped_total ")).unwrap();
+    assert!((1..=500).contains(&dropped.parse::<u32>().unwrap()), "{dropped}");
+    assert_eq!(server.said().matches("lines are dropped").count(), 1, "{}", server.said());
+}
+
+#[test]
+fn stdout_takes_lines_and_a_reader_that_goes_away_stops_nothing() {
+    let (_folder, file) = common::file_of(&model(0.3).to_text().unwrap());
+    let mut command =
+        common::command(&["--listen", "127.0.0.1:0", "--model", file.to_str().unwrap(), "--log", "-"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    command.stdout(writer);
+    let server = Server::spawn(command);
+    assert_eq!(server.predict(ROW).status, 200);
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(reader), &mut line).unwrap();
+    assert_eq!(lines(&line)[0]["sg_total"], 2.5);
+    // The reader is gone now.
+    for _ in 0..50 {
+        assert_eq!(server.predict(ROW).status, 200);
+    }
+    eventually("it is said", || server.said().contains("stdout: "));
+}
