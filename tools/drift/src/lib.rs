@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 
-use artifact::{FeatureColumns, Histogram, Model, Windows, divergence};
+use artifact::{FeatureColumns, Histogram, Model, divergence};
 use clap::Parser;
 use manners::{Failure, IoContext, Outcome, plural, say};
 use recipe::{Drift, Limit, Recipe};
@@ -28,9 +28,6 @@ pub struct Args {
     #[arg(long)]
     allow_unterminated: bool,
 }
-
-/// The usual rule of thumb for a significant change.
-const UNLEARNED: f64 = 0.25;
 
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
@@ -146,8 +143,7 @@ fn lines(model: &Model, rules: &Drift, seen: &Seen) -> Vec<Line> {
             let counts = histogram.all_counts();
             let limit = match rules.psi {
                 Limit::Fixed(limit) => limit,
-                // Too few groups to learn from: the rule of thumb.
-                Limit::Learned(_) => histogram.windows.as_ref().map_or(UNLEARNED, Windows::limit),
+                Limit::Learned(_) => histogram.limit(),
             };
             let psi = divergence::psi(&counts, bins);
             let verdict = match is_enough {

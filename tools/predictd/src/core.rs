@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::asked::{Form, Wishes, form};
 use crate::loaded::Loaded;
 use crate::problem::{faulty, json, problem};
 use crate::scoring::{MAX_EXPLAINED, MAX_ROWS, Refused, Scored, score};
-use crate::{invocations, table};
+use crate::{invocations, openapi, table};
 
 /// What there is of one model at one moment. A request is answered from one of these, whole.
 #[derive(Clone, Debug, Default)]
@@ -108,7 +109,7 @@ const fn route(path: &'static str, methods: &'static str, answer: Answer) -> Rou
     Route { path, methods, takes_name: false, needs_key: true, answer }
 }
 
-const ROUTES: [Route; 10] = [
+const ROUTES: [Route; 11] = [
     Route { needs_key: false, ..route("/", "GET, HEAD", page) },
     Route { needs_key: false, ..route("/page.css", "GET, HEAD", style) },
     Route { needs_key: false, ..route("/page.js", "GET, HEAD", script) },
@@ -117,6 +118,7 @@ const ROUTES: [Route; 10] = [
     Route { needs_key: false, ..route("/healthz", "GET, HEAD", alive) },
     Route { needs_key: false, ..route("/readyz", "GET, HEAD", ready) },
     route("/metrics", "GET, HEAD", metrics),
+    route("/openapi.json", "GET, HEAD", described),
     Route { needs_key: false, ..route("/ping", "GET, HEAD", ready) },
     route("/invocations", "POST", invoked),
 ];
@@ -334,6 +336,10 @@ fn metrics(_: &Models, request: &Request<'_>, _: Option<&str>) -> Answered {
     Ok(Response::new(200, content_type, measured().into_bytes()))
 }
 
+fn described(models: &Models, request: &Request<'_>, _: Option<&str>) -> Answered {
+    Ok(Response::json(openapi::of(models, request.metrics.is_some())))
+}
+
 /// What a browser may do with the page: nothing that does not come from here.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
@@ -352,8 +358,8 @@ fn script(_: &Models, _: &Request<'_>, _: Option<&str>) -> Answered {
 }
 
 /// What `GET /readyz` says of one model.
-#[derive(Serialize)]
-struct Ready<'a> {
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct Ready<'a> {
     status: &'static str,
     model: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -378,8 +384,9 @@ fn ready(models: &Models, _: &Request<'_>, _: Option<&str>) -> Answered {
 }
 
 /// The same of several.
-#[derive(Serialize)]
-struct Everything<'a> {
+#[derive(JsonSchema, Serialize)]
+#[schemars(rename = "ReadyModels")]
+pub(crate) struct Everything<'a> {
     status: &'static str,
     models: std::collections::BTreeMap<&'a str, &'a Ready<'a>>,
 }

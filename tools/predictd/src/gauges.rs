@@ -219,9 +219,7 @@ fn add_models(registry: &mut Registry, models: &Models) {
         for Drift { feature, psi, limit } in indices {
             let by = ByFeature { name: name.clone(), feature: feature.to_owned() };
             drift.get_or_create(&by).set(psi);
-            if let Some(limit) = limit {
-                limits.get_or_create(&by).set(limit);
-            }
+            limits.get_or_create(&by).set(limit);
         }
     }
     registry.register("model", "The model that is served, always 1", info);
@@ -231,7 +229,7 @@ fn add_models(registry: &mut Registry, models: &Models) {
     registry.register("input_rows", "Recent rows that the stability index is of", rows);
     let help = "Population stability index of recent rows beside the training rows";
     registry.register("input_psi", help, drift);
-    let help = "What that index should stay below: half as much again as the largest of windows of the training rows";
+    let help = "From which index on it is drift, as far as the training rows say";
     registry.register("input_psi_limit", help, limits);
 }
 

@@ -55,6 +55,9 @@ pub(crate) fn score(loaded: &Loaded, text: &str) -> Result<Scored, Response> {
     match (payload.dataframe_split, payload.dataframe_records, payload.instances, payload.inputs) {
         (Some(split), None, None, None) => table(loaded, &split.columns, &split.data),
         (None, Some(records), None, None) => records_of(loaded, records),
+        (None, None, Some(rows), None) if rows.get().starts_with('{') => {
+            Err(problem(422, "instances is no list (inputs may be an object of columns)"))
+        }
         (None, None, Some(rows), None) | (None, None, None, Some(rows)) => rows_or_columns(loaded, rows),
         _ => Err(problem(422, ONE_OF)),
     }
@@ -72,7 +75,9 @@ fn rows_or_columns(loaded: &Loaded, rows: &RawValue) -> Result<Scored, Response>
     if let Ok(data) = serde_json::from_str::<Vec<Vec<&RawValue>>>(text) {
         return table(loaded, &names, &data);
     }
-    if let Ok(Columns(columns)) = serde_json::from_str(text) {
+    if let Ok(Columns(columns)) = serde_json::from_str(text)
+        && !columns.is_empty()
+    {
         let count = columns.first().map_or(0, |(_, values)| values.len());
         if columns.iter().any(|(_, values)| values.len() != count) {
             return Err(problem(422, "the columns are not equally long"));

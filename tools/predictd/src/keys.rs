@@ -343,8 +343,6 @@ pub(crate) fn follow(place: Place, every: Duration) -> Outcome<watch::Receiver<A
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
-
     use super::{Barred, FORMAT, Keyring, Keys, Place, Rate};
 
     fn keyring() -> Keyring {

@@ -16,6 +16,7 @@ mod ledger;
 mod lines;
 mod live;
 mod loaded;
+mod openapi;
 mod problem;
 mod scoring;
 mod supply;

@@ -32,8 +32,8 @@ pub(crate) struct Drift<'b> {
     pub(crate) feature: &'b str,
     /// Population stability index.
     pub(crate) psi: f64,
-    /// What windows of the training rows keep below, where that is known.
-    pub(crate) limit: Option<f64>,
+    /// From where on it is drift.
+    pub(crate) limit: f64,
 }
 
 impl Live {
@@ -74,8 +74,7 @@ impl Live {
         };
         let index = |(at, histogram): (usize, &'b artifact::Histogram)| {
             let psi = divergence::psi(&histogram.all_counts(), &recent(at));
-            let limit = histogram.windows.as_ref().map(artifact::Windows::limit);
-            Drift { feature: &body.features[histogram.feature].name, psi, limit }
+            Drift { feature: &body.features[histogram.feature].name, psi, limit: histogram.limit() }
         };
         (rows, body.histograms.iter().enumerate().map(index).collect())
     }

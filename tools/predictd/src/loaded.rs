@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use artifact::{Body, Explanation, Feature, Histogram, Intervals, Model, TargetCard};
 use metrics::{Scores, most_probable};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::live::Live;
@@ -162,33 +163,36 @@ fn push_object(names: &[Vec<u8>], numbers: &[f64], out: &mut Vec<u8>) {
 }
 
 /// What `GET /model` shows.
-#[derive(Serialize)]
-struct Card<'a> {
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct Card<'a> {
     id: &'a str,
     sha256: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
     recipe: Name<'a>,
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     target: &'a TargetCard,
     features: Vec<Field<'a>>,
     algorithm: &'static str,
     metrics: Metrics<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     intervals: Option<&'a Intervals>,
     data: Data<'a>,
 }
 
 /// A feature as a client has to know it.
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Field<'a> {
     #[serde(flatten)]
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     feature: &'a Feature,
     /// A value to begin with: about the median of the training rows, or a text that the model knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     typical: Option<Typical<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 #[serde(untagged)]
 enum Typical<'a> {
     Number(f64),
@@ -218,20 +222,23 @@ fn median(histogram: &Histogram) -> f64 {
     f64::midpoint(histogram.edges[place], histogram.edges[place + 1])
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Name<'a> {
     name: &'a str,
     description: &'a str,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Metrics<'a> {
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     trained: &'a Scores,
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     held_out: &'a Option<Scores>,
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     baseline_held_out: &'a Option<Scores>,
 }
 
-#[derive(Serialize)]
+#[derive(JsonSchema, Serialize)]
 struct Data<'a> {
     newest: Option<&'a str>,
     rows: u64,

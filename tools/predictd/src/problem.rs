@@ -1,3 +1,4 @@
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::core::Response;
@@ -6,7 +7,7 @@ use crate::core::Response;
 const LISTED: usize = 1_000;
 
 /// One thing wrong with a request.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub(crate) struct Fault<'a> {
     /// Index into the array; absent when the request is one object.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,8 +44,8 @@ impl<'a> Faults<'a> {
 }
 
 /// The shape of RFC 9457, `application/problem+json`.
-#[derive(Serialize)]
-struct Problem<'a> {
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct Problem<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,
@@ -78,7 +79,7 @@ pub(crate) fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
-fn title(status: u16) -> &'static str {
+pub(crate) fn title(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
         401 => "Unauthorized",

@@ -14,6 +14,9 @@ use crate::visitors::{Body, FieldName, Name};
 /// So many rows fit one request.
 pub(crate) const MAX_ROWS: usize = 10_000;
 
+/// No stat is larger; what is comes from a mistake, and a model would only make an infinity of it.
+pub(crate) const LARGEST: f64 = 1e100;
+
 /// And so many that are to be explained: trees take some time for it.
 pub(crate) const MAX_EXPLAINED: usize = 1_000;
 
@@ -211,7 +214,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A JSON value as it was written, or what it is instead of a number that fits a double.
+/// A JSON value as it was written, or what it is instead of a number that can be taken.
 fn number(value: &str) -> Result<f64, String> {
     let what = match value.as_bytes().first() {
         Some(b'"') => "is a string, not a number (leave out the quotes)",
@@ -221,8 +224,8 @@ fn number(value: &str) -> Result<f64, String> {
         Some(b'{') => "is an object, not a number",
         // JSON's numbers are a part of Rust's, and both are read to the nearest double.
         _ => match value.parse::<f64>() {
-            Ok(number) if number.is_finite() => return Ok(number),
-            _ => return Err(format!("is out of range: {} does not fit a double", echo(value))),
+            Ok(number) if number.abs() <= LARGEST => return Ok(number),
+            _ => return Err(format!("is out of range: {} is beyond {LARGEST:e}", echo(value))),
         },
     };
     Err(what.to_owned())

@@ -221,6 +221,8 @@ fn mlflows_and_sagemakers_clients_are_answered() {
         (r#"{"dataframe_records": [{"gir": "x"}]}"#, 422, "is a string, not a number"),
         (r#"{"instances": [], "inputs": []}"#, 422, "send one of"),
         (r#"{"instances": [[1, 2, 3]], "params": {"k": 1}}"#, 422, "takes no params"),
+        (r#"{"instances": {}}"#, 422, "is no list"),
+        (r#"{"inputs": {}}"#, 422, "is missing"),
         (r#"{"data": [1]}"#, 400, "unknown field `data`"),
         ("[1]", 400, "no payload of /invocations"),
     ] {

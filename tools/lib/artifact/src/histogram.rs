@@ -1,3 +1,4 @@
+use recipe::SIGNIFICANT_PSI;
 use serde::{Deserialize, Serialize};
 
 /// Counts of the training rows between edges: `edges[i] <= value < edges[i + 1]`, the last edge included.
@@ -37,7 +38,7 @@ const NO_CHANGE: f64 = 0.1;
 
 impl Windows {
     /// More than any window was apart: half as much again as the largest; what is no change by the usual rule of thumb never is.
-    pub fn limit(&self) -> f64 {
+    fn limit(&self) -> f64 {
         (1.5 * self.max).max(NO_CHANGE)
     }
 }
@@ -46,6 +47,11 @@ impl Histogram {
     /// Bins, the one of nulls, which is the last, included.
     pub fn bins(&self) -> usize {
         self.counts.len() + 1
+    }
+
+    /// From which population stability index on it is drift, as far as the training rows say; by the rule of thumb where they were too few groups.
+    pub fn limit(&self) -> f64 {
+        self.windows.as_ref().map_or(SIGNIFICANT_PSI, Windows::limit)
     }
 
     /// The bin of a value. The outer bins take what lies beyond them, too.

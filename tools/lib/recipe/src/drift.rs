@@ -47,7 +47,9 @@ fn groups() -> u64 {
     1
 }
 
-/// The usual rule of thumb for a significant change.
+/// A population stability index that is a significant change by the usual rule of thumb (Siddiqi, "Credit Risk Scorecards", 2006).
+pub const SIGNIFICANT_PSI: f64 = 0.25;
+
 fn psi() -> Limit {
-    Limit::Fixed(0.25)
+    Limit::Fixed(SIGNIFICANT_PSI)
 }

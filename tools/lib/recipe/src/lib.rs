@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use candidate::{Candidate, Grid};
-pub use drift::{Drift, Learned, Limit};
+pub use drift::{Drift, Learned, Limit, SIGNIFICANT_PSI};
 pub use gate::{Gate, Verdict};
 pub use prepare::{Encoding, Impute, Prepare, Substitute};
 pub use split::Split;

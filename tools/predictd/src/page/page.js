@@ -189,7 +189,8 @@ function draw(said) {
     by("probabilities").append(make("table", {}, body));
   }
   if (!said.contributions) return;
-  by("bars-note").textContent = `Starting at ${short(said.base)}, largest first`;
+  const scale = !said.probabilities ? "" : /forest|mean/.test(card.algorithm) ? `, as probabilities of ${value}` : `, as log odds of ${value}`;
+  by("bars-note").textContent = `Starting at ${short(said.base)}${scale}; largest first`;
   const parts = Object.entries(said.contributions).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
   // All with as many digits as the largest needs.
   const most = Math.max(...parts.map(([, part]) => Math.abs(part)), Number.MIN_VALUE);
@@ -200,7 +201,7 @@ function draw(said) {
     bar.style.left = part < 0 ? `${50 - width}%` : "50%";
     const drawn = make("div", { className: "bar" }, bar);
     drawn.setAttribute("aria-hidden", "true");
-    const signed = `${part < 0 ? "−" : "+"}${Math.abs(part).toFixed(digits(most))}`;
+    const signed = `${part < 0 ? "−" : "+"}${Math.abs(part).toFixed(digits(most) + 1)}`;
     return make("tr", {}, make("th", { scope: "row", textContent: feature }), make("td", { textContent: signed }), make("td", {}, drawn));
   }));
 }
@@ -209,7 +210,7 @@ const digits = (value) => Math.max(0, Math.min(6, 2 - Math.floor(Math.log10(Math
 const short = (value) => String(Number(Number(value).toPrecision(4)));
 const near = (value, size) => String(Number((Math.round(value / size) * size).toPrecision(12)));
 
-by("name").addEventListener("input", () => { name = by("name").value; begin(); });
+by("name").addEventListener("change", () => { name = by("name").value; begin(); });
 by("fields").addEventListener("submit", (event) => event.preventDefault());
 by("key-form").addEventListener("submit", (event) => { event.preventDefault(); begin(); });
 by("copy").addEventListener("click", async () => {
