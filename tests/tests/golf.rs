@@ -156,3 +156,35 @@ fn predictions_of_the_programs_agree_to_the_bit() {
     let served: serde_json::Value = serde_json::from_str(&answer).unwrap();
     assert_eq!(served["sg_t2g"].as_f64(), cells.last().unwrap().parse().ok(), "{answer} {line}");
 }
+
+#[test]
+fn what_predictd_logs_becomes_rows_of_the_database() {
+    let replay = Replay::start();
+    let session = Session::golf(&replay);
+    session.run(&script("refresh")).expect(0);
+    session.run(&script("train")).expect(0);
+    session.ok("bucket get training_data/event_data_2025_pga_14.csv > e.csv");
+    session.ok("predictd --listen 127.0.0.1:0 --log log.jsonl 2> said.txt & \
+         for i in $(seq 200); do grep -q 'on http' said.txt && break; sleep 0.05; done; \
+         url=$(grep -o 'http://[0-9.:]*' said.txt | head -n 1); \
+         curl -sS -H 'content-type: text/csv' --data-binary @e.csv $url/predict > answered.csv; kill %1; wait %1");
+    let rows = session.ok("tail -n +2 e.csv | wc -l").trim().parse::<u64>().unwrap();
+    assert!(rows > 300, "{rows}");
+    let load = "db-load rows predictions log.jsonl --key request_id,row_index";
+    session.run(load).expect(0).says(&format!("{rows} rows: {rows} written"));
+    session.run(load).expect(0).says(&format!("{rows} rows: 0 written, {rows} as before"));
+    // As the answers were, and numbers as numbers.
+    let mean = |of: &str| number_of(&session, of);
+    let logged =
+        mean("db-query sql 'SELECT sum(predicted_sg_t2g) / count(*) AS n FROM predictions' | tail -n 1");
+    let column = "head -n 1 answered.csv | tr , '\\n' | grep -n '^predicted_sg_t2g$' | cut -d: -f1";
+    let answered = mean(&format!(
+        "tail -n +2 answered.csv | cut -d, -f$({column}) | awk '{{ s += $1 }} END {{ printf \"%.12f\", s / NR }}'"
+    ));
+    assert!((logged - answered).abs() < 1e-9, "{logged} {answered}");
+}
+
+fn number_of(session: &Session, line: &str) -> f64 {
+    let said = session.ok(line);
+    said.trim().parse().unwrap_or_else(|_| panic!("{line}: {said}"))
+}

@@ -2,6 +2,7 @@
 
 mod arrivals;
 mod exported;
+mod flat;
 mod lease;
 mod listed;
 mod rows_in;
@@ -96,11 +97,11 @@ enum What {
         #[command(flatten)]
         place: Place,
     },
-    /// Any CSV into any table, upserted by key, all of it or nothing.
+    /// Any CSV, or flat JSON objects a line each, into any table, upserted by key, all of it or nothing.
     Rows {
         /// The table; it is made when it is not there.
         table: String,
-        /// CSV with a header; `-` or nothing is stdin.
+        /// CSV with a header, or JSON lines; `-` or nothing is stdin.
         input: Option<PathBuf>,
         #[command(flatten)]
         place: Place,

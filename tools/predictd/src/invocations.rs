@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use metrics::most_probable;
+use rows::Members;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -75,14 +76,16 @@ fn rows_or_columns(loaded: &Loaded, rows: &RawValue) -> Result<Scored, Response>
     if let Ok(data) = serde_json::from_str::<Vec<Vec<&RawValue>>>(text) {
         return table(loaded, &names, &data);
     }
-    if let Ok(Columns(columns)) = serde_json::from_str(text)
+    // A name that comes twice is found out later.
+    if let Ok(Members(columns)) = serde_json::from_str::<Members<Vec<&RawValue>>>(text)
         && !columns.is_empty()
     {
         let count = columns.first().map_or(0, |(_, values)| values.len());
         if columns.iter().any(|(_, values)| values.len() != count) {
             return Err(problem(422, "the columns are not equally long"));
         }
-        let (names, columns): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+        let (names, columns): (Vec<_>, Vec<_>) =
+            columns.into_iter().map(|(name, values)| (Cow::Owned(name), values)).unzip();
         let data: Vec<Vec<&RawValue>> =
             (0..count).map(|row| columns.iter().map(|values| values[row]).collect()).collect();
         return table(loaded, &names, &data);
@@ -94,31 +97,6 @@ fn rows_or_columns(loaded: &Loaded, rows: &RawValue) -> Result<Scored, Response>
             table(loaded, &names, &data)
         }
         _ => records_of(loaded, rows),
-    }
-}
-
-/// Columns by name, in their order; a name that comes twice is found out later.
-struct Columns<'a>(Vec<(Cow<'a, str>, Vec<&'a RawValue>)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Columns<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Columns<'a>, D::Error> {
-        struct Pairs;
-        impl<'de> serde::de::Visitor<'de> for Pairs {
-            type Value = Columns<'de>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object of columns")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Columns<'de>, A::Error> {
-                let mut columns = Vec::new();
-                while let Some((name, values)) = map.next_entry::<String, Vec<&RawValue>>()? {
-                    columns.push((Cow::Owned(name), values));
-                }
-                Ok(Columns(columns))
-            }
-        }
-        deserializer.deserialize_map(Pairs)
     }
 }
 
