@@ -98,6 +98,17 @@ fn a_full_disk_loses_lines_but_no_answer() {
         metrics.lines().find_map(|line| line.strip_prefix("predictd_log_lines_dropped_total ")).unwrap();
     assert!((1..=500).contains(&dropped.parse::<u32>().unwrap()), "{dropped}");
     assert_eq!(server.said().matches("lines are dropped").count(), 1, "{}", server.said());
+    // Whole lines, as many as there was room for.
+    let log = format!("/proc/{}/root{}/log", server.pid(), disk.display());
+    let kept = lines(&fs::read_to_string(&log).unwrap());
+    assert!((20..500).contains(&kept.len()), "{}", kept.len());
+    // Once there is room again, it goes on.
+    fs::write(&log, "").unwrap();
+    eventually("written again", || {
+        assert_eq!(server.predict(ROW).status, 200);
+        server.said().contains("written again")
+    });
+    assert!(!lines(&fs::read_to_string(&log).unwrap()).is_empty());
 }
 
 #[test]

@@ -180,9 +180,12 @@ impl Server {
         self.said.lock().unwrap().clone()
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().unwrap().success());
     }
 
     pub fn wait(&mut self) -> ExitStatus {
