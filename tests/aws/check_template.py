@@ -790,18 +790,23 @@ def instances(view):
     return wrong
 
 
-CONTAINER = ["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "-p 5000:5000", "--listen 0.0.0.0:5000 --open", "Restart=always"]
+CONTAINER = ["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "-p 5000:5000", "-e FAIRWAY_KEYS", "--listen 0.0.0.0:5000", "Restart=always"]
 
 
 @check("the server's container is locked in, comes back, and reports each minute",
        *[(f"without {word}", lambda s, w=word: at(s, "ServerTemplate/Properties/LaunchTemplateData/UserData/Fn::Base64").update(
            {"Fn::Sub": at(s, "ServerTemplate/Properties/LaunchTemplateData/UserData/Fn::Base64")["Fn::Sub"].replace(w, "")}), "everything")
-         for word in CONTAINER + ["--metric-name ServerHealthy"]])
+         for word in CONTAINER + ["--metric-name ServerHealthy"]],
+       ("for everybody", lambda s: at(s, "ServerTemplate/Properties/LaunchTemplateData/UserData/Fn::Base64").update(
+           {"Fn::Sub": at(s, "ServerTemplate/Properties/LaunchTemplateData/UserData/Fn::Base64")["Fn::Sub"].replace(
+               "--listen 0.0.0.0:5000", "--listen 0.0.0.0:5000 --open")}), "everything"))
 def container(view):
     if "ServerTemplate" not in view.resources:
         return []
     script = view.resources["ServerTemplate"]["Properties"]["LaunchTemplateData"]["UserData"]
     wrong = [f"no {word}" for word in CONTAINER if word not in script]
+    if "--open" in script:
+        wrong.append("it asks for no key")
     if "--namespace Fairway --metric-name ServerHealthy --dimensions Function=predictd" not in script or "OnUnitActiveSec=60" not in script:
         wrong.append("no report each minute")
     if f"IMAGE={IMAGE}" not in script or "<" in script.split("cat >", 1)[0]:
