@@ -157,7 +157,7 @@ def numbers(program, folder):
             until(browser, "something is said of the copy", lambda: text(browser, "copied"))
             browser.quit()
         # The page's own questions are no predictions; those of curl are, one at each width.
-        assert f'predictd_predictions_total{{model="{card["id"]}"}} 2\n' in server.ask("/metrics")
+        assert f'predictd_predictions_total{{name="",model="{card["id"]}"}} 2\n' in server.ask("/metrics")
 
 
 def classes(program, folder):

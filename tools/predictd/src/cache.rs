@@ -13,14 +13,27 @@ use crate::loaded::Loaded;
 #[derive(Debug)]
 pub(crate) struct Cache {
     folder: String,
+    /// Whose model is kept: another bucket's is none of this one.
+    bucket: String,
 }
 
+/// Holds the bucket's name.
+const SOURCE: &str = "source";
+
 impl Cache {
-    /// Makes the folder, if it is not there.
-    pub(crate) fn open(folder: &Path) -> Outcome<Cache> {
+    /// Makes the folder, if it is not there, for what `bucket` approves.
+    pub(crate) fn open(folder: &Path, bucket: &str) -> Outcome<Cache> {
         std::fs::create_dir_all(folder).place(folder.display())?;
-        let folder = folder.to_str().ok_or_else(|| Failure::usage("--cache: its name is not UTF-8"))?;
-        Ok(Cache { folder: folder.to_owned() })
+        let name = folder.to_str().ok_or_else(|| Failure::usage("--cache: its name is not UTF-8"))?;
+        let same = |other: &Path| {
+            folder.canonicalize().is_ok_and(|own| other.canonicalize().is_ok_and(|other| own == other))
+        };
+        if same(Path::new(bucket.strip_prefix("file://").unwrap_or(bucket))) {
+            return Err(Failure::usage(format!(
+                "--cache {name}: this is the bucket itself (name another folder)"
+            )));
+        }
+        Ok(Cache { folder: name.to_owned(), bucket: bucket.to_owned() })
     }
 
     /// What was kept. What cannot be read is said, and is as if nothing had been kept.
@@ -33,6 +46,14 @@ impl Cache {
 
     fn read(&self) -> Outcome<Option<(Named, Loaded)>> {
         let store = Store::open(&self.folder)?;
+        match store.get(SOURCE)? {
+            None => return Ok(None),
+            Some(source) if source.bytes != self.bucket.as_bytes() => {
+                let other = String::from_utf8_lossy(&source.bytes).into_owned();
+                return Err(Failure::config(format!("{}: it holds the model of {other}", self.folder)));
+            }
+            Some(_) => {}
+        }
         let Some(named) = Pointer::load(&store)?.pointer.model else { return Ok(None) };
         let model = Model::parse(&named.key, &Pointer::fetch_model(&store, &named)?)?;
         let loaded = Loaded::new(model, Some(&named.key));
@@ -47,15 +68,14 @@ impl Cache {
             // A damaged one must not stay in the way for ever.
             store.delete(pointer::KEY).and_then(|()| Pointer::load(&store))
         })?;
-        pointer.pointer.model = Some(named.clone());
+        let before = pointer.pointer.model.replace(named.clone());
+        store.put(SOURCE, &mut self.bucket.as_bytes())?;
         if pointer.save(&store)? != Written::Done {
             return Err(Failure::unavailable(format!("{}: somebody else writes there, too", self.folder)));
         }
-        for entry in store.list("models/")? {
-            if entry.key != named.key && entry.key != pointer::KEY {
-                store.delete(&entry.key)?;
-            }
+        match before {
+            Some(before) if before.key != named.key => store.delete(&before.key),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }

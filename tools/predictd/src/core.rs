@@ -62,6 +62,8 @@ pub struct Response {
 pub(crate) struct Predicted {
     pub(crate) loaded: Arc<Loaded>,
     pub(crate) scored: Scored,
+    /// By which name the model was asked for.
+    pub(crate) name: Option<Box<str>>,
     /// Somebody tries things: it says nothing of the data that come in.
     pub(crate) is_trial: bool,
 }
@@ -109,7 +111,7 @@ const fn route(path: &'static str, methods: &'static str, answer: Answer) -> Rou
     Route { path, methods, takes_name: false, needs_key: true, answer }
 }
 
-const ROUTES: [Route; 11] = [
+pub(crate) static ROUTES: [Route; 11] = [
     Route { needs_key: false, ..route("/", "GET, HEAD", page) },
     Route { needs_key: false, ..route("/page.css", "GET, HEAD", style) },
     Route { needs_key: false, ..route("/page.js", "GET, HEAD", script) },
@@ -122,6 +124,13 @@ const ROUTES: [Route; 11] = [
     Route { needs_key: false, ..route("/ping", "GET, HEAD", ready) },
     route("/invocations", "POST", invoked),
 ];
+
+impl Route {
+    /// Whether it reads what comes with a POST.
+    pub(crate) fn takes_body(&self) -> bool {
+        self.methods == "POST"
+    }
+}
 
 /// The route of a path, and the name of a model that follows it.
 pub(crate) fn find(path: &str) -> Option<(&'static Route, Option<&str>)> {
@@ -227,7 +236,7 @@ fn predict(models: &Models, request: &Request<'_>, name: Option<&str>) -> Answer
             (scored, "text/csv; charset=utf-8", body)
         }
     };
-    Ok(Response::new(200, content_type, body).having_predicted(loaded, scored, wishes))
+    Ok(Response::new(200, content_type, body).having_predicted(loaded, scored, name, wishes))
 }
 
 fn answers(loaded: &Loaded, scored: &Scored, is_array: bool, wishes: Wishes) -> Result<Vec<u8>, Response> {
@@ -299,9 +308,15 @@ impl Refused<'_> {
 }
 
 impl Response {
-    fn having_predicted(mut self, loaded: &Arc<Loaded>, scored: Scored, wishes: Wishes) -> Response {
+    fn having_predicted(
+        mut self,
+        loaded: &Arc<Loaded>,
+        scored: Scored,
+        name: Option<&str>,
+        wishes: Wishes,
+    ) -> Response {
         let (loaded, is_trial) = (Arc::clone(loaded), wishes.trial);
-        self.predicted = Some(Box::new(Predicted { loaded, scored, is_trial }));
+        self.predicted = Some(Box::new(Predicted { loaded, scored, name: name.map(Box::from), is_trial }));
         self
     }
 }
@@ -309,6 +324,10 @@ impl Response {
 /// What SageMaker's and MLflow's clients send, answered as they expect it.
 fn invoked(models: &Models, request: &Request<'_>, _: Option<&str>) -> Answered {
     let form = form(request.content_type)?;
+    let wishes = Wishes::of(request.query)?;
+    if wishes.explain {
+        return Err(problem(400, "/invocations explains nothing; /predict does"));
+    }
     let loaded = models.loaded(None)?;
     let scored = match form {
         Form::Json => invocations::score(loaded, json_text(request.body)?)?,
@@ -319,7 +338,7 @@ fn invoked(models: &Models, request: &Request<'_>, _: Option<&str>) -> Answered 
         true => ("text/csv; charset=utf-8", invocations::lines(loaded, &scored)),
         false => ("application/json", invocations::predictions(loaded, &scored)),
     };
-    Ok(Response::new(200, content_type, body).having_predicted(loaded, scored, Wishes::default()))
+    Ok(Response::new(200, content_type, body).having_predicted(loaded, scored, None, wishes))
 }
 
 fn model(models: &Models, _: &Request<'_>, name: Option<&str>) -> Answered {

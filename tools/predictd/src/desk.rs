@@ -1,21 +1,25 @@
 //! One HTTP request: who asks, its body, its answer, and what is counted and logged of it.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll};
+use std::time::Instant;
 
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::State;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use http_body_util::BodyExt;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Frame, SizeHint};
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::Limits;
-use crate::core::{self, Models, NOWHERE, Predicted, Response, Route};
+use crate::core::{self, Models, Predicted, Response, Route};
 use crate::front::{BUFFER_BYTES, Phase};
 use crate::gauges::{Counted, Gauges};
 use crate::keys::{Barred, Keys};
@@ -27,11 +31,15 @@ use crate::problem::problem;
 const FORGOTTEN_BYTES: u64 = 4 << 20;
 /// So much memory all bodies together may take, beyond what each connection has.
 const BODIES_BYTES: usize = 256 << 20;
+/// A body and its answer together are about so many times as large as the body.
+const ANSWER_TIMES: u64 = 4;
 /// A smaller request takes less time than handing it to another thread.
 const SMALL_BYTES: usize = 16 << 10;
 
 /// The header by which a request is known in logs, here and on the way.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// As which a request is counted whose client went away: nobody is answered so.
+const HUNG_UP: u16 = 499;
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// What requests are answered from and noted in.
@@ -62,10 +70,34 @@ pub(crate) struct Desk {
     count: AtomicU64,
 }
 
-/// A body, and the memory that it was granted.
+/// A request without its body, and what is known of it.
+struct Asked {
+    head: Parts,
+    id: HeaderValue,
+    /// Whose key came with it.
+    key: Option<Arc<str>>,
+}
+
+/// A body, and the memory that it and its answer were granted.
 struct Read {
     bytes: Vec<u8>,
-    _memory: Option<OwnedSemaphorePermit>,
+    memory: Option<OwnedSemaphorePermit>,
+}
+
+/// A request whose client may hang up before it is answered: that is counted, too.
+struct Unfinished<'d> {
+    desk: &'d Desk,
+    route: Option<&'static Route>,
+    began: Instant,
+    is_over: bool,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.desk.office.gauges.answered(self.route, HUNG_UP, self.began);
+        }
+    }
 }
 
 /// Answers a request, whatever it is.
@@ -74,26 +106,30 @@ pub(crate) async fn answer(
     request: axum::extract::Request,
 ) -> axum::response::Response {
     let began = Instant::now();
-    let counted = desk.clone();
-    let _counted = counted.office.gauges.request();
+    let _counted = desk.office.gauges.request();
     let (head, body) = request.into_parts();
     let route = core::find(head.uri.path()).map(|(route, _)| route);
+    let mut unfinished = Unfinished { desk: &desk, route, began, is_over: false };
     let id = desk.request_id(&head.headers);
-    let (mut answer, who, last) = match desk.admit(route, &head.headers) {
+    let mut asked = Arc::new(Asked { head, id, key: None });
+    let (answer, memory, is_last) = match desk.admit(route, &asked.head.headers) {
         Err(refused) => {
-            desk.forget(&head.headers, body).await;
+            desk.forget(&asked.head.headers, body).await;
             (refused, None, true)
         }
-        Ok(who) => match desk.read(&head.headers, body).await {
-            Err(refused) => (refused, who, true),
-            Ok(body) => (desk.clone().work(&head, body).await, who, *desk.phase.borrow() != Phase::Open),
-        },
+        Ok(key) => {
+            if let Some(asked) = Arc::get_mut(&mut asked) {
+                asked.key = key;
+            }
+            desk.clone().admitted(route, &asked, body).await
+        }
     };
-    desk.note(&head, route, &id, who.as_deref(), &mut answer, began);
-    let mut response = into_http(answer);
+    unfinished.is_over = true;
+    desk.note(&asked, route, &answer, began);
+    let mut response = into_http(answer, memory);
     let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, id);
-    if last {
+    headers.insert(REQUEST_ID, asked.id.clone());
+    if is_last {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -110,7 +146,7 @@ impl Desk {
             phase,
             places: Arc::new(Semaphore::new(limits.requests as usize)),
             workers: Arc::new(Semaphore::new(cores)),
-            memory: Arc::new(Semaphore::new(BODIES_BYTES.max(limits.body_bytes) >> 10)),
+            memory: Arc::new(Semaphore::new((BODIES_BYTES.max(5 * limits.body_bytes) >> 10) + 256)),
             process: u32::from_ne_bytes(process),
             count: AtomicU64::new(0),
             limits,
@@ -145,7 +181,10 @@ impl Desk {
             return Ok(None);
         }
         let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or_default());
-        let bearer = || text(header::AUTHORIZATION)?.strip_prefix("Bearer ");
+        let bearer = || {
+            let (scheme, key) = text(header::AUTHORIZATION)?.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then_some(key.trim_start())
+        };
         let barred = match keys.borrow().admit(text(API_KEY).or_else(bearer)) {
             Ok(name) => return Ok(Some(name)),
             Err(barred) => barred,
@@ -165,27 +204,58 @@ impl Desk {
         Err(refused)
     }
 
-    /// Answers where there is room; what takes long does so on a thread of its own.
-    async fn work(self: Arc<Self>, head: &Parts, body: Read) -> Response {
-        let Ok(place) = self.places.clone().try_acquire_owned() else {
-            return self.shed("requests", "too many requests at a time; try again");
-        };
-        let explains = head.uri.query().is_some_and(|query| query.contains("explain"));
-        if body.bytes.len() <= SMALL_BYTES && !explains {
-            return self.handle(head, &body.bytes);
+    /// Answers somebody who may ask: what, which memory it holds until it is sent, and whether it is the connection's last.
+    async fn admitted(
+        self: Arc<Self>,
+        route: Option<&'static Route>,
+        asked: &Arc<Asked>,
+        body: Body,
+    ) -> (Response, Option<OwnedSemaphorePermit>, bool) {
+        // Only what takes a body is given memory for it, and a place: whether the program lives is answered however busy it is.
+        if !route.is_some_and(|route| route.takes_body()) || asked.head.method != Method::POST {
+            self.forget(&asked.head.headers, body).await;
+            return (self.handle(asked, &[]), None, self.is_closing());
         }
-        let (desk, head) = (self.clone(), head.clone());
-        // Closed it never is.
-        let worker = self.workers.clone().acquire_owned().await;
-        let worked = tokio::task::spawn_blocking(move || {
-            let _held = (place, worker);
-            desk.handle(&head, &body.bytes)
-        });
-        worked.await.unwrap_or_else(|_| problem(503, "the answer was not finished; try again"))
+        match self.read(&asked.head.headers, body).await {
+            Ok(read) => {
+                let (answer, memory) = self.work(asked, read).await;
+                (answer, memory, self.is_closing())
+            }
+            Err(refused) => (refused, None, true),
+        }
     }
 
-    fn handle(&self, head: &Parts, body: &[u8]) -> Response {
+    fn is_closing(&self) -> bool {
+        *self.phase.borrow() != Phase::Open
+    }
+
+    /// Answers where there is room; what takes long does so on a thread of its own.
+    async fn work(
+        self: &Arc<Self>,
+        asked: &Arc<Asked>,
+        read: Read,
+    ) -> (Response, Option<OwnedSemaphorePermit>) {
+        let Ok(place) = self.places.clone().try_acquire_owned() else {
+            return (self.shed("requests", "too many requests at a time; try again"), None);
+        };
+        let explains = asked.head.uri.query().is_some_and(|query| query.contains("explain"));
+        if read.bytes.len() <= SMALL_BYTES && !explains {
+            return (self.handle(asked, &read.bytes), read.memory);
+        }
+        // Closed it never is.
+        let worker = self.workers.clone().acquire_owned().await;
+        let (desk, asked) = (self.clone(), asked.clone());
+        let worked = tokio::task::spawn_blocking(move || {
+            let _held = (place, worker);
+            (desk.handle(&asked, &read.bytes), read.memory)
+        });
+        worked.await.unwrap_or_else(|_| (problem(503, "the answer was not finished; try again"), None))
+    }
+
+    /// Answers, and notes what was predicted.
+    fn handle(&self, asked: &Asked, body: &[u8]) -> Response {
         let models: Arc<Models> = self.office.models.borrow().clone();
+        let head = &asked.head;
         let text = |name| head.headers.get(name).map(|value| value.to_str().unwrap_or("not text"));
         let metrics = || self.office.gauges.text(&models);
         let request = core::Request {
@@ -197,51 +267,37 @@ impl Desk {
             body,
             metrics: Some(&metrics),
         };
-        core::handle(&models, &request)
+        let answer = core::handle(&models, &request);
+        if let Some(predicted) = answer.predicted.as_ref().filter(|predicted| !predicted.is_trial) {
+            predicted.loaded.live().count(predicted.loaded.model().body(), &predicted.scored.values);
+            if let Some(log) = &self.office.predictions {
+                ledger::predictions(asked.request(), predicted, |text, count| self.log(log, text, count));
+            }
+        }
+        answer
     }
 
-    /// Counts and logs.
-    fn note(
-        &self,
-        head: &Parts,
-        route: Option<&Route>,
-        id: &HeaderValue,
-        key: Option<&str>,
-        answer: &mut Response,
-        began: Instant,
-    ) {
-        let office = &self.office;
-        office.gauges.answered(route.map_or(NOWHERE, |route| route.path), answer.status, began);
-        let predicted = answer.predicted.take();
-        if let Some(predicted) = &predicted {
-            office.gauges.predicted(predicted);
-        }
-        if office.predictions.is_none() && office.requests.is_none() {
-            return;
-        }
-        let request = ledger::Request { when: Timestamp::now(), id: id.to_str().unwrap_or_default(), key };
-        let log = |log: &Log, text: Vec<u8>, count: u64| {
-            if !log.push(text, count) {
-                office.gauges.dropped(count);
-            }
+    /// Counts and logs a request.
+    fn note(&self, asked: &Asked, route: Option<&'static Route>, answer: &Response, began: Instant) {
+        self.office.gauges.answered(route, answer.status, began);
+        let Some(log) = &self.office.requests else { return };
+        let path = asked.head.uri.path();
+        let predicted = answer.predicted.as_deref();
+        let ended = Ended {
+            method: asked.head.method.as_str(),
+            path: path.get(..ECHOED_BYTES.min(path.len())).unwrap_or_default(),
+            status: answer.status,
+            duration_seconds: began.elapsed().as_secs_f64(),
+            rows: predicted
+                .map_or(0, |predicted: &Predicted| predicted.scored.rows(&predicted.loaded).count()),
+            model_id: predicted.map(|predicted| predicted.loaded.id()),
         };
-        if let (Some(to), Some(predicted)) = (&office.predictions, predicted.as_ref().filter(|p| !p.is_trial))
-        {
-            let (text, count) = ledger::predictions(request, predicted);
-            log(to, text, count);
-        }
-        if let Some(to) = &office.requests {
-            let rows = |predicted: &Predicted| predicted.scored.rows(&predicted.loaded).count();
-            let path = head.uri.path();
-            let ended = Ended {
-                method: head.method.as_str(),
-                path: path.get(..ECHOED_BYTES.min(path.len())).unwrap_or_default(),
-                status: answer.status,
-                duration_seconds: began.elapsed().as_secs_f64(),
-                rows: predicted.as_deref().map_or(0, rows),
-                model_id: predicted.as_deref().map(|predicted| predicted.loaded.id()),
-            };
-            log(to, ledger::request(request, &ended), 1);
+        self.log(log, ledger::request(asked.request(), &ended), 1);
+    }
+
+    fn log(&self, log: &Log, text: Vec<u8>, count: u64) {
+        if !log.push(text, count) {
+            self.office.gauges.dropped(count);
         }
     }
 
@@ -262,22 +318,17 @@ impl Desk {
         }
         // What is announced is not believed further than this: memory is taken as bytes come.
         let mut bytes = Vec::with_capacity(usize::try_from(announced).unwrap_or(limit).min(BUFFER_BYTES));
-        let (mut received, mut memory) = (0, None);
+        let mut received = 0;
+        let mut memory: Option<OwnedSemaphorePermit> = None;
         let reading = async {
             while let Some(frame) = body.frame().await {
                 let frame = frame.map_err(|error| problem(400, &format!("the body broke off: {error}")))?;
                 let Some(data) = frame.data_ref() else { continue };
                 received += data.len() as u64;
-                if received > BUFFER_BYTES as u64 && memory.is_none() {
-                    let all = u32::try_from(limit >> 10).unwrap_or(u32::MAX).max(1);
-                    match self.memory.clone().try_acquire_many_owned(all) {
-                        Ok(granted) => memory = Some(granted),
-                        Err(_) => {
-                            return Err(self.shed("memory", "too many large requests at a time; try again"));
-                        }
-                    }
-                }
                 if received <= limit as u64 {
+                    if received > BUFFER_BYTES as u64 {
+                        self.grant(received, &mut memory)?;
+                    }
                     bytes.extend_from_slice(data);
                 } else if received > limit as u64 + FORGOTTEN_BYTES {
                     return Ok(());
@@ -290,13 +341,36 @@ impl Desk {
             return Err(too_large());
         }
         let seconds = self.limits.request_time.as_secs_f64();
-        in_time.map_err(|_| problem(408, &format!("the body did not come within {seconds} s")))??;
-        Ok(Read { bytes, _memory: memory })
+        match in_time {
+            Ok(Ok(())) => Ok(Read { bytes, memory }),
+            Ok(Err(refused)) => {
+                self.forget(headers, body).await;
+                Err(refused)
+            }
+            Err(_) => Err(problem(408, &format!("the body did not come within {seconds} s"))),
+        }
+    }
+
+    /// Memory for a body of which so much has come, and for its answer.
+    fn grant(&self, received: u64, memory: &mut Option<OwnedSemaphorePermit>) -> Result<(), Response> {
+        let granted = memory.as_ref().map_or(0, OwnedSemaphorePermit::num_permits) as u64;
+        let wanted = (received * ANSWER_TIMES).div_ceil(1 << 10);
+        if wanted <= granted {
+            return Ok(());
+        }
+        // Some steps ahead, so that this is not done for each piece.
+        let more = u32::try_from(wanted - granted + 256).unwrap_or(u32::MAX);
+        match (self.memory.clone().try_acquire_many_owned(more), memory) {
+            (Ok(more), Some(memory)) => memory.merge(more),
+            (Ok(more), none) => *none = Some(more),
+            (Err(_), _) => return Err(self.shed("memory", "too many large requests at a time; try again")),
+        }
+        Ok(())
     }
 
     /// Takes what a client that is refused is still sending: one that is cut off never reads why.
     async fn forget(&self, headers: &HeaderMap, mut body: Body) {
-        if headers.contains_key(header::EXPECT) {
+        if body.is_end_stream() || headers.contains_key(header::EXPECT) {
             return;
         }
         let mut left = FORGOTTEN_BYTES;
@@ -307,17 +381,47 @@ impl Desk {
                 left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));
             }
         };
-        let _ = timeout(self.limits.request_time.min(FORGETTING), forgetting).await;
+        let _ = timeout(self.limits.request_time, forgetting).await;
     }
 }
-
-/// Who is refused is not listened to for longer.
-const FORGETTING: Duration = Duration::from_secs(1);
 
 /// So much of a path is logged.
 const ECHOED_BYTES: usize = 200;
 
-fn into_http(answer: Response) -> axum::response::Response {
+impl Asked {
+    fn request(&self) -> ledger::Request<'_> {
+        let id = self.id.to_str().unwrap_or_default();
+        ledger::Request { when: Timestamp::now(), id, key: self.key.as_deref() }
+    }
+}
+
+/// A body that keeps its memory until it is sent, or given up.
+struct Held {
+    content: Full<Bytes>,
+    _memory: OwnedSemaphorePermit,
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.content).poll_frame(cx)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.content.size_hint()
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.content.is_end_stream()
+    }
+}
+
+fn into_http(answer: Response, memory: Option<OwnedSemaphorePermit>) -> axum::response::Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = axum::response::Response::new(Body::empty());
     *response.status_mut() = status;
@@ -332,6 +436,9 @@ fn into_http(answer: Response) -> axum::response::Response {
             headers.insert(HeaderName::from_static(name), value);
         }
     }
-    *response.body_mut() = Body::from(answer.body);
+    *response.body_mut() = match memory {
+        None => Body::from(answer.body),
+        Some(memory) => Body::new(Held { content: Full::from(answer.body), _memory: memory }),
+    };
     response
 }

@@ -4,10 +4,11 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::handler::Handler;
+use axum::http::{HeaderName, HeaderValue, Method};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -17,6 +18,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Sleep, sleep, timeout};
+use tower::Layer;
+use tower::layer::util::Identity;
+use tower::util::{Either, option_layer};
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::Limits;
 use crate::desk::{self, Desk, Office};
@@ -25,6 +30,11 @@ use crate::problem::problem;
 /// A connection's buffer: the longest header, and the most that is read at a time.
 pub(crate) const BUFFER_BYTES: usize = 64 * 1024;
 
+/// So long, and so much, a client is listened to after its last answer.
+const LINGER_TIME: Duration = Duration::from_secs(2);
+const LINGER_BYTES: u64 = 256 << 20;
+/// Browsers ask again after this time whether they may ask.
+const PREFLIGHT: Duration = Duration::from_secs(600);
 /// How long accepting rests after an error: most often all file descriptors are taken.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 /// How long connections are still taken after the signal: what the kernel had accepted by then counts as accepted.
@@ -46,6 +56,7 @@ pub(crate) enum Phase {
 
 struct Front {
     http: http1::Builder,
+    cors: Either<CorsLayer, Identity>,
     desk: Arc<Desk>,
     limits: Limits,
     phase: watch::Sender<Phase>,
@@ -57,6 +68,7 @@ struct Front {
 pub(crate) async fn serve(
     listener: TcpListener,
     office: Office,
+    origins: &[HeaderValue],
     limits: Limits,
     stop: impl Future<Output = ()>,
 ) {
@@ -66,6 +78,7 @@ pub(crate) async fn serve(
     http.timer(TokioTimer::new()).header_read_timeout(limits.request_time).max_buf_size(BUFFER_BYTES);
     let front = Arc::new(Front {
         http,
+        cors: option_layer((!origins.is_empty()).then(|| cors(origins))),
         desk: Arc::new(desk),
         limits,
         phase,
@@ -82,6 +95,18 @@ pub(crate) async fn serve(
         let seconds = limits.drain_time.as_secs_f64();
         say!("{} cut off after {seconds} s (--drain)", manners::plural(open, "connection"));
     }
+}
+
+/// What pages of other origins may ask, and read of the answer.
+fn cors(origins: &[HeaderValue]) -> CorsLayer {
+    let names =
+        |names: &[&'static str]| names.iter().map(|name| HeaderName::from_static(name)).collect::<Vec<_>>();
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins.iter().cloned()))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers(names(&["content-type", "x-api-key", "authorization", "x-request-id"]))
+        .expose_headers(names(&["x-request-id", "retry-after"]))
+        .max_age(PREFLIGHT)
 }
 
 impl Front {
@@ -127,9 +152,16 @@ impl Front {
         let _counted = self.desk.connection();
         let mut phase = self.phase.subscribe();
         let heard = Arc::new(AtomicBool::new(false));
-        let line = Line { stream, heard: heard.clone(), stalled: None, patience: self.limits.request_time };
+        let line = Line {
+            stream,
+            heard: heard.clone(),
+            stalled: None,
+            patience: self.limits.request_time,
+            linger: None,
+        };
         // One handler answers every path, so there is nothing to route: `core` knows the paths.
-        let desk = TowerToHyperService::new(desk::answer.with_state(self.desk.clone()));
+        let desk = self.cors.layer(desk::answer.with_state(self.desk.clone()));
+        let desk = TowerToHyperService::new(desk);
         let service = service_fn(|request| {
             let (answer, heard) = (desk.call(request), heard.clone());
             async move {
@@ -178,6 +210,8 @@ struct Line {
     heard: Arc<AtomicBool>,
     stalled: Option<Pin<Box<Sleep>>>,
     patience: Duration,
+    /// Until when it is listened to after the last answer, and how much came since.
+    linger: Option<(Pin<Box<Sleep>>, u64)>,
 }
 
 impl Line {
@@ -217,7 +251,23 @@ impl AsyncWrite for Line {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
+    /// Closing while a client still sends would reset the connection, and the answer that it has not read yet with it: it is heard out, within limits.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if self.linger.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            self.linger = Some((Box::pin(sleep(LINGER_TIME)), 0));
+        }
+        let Line { stream, linger, .. } = &mut *self;
+        let Some((time, heard)) = linger else { return Poll::Ready(Ok(())) };
+        let mut ignored = [0; 16 * 1024];
+        while *heard < LINGER_BYTES && time.as_mut().poll(cx).is_pending() {
+            let mut buffer = ReadBuf::new(&mut ignored);
+            match Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => *heard += buffer.filled().len() as u64,
+                Poll::Ready(_) => break,
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }

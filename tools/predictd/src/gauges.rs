@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::core::{Models, Predicted};
+use crate::core::{self, Models, NOWHERE, ROUTES};
 use crate::live::Drift;
 
 type Number = Gauge<f64, AtomicU64>;
@@ -38,6 +38,7 @@ struct ByReason {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct ByModel {
+    name: String,
     model: String,
 }
 
@@ -65,14 +66,20 @@ pub(crate) struct Gauges {
     registry: Registry,
     began: SystemTime,
     requests: Family<Asked, Counter>,
-    seconds: Family<ByRoute, Histogram>,
+    /// Of each route, and last of all other paths.
+    routes: Vec<Route>,
     in_flight: Gauge,
     connections: Gauge,
     refused: Family<ByReason, Counter>,
-    predictions: Family<ByModel, Counter>,
-    outside: Family<ByModel, Counter>,
     /// Lines that a log had no room for.
     dropped: Counter,
+}
+
+/// What is counted of nearly every request, looked up once.
+struct Route {
+    path: &'static str,
+    answered: Counter,
+    seconds: Histogram,
 }
 
 /// A request, or a connection, from its begin to its end.
@@ -87,11 +94,10 @@ impl Drop for Counted<'_> {
 impl Gauges {
     pub(crate) fn new() -> Gauges {
         let mut registry = Registry::with_prefix("predictd");
-        let requests = Family::default();
+        let requests: Family<Asked, Counter> = Family::default();
         let seconds: Family<ByRoute, Histogram> = Family::new_with_constructor(|| Histogram::new(BUCKETS));
         let (in_flight, connections) = (Gauge::default(), Gauge::default());
         let refused = Family::default();
-        let (predictions, outside) = (Family::default(), Family::default());
         let dropped = Counter::default();
         registry.register("requests", "Requests that were answered", Family::clone(&requests));
         registry.register_with_unit(
@@ -107,27 +113,20 @@ impl Gauges {
             "Requests and connections that were turned away, by reason",
             Family::clone(&refused),
         );
-        registry.register("predictions", "Rows that were predicted", Family::clone(&predictions));
-        let help = "Rows of which a value lay beyond the training rows";
-        registry.register("predictions_outside_training_range", help, Family::clone(&outside));
         registry.register(
             "log_lines_dropped",
             "Lines of the logs that there was no room for",
             dropped.clone(),
         );
         let began = SystemTime::now();
-        Gauges {
-            registry,
-            began,
-            requests,
-            seconds,
-            in_flight,
-            connections,
-            refused,
-            predictions,
-            outside,
-            dropped,
-        }
+        let paths = ROUTES.iter().map(|route| route.path).chain([NOWHERE]);
+        let route = |path| Route {
+            path,
+            answered: requests.get_or_create_owned(&Asked { route: path, status: 200 }),
+            seconds: seconds.get_or_create_owned(&ByRoute { route: path }),
+        };
+        let routes = paths.map(route).collect();
+        Gauges { registry, began, requests, routes, in_flight, connections, refused, dropped }
     }
 
     pub(crate) fn request(&self) -> Counted<'_> {
@@ -140,9 +139,14 @@ impl Gauges {
         Counted(&self.connections)
     }
 
-    pub(crate) fn answered(&self, route: &'static str, status: u16, began: Instant) {
-        self.requests.get_or_create(&Asked { route, status }).inc();
-        self.seconds.get_or_create(&ByRoute { route }).observe(began.elapsed().as_secs_f64());
+    pub(crate) fn answered(&self, route: Option<&core::Route>, status: u16, began: Instant) {
+        let path = route.map_or(NOWHERE, |route| route.path);
+        let Some(route) = self.routes.iter().find(|route| std::ptr::eq(route.path, path)) else { return };
+        route.seconds.observe(began.elapsed().as_secs_f64());
+        match status {
+            200 => route.answered.inc(),
+            _ => self.requests.get_or_create(&Asked { route: path, status }).inc(),
+        };
     }
 
     pub(crate) fn refused(&self, reason: &'static str) {
@@ -151,23 +155,6 @@ impl Gauges {
 
     pub(crate) fn dropped(&self, lines: u64) {
         self.dropped.inc_by(lines);
-    }
-
-    /// Counts what was predicted, and where its rows lie. A trial is counted as a request only.
-    pub(crate) fn predicted(&self, predicted: &Predicted) {
-        if predicted.is_trial {
-            return;
-        }
-        let Predicted { loaded, scored, .. } = predicted;
-        let body = loaded.model().body();
-        let by = ByModel { model: loaded.id().to_owned() };
-        let rows = scored.values.len() / body.features.len();
-        self.predictions.get_or_create(&by).inc_by(rows as u64);
-        let outside = scored.rows(loaded).filter(|(row, _)| body.outside(row).next().is_some()).count();
-        if outside > 0 {
-            self.outside.get_or_create(&by).inc_by(outside as u64);
-        }
-        loaded.live().count(body, &scored.values);
     }
 
     /// All of it, and what can be seen of the models and the process now.
@@ -198,6 +185,8 @@ fn add_models(registry: &mut Registry, models: &Models) {
         Family::<ByFeature, Number>::default(),
         Family::<ByName, Gauge>::default(),
     );
+    let (predictions, outside) =
+        (Family::<ByModel, Counter>::default(), Family::<ByModel, Counter>::default());
     for (name, served) in &models.0 {
         let name = name.as_deref().unwrap_or_default().to_owned();
         let by = ByName { name: name.clone() };
@@ -214,6 +203,10 @@ fn add_models(registry: &mut Registry, models: &Models) {
         };
         info.get_or_create(&card).set(1);
         age.get_or_create(&by).set(loaded.since().elapsed().as_secs_f64());
+        let by_model = ByModel { name: name.clone(), model: loaded.id().to_owned() };
+        let (all, beyond) = loaded.live().counted();
+        predictions.get_or_create(&by_model).inc_by(all);
+        outside.get_or_create(&by_model).inc_by(beyond);
         let (seen, indices) = loaded.live().drift(body);
         rows.get_or_create(&by).set(i64::try_from(seen).unwrap_or(i64::MAX));
         for Drift { feature, psi, limit } in indices {
@@ -222,6 +215,9 @@ fn add_models(registry: &mut Registry, models: &Models) {
             limits.get_or_create(&by).set(limit);
         }
     }
+    registry.register("predictions", "Rows that the model predicted since it was taken up", predictions);
+    let help = "Those of them of which a value lay beyond the training rows";
+    registry.register("predictions_outside_training_range", help, outside);
     registry.register("model", "The model that is served, always 1", info);
     registry.register("model_ready", "Whether there is a model", ready);
     registry.register("model_stale", "Whether it is not the model that should be served", stale);

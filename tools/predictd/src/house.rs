@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::cache::Cache;
 use crate::core::Models;
-use crate::supply::Supply;
+use crate::supply::{Source, Supply};
 use crate::wanted::Wanted;
 
 /// Where a cached model is there already, the bucket gets this long to name another before the port is opened.
@@ -28,10 +28,14 @@ impl House {
     pub(crate) fn open(wanted: Vec<Wanted>, cache: Option<&Path>) -> Outcome<House> {
         let (mut supplies, mut models) = (Vec::new(), Vec::new());
         for Wanted { name, source } in wanted {
-            let folder = |folder: &Path| {
-                Cache::open(&name.as_deref().map_or(folder.to_owned(), |name| folder.join(name)))
+            let kept = match (&source, cache) {
+                (Source::Bucket(url), Some(folder)) => {
+                    let folder = name.as_deref().map_or(folder.to_owned(), |name| folder.join(name));
+                    Some(Cache::open(&folder, url)?)
+                }
+                _ => None,
             };
-            let supply = Supply::open_cached(source, cache.map(folder).transpose()?)?;
+            let supply = Supply::open_cached(source, kept)?;
             models.push((name, supply.served().clone()));
             supplies.push(supply);
         }

@@ -7,6 +7,9 @@ use serde::ser::{SerializeMap, Serializer};
 use crate::core::Predicted;
 use crate::loaded::Loaded;
 
+/// So much is handed over at a time.
+const CHUNK_BYTES: usize = 256 << 10;
+
 /// Who asked, and when.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Request<'a> {
@@ -39,6 +42,7 @@ struct RequestLine<'a> {
 struct PredictionLine<'a> {
     request: Request<'a>,
     loaded: &'a Loaded,
+    name: Option<&'a str>,
     row_index: usize,
     row: &'a [f64],
     said: &'a [f64],
@@ -52,6 +56,7 @@ impl Serialize for PredictionLine<'_> {
         line.serialize_entry("request_id", self.request.id)?;
         line.serialize_entry("row_index", &self.row_index)?;
         line.serialize_entry("key_name", &self.request.key)?;
+        line.serialize_entry("model_name", &self.name)?;
         line.serialize_entry("model_id", self.loaded.id())?;
         for (feature, value) in self.loaded.features().iter().zip(self.row) {
             if feature.categories.is_empty() || value.is_nan() {
@@ -85,14 +90,22 @@ fn push_number<M: SerializeMap>(line: &mut M, name: &str, value: f64) -> Result<
     }
 }
 
-/// Lines for every row of a request, and their number.
-pub(crate) fn predictions(request: Request<'_>, predicted: &Predicted) -> (Vec<u8>, u64) {
+/// Hands over lines for every row of a request, some rows at a time, and how many they are.
+pub(crate) fn predictions(
+    request: Request<'_>,
+    predicted: &Predicted,
+    mut hand_over: impl FnMut(Vec<u8>, u64),
+) {
+    let Predicted { loaded, scored, name, .. } = predicted;
     let (mut text, mut count) = (Vec::new(), 0);
-    for (row_index, (row, said)) in predicted.scored.rows(&predicted.loaded).enumerate() {
-        push(&PredictionLine { request, loaded: &predicted.loaded, row_index, row, said }, &mut text);
+    for (row_index, (row, said)) in scored.rows(loaded).enumerate() {
+        push(&PredictionLine { request, loaded, name: name.as_deref(), row_index, row, said }, &mut text);
         count += 1;
+        if text.len() > CHUNK_BYTES {
+            hand_over(std::mem::take(&mut text), std::mem::take(&mut count));
+        }
     }
-    (text, count)
+    hand_over(text, count);
 }
 
 /// The line for a request.

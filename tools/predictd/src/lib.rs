@@ -29,6 +29,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use clap::Parser;
 use manners::{Exit, Failure, Outcome, say};
 use tokio::net::TcpListener;
@@ -76,6 +77,9 @@ pub struct Args {
     /// Allow an address that other machines can reach without --keys. Whoever reaches it can ask.
     #[arg(long)]
     open: bool,
+    /// Let pages of this origin ask from a browser, like https://golf.example; can be given several times.
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    cors: Vec<HeaderValue>,
     /// Add a JSON line for each prediction to this file, `-` for stdout; lines that `db-load rows` takes.
     #[arg(long, value_name = "FILE", env = "FAIRWAY_LOG")]
     log: Option<PathBuf>,
@@ -186,7 +190,7 @@ async fn serve(args: Args, house: House) -> Outcome {
         }
     };
     let office = Office { models, keys, gauges, predictions, requests };
-    front::serve(listener, office, limits, stop).await;
+    front::serve(listener, office, &args.cors, limits, stop).await;
     // Every line of what was answered is in the logs before the end.
     writers.into_iter().for_each(Writer::finish);
     Ok(())
@@ -199,6 +203,15 @@ fn seconds(text: &str) -> Result<Duration, String> {
         return Err("not between 0.001 and 31536000 seconds".to_owned());
     }
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+/// As a browser names it: scheme, host and port, nothing after that.
+fn origin(text: &str) -> Result<HeaderValue, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    if host.is_empty() || host.contains('/') || host.contains('*') {
+        return Err("not an origin like https://golf.example".to_owned());
+    }
+    HeaderValue::from_str(text).map_err(|error| error.to_string())
 }
 
 fn up_to_a_gigabyte(text: &str) -> Result<usize, String> {

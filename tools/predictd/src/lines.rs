@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use manners::{Failure, IoContext, Outcome, say};
 const WAITING_BYTES: usize = 16 << 20;
 /// So much is written at a time.
 const CHUNK_BYTES: usize = 1 << 20;
+/// How long the end of the program waits for a log to be written.
+const LAST_LINES: Duration = Duration::from_secs(5);
 /// Time between looks whether the file was moved away, and between attempts to write where that failed.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -33,6 +36,7 @@ struct Lines {
 
 /// The thread that writes.
 pub(crate) struct Writer {
+    name: String,
     sender: Sender<Option<Lines>>,
     thread: JoinHandle<()>,
 }
@@ -43,18 +47,20 @@ impl Log {
         let (sender, lines) = channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let mut end = End::open(path)?;
+        let name = end.name();
         let freed = waiting.clone();
         let write = move || write_all(&lines, &mut end, &freed, &dropped);
         let thread = thread::Builder::new().name("log".to_owned()).spawn(write);
         let thread = thread.map_err(|error| Failure::io("starting threads", &error))?;
-        let writer = Writer { sender: sender.clone(), thread };
+        let writer = Writer { name, sender: sender.clone(), thread };
         Ok((Log { sender, waiting }, writer))
     }
 
     /// Hands lines over; `false` if there is no room for them.
     pub(crate) fn push(&self, text: Vec<u8>, count: u64) -> bool {
         let size = text.len();
-        if self.waiting.fetch_add(size, Ordering::Relaxed) + size > WAITING_BYTES {
+        let before = self.waiting.fetch_add(size, Ordering::Relaxed);
+        if before > 0 && before + size > WAITING_BYTES {
             self.waiting.fetch_sub(size, Ordering::Relaxed);
             return false;
         }
@@ -63,10 +69,16 @@ impl Log {
 }
 
 impl Writer {
-    /// Waits until everything that was handed over by now is written.
+    /// Waits until everything that was handed over by now is written, for some seconds at most.
     pub(crate) fn finish(self) {
-        if self.sender.send(None).is_ok() {
-            let _ = self.thread.join();
+        let asked = self.sender.send(None).is_ok();
+        let began = Instant::now();
+        while asked && !self.thread.is_finished() {
+            if began.elapsed() > LAST_LINES {
+                say!("{}: its reader does not take the last lines: they are lost", self.name);
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
         }
     }
 }
@@ -106,7 +118,7 @@ impl End {
         let path = (path != Path::new("-")).then(|| path.to_owned());
         let file = match &path {
             Some(path) => open(path).place(path.display())?,
-            None => OpenOptions::new().append(true).open("/dev/stdout").place("stdout")?,
+            None => File::from(io::stdout().as_fd().try_clone_to_owned().place("stdout")?),
         };
         Ok(End { path, file, looked: Instant::now(), failed: None })
     }

@@ -15,6 +15,8 @@ pub(crate) struct Live(Mutex<Windows>);
 
 #[derive(Debug, Default)]
 struct Windows {
+    rows: u64,
+    outside: u64,
     now: Window,
     before: Window,
 }
@@ -39,11 +41,13 @@ pub(crate) struct Drift<'b> {
 impl Live {
     /// Counts rows of features, one after another.
     pub(crate) fn count(&self, body: &Body, rows: &[f64]) {
-        if body.histograms.is_empty() {
-            return;
-        }
         let mut windows = self.windows();
         for row in rows.chunks_exact(body.features.len()) {
+            windows.rows += 1;
+            windows.outside += u64::from(body.outside(row).next().is_some());
+            if body.histograms.is_empty() {
+                continue;
+            }
             if windows.now.rows == WINDOW {
                 windows.before = std::mem::take(&mut windows.now);
             }
@@ -56,6 +60,12 @@ impl Live {
                 counts[histogram.bin(row[histogram.feature])] += 1;
             }
         }
+    }
+
+    /// Rows so far, and those of them that have a value beyond the training rows.
+    pub(crate) fn counted(&self) -> (u64, u64) {
+        let windows = self.windows();
+        (windows.rows, windows.outside)
     }
 
     /// How many rows are looked at, and the drift of each feature that has a histogram; none while there are too few rows.

@@ -54,6 +54,7 @@ struct Signature {
 #[derive(Debug)]
 struct Seen {
     signature: Signature,
+    sha256: String,
     trouble: Option<String>,
 }
 
@@ -173,9 +174,17 @@ impl Watched {
                     };
                 }
                 let bytes = std::fs::read(&path).place(&name)?;
+                let sha256 = fingerprint::of(&bytes);
+                // The same content, however new: what was counted of it goes on.
+                if let Some(seen) =
+                    seen.as_mut().filter(|seen| seen.sha256 == sha256 && seen.trouble.is_none())
+                {
+                    seen.signature = signature;
+                    return Ok(Found::Same);
+                }
                 let parsed = Model::parse(&name, &bytes);
                 let trouble = parsed.as_ref().err().map(ToString::to_string);
-                *seen = Some(Seen { signature, trouble });
+                *seen = Some(Seen { signature, sha256, trouble });
                 Ok(Found::New(Box::new(Loaded::new(parsed?, None))))
             }
             Watched::Bucket { url, loaded } => {

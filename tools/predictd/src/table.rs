@@ -12,11 +12,14 @@ use crate::loaded::Loaded;
 use crate::problem::problem;
 use crate::scoring::{MAX_EXPLAINED, MAX_ROWS, Scored};
 
+/// The header, blank lines, and texts with newlines in them.
+const LINES_BESIDE_ROWS: usize = 100;
+
 /// The rows, each with its predictions, as `predict` writes them.
 pub(crate) fn answer(loaded: &Loaded, wishes: Wishes, body: &[u8]) -> Result<(Scored, Vec<u8>), Response> {
     let is_of_classes = !loaded.model().classes().is_empty();
     let more = More { probabilities: is_of_classes, interval: true, outside: true, explain: wishes.explain };
-    predicted(loaded, more, body)
+    predicted(loaded, more, body, body)
 }
 
 /// The predictions alone. Without a header the columns are the model's features in its order; where nobody says whether there is one, a first line in
@@ -30,20 +33,34 @@ pub(crate) fn score(loaded: &Loaded, body: &[u8], has_header: Option<bool>) -> R
         cells.map(bare).any(|cell| features.iter().any(|feature| feature.name == cell))
     };
     if has_header.unwrap_or_else(names_a_feature) {
-        return Ok(predicted(loaded, More::default(), body)?.0);
+        return Ok(predicted(loaded, More::default(), body, body)?.0);
     }
     let mut header = rows::Text::default();
     features.iter().for_each(|feature| header.push(feature.name.as_bytes()));
     header.end_row();
-    Ok(predicted(loaded, More::default(), header.bytes().chain(body))?.0)
+    Ok(predicted(loaded, More::default(), body, header.bytes().chain(body))?.0)
 }
 
-fn predicted<R: Read>(loaded: &Loaded, more: More, body: R) -> Result<(Scored, Vec<u8>), Response> {
+/// `body` is what was sent, `rows` the same with a header.
+fn predicted<R: Read>(
+    loaded: &Loaded,
+    more: More,
+    body: &[u8],
+    rows: R,
+) -> Result<(Scored, Vec<u8>), Response> {
+    if body.trim_ascii().is_empty() {
+        return Err(problem(400, "the body is empty; send a header and rows"));
+    }
+    // Before any work is done: a header, rows, and nothing to speak of in between.
+    let most = if more.explain { MAX_EXPLAINED } else { MAX_ROWS };
+    let when = if more.explain { "with ?explain=true" } else { "" };
+    if body.iter().filter(|byte| **byte == b'\n').count() > most + LINES_BESIDE_ROWS {
+        return Err(too_many(most, when));
+    }
     let refused = |failure: Failure| problem(422, &failure.to_string());
     // The transport knows how long the body is: nothing is cut unnoticed.
-    let table = Table::open("the body", body, Ending::allowing_unterminated(true)).map_err(refused)?;
+    let table = Table::open("the body", rows, Ending::allowing_unterminated(true)).map_err(refused)?;
     let predictions = Predictions::of(loaded.model(), more, false, &table).map_err(refused)?;
-    let most = if more.explain { MAX_EXPLAINED } else { MAX_ROWS };
     let mut out = predictions.header().bytes().to_vec();
     let (mut scored, mut count) = (Scored::default(), 0);
     let mut blocks = table.into_blocks();
@@ -54,7 +71,7 @@ fn predicted<R: Read>(loaded: &Loaded, more: More, body: R) -> Result<(Scored, V
         }
         count += done.rows;
         if count > most as u64 {
-            return Err(too_many(most, if more.explain { "with ?explain=true" } else { "" }));
+            return Err(too_many(most, when));
         }
         out.extend_from_slice(done.text.bytes());
         scored.values.extend(done.values);

@@ -193,6 +193,43 @@ fn addresses_are_closed_unless_opened_and_free() {
 }
 
 #[test]
+fn pages_of_other_origins_may_ask_only_if_they_are_named() {
+    let preflight = "access-control-request-method: POST\r\naccess-control-request-headers: x-api-key\r\n";
+    let from = |origin: &str| format!("origin: {origin}\r\n");
+    let allowed = |reply: &Reply| reply.head.contains("access-control-allow-origin");
+    let server = Server::of(&model(0.3), &[]);
+    let reply = server.send("POST", "/predict", &from("https://golf.example"), ROW.as_bytes());
+    assert!(reply.status == 200 && !allowed(&reply), "{reply:?}");
+    let reply = server.send("OPTIONS", "/predict", &(from("https://golf.example") + preflight), b"");
+    assert!(reply.status == 405 && !allowed(&reply), "{reply:?}");
+
+    let server =
+        Server::of(&model(0.3), &["--cors", "https://golf.example", "--cors", "http://localhost:3000"]);
+    for origin in ["https://golf.example", "http://localhost:3000"] {
+        let reply = server.send("OPTIONS", "/predict", &(from(origin) + preflight), b"");
+        assert!(
+            reply.status == 200 && reply.has(&format!("access-control-allow-origin: {origin}")),
+            "{reply:?}"
+        );
+        assert!(reply.head.contains("x-api-key"), "{reply:?}");
+        let reply = server.send("POST", "/predict", &from(origin), ROW.as_bytes());
+        assert!(
+            reply.status == 200 && reply.has(&format!("access-control-allow-origin: {origin}")),
+            "{reply:?}"
+        );
+    }
+    for other in ["https://evil.example", "https://golf.example.evil.example", "null"] {
+        let reply = server.send("OPTIONS", "/predict", &(from(other) + preflight), b"");
+        assert!(!allowed(&reply), "{reply:?}");
+        assert!(!allowed(&server.send("POST", "/predict", &from(other), ROW.as_bytes())));
+    }
+    for wrong in ["*", "golf.example", "https://golf.example/", "https://*.example"] {
+        let (code, said) = refused(&["--model", "m.json", "--cors", wrong]);
+        assert!(code == 2 && said.contains("not an origin"), "{said}");
+    }
+}
+
+#[test]
 fn help_opens_with_a_sentence_and_a_pipeline() {
     let output = Command::new(env!("CARGO_BIN_EXE_predictd")).arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();

@@ -137,9 +137,15 @@ fn csv_is_answered_as_predict_answers_it() {
     assert!(detail("gir,prox_fw,sg_total\n0.5,28,2.5\n0.5,far,2.5\n").contains("line 3, column \"prox_fw\""));
     assert!(detail("gir,prox_fw,sg_total\n0.5,28\n").contains("line 2"));
     assert!(detail("gir,gir,prox_fw,sg_total\n0.5,0.5,28,1\n").contains("gir"));
-    assert!(detail("").contains("the body"));
-    let many = "gir,prox_fw,sg_total\n".to_owned() + &"0.5,28,2.5\n".repeat(10_001);
-    assert_eq!(csv(&many).status, 413);
+    let empty = csv(" \n");
+    assert!(empty.status == 400 && empty.body.contains("the body is empty"), "{empty:?}");
+    // A header of very many columns is refused as quickly as any.
+    let wide: Vec<String> = (0..200_000).map(|at| format!("c{at}")).collect();
+    assert!(detail(&(wide.join(",") + "\n")).contains("no column \"sg_total\""));
+    for rows in [10_001, 100_000] {
+        let many = "gir,prox_fw,sg_total\n".to_owned() + &"0.5,28,2.5\n".repeat(rows);
+        assert_eq!(csv(&many).status, 413, "{rows}");
+    }
 }
 
 #[test]
@@ -250,7 +256,7 @@ fn metrics_count_what_happened_and_trials_are_not_data() {
         let line = reply.body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.map(|value| value.parse::<f64>().unwrap())
     };
-    let by_model = format!("{{model=\"{}\"}}", model.id());
+    let by_model = format!("{{name=\"\",model=\"{}\"}}", model.id());
     let predictions = format!("predictd_predictions_total{by_model}");
     let outside = format!("predictd_predictions_outside_training_range_total{by_model}");
     let psi = |feature: &str| metric(&format!("predictd_input_psi{{name=\"\",feature=\"{feature}\"}}"));

@@ -35,7 +35,7 @@ fn a_line_for_each_prediction_and_each_request() {
     for (at, line) in log.iter().enumerate() {
         let predicted = model.predict(&[2.5, 0.5, 28.0]);
         let mut expected = json!({
-            "request_id": "mine", "row_index": at, "key_name": null, "model_id": model.id(),
+            "request_id": "mine", "row_index": at, "key_name": null, "model_name": null, "model_id": model.id(),
             "sg_total": 2.5, "gir": 0.5, "prox_fw": 28, "predicted_sg_t2g": predicted,
         });
         expected["logged_at"] = line["logged_at"].clone();

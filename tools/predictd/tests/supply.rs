@@ -219,8 +219,10 @@ fn the_last_good_model_is_kept_and_serves_when_the_bucket_is_away_at_the_start()
     publish_model(&bucket, &models[1]);
     eventually("the swap", || serving(&server, &models[1].id()));
     drop(server);
+    // What somebody else keeps there is left alone.
+    std::fs::write(cache.join("models").join("mine.json"), "").unwrap();
     let kept: Vec<_> = std::fs::read_dir(cache.join("models")).unwrap().collect();
-    assert_eq!(kept.len(), 2, "the pointer and one model: {kept:?}");
+    assert_eq!(kept.len(), 3, "the pointer, one model, and what is none of its own: {kept:?}");
 
     std::fs::rename(&bucket, &away).unwrap();
     let server = Server::on(&bucket, &keeps);
@@ -248,4 +250,40 @@ fn the_last_good_model_is_kept_and_serves_when_the_bucket_is_away_at_the_start()
     let server = Server::on(&bucket, &keeps);
     assert!(serving(&server, &models[0].id()), "{}", server.said());
     assert!(std::fs::read_to_string(&damaged).unwrap().contains("format"));
+}
+
+#[test]
+fn a_cache_belongs_to_one_bucket_and_is_no_bucket() {
+    let folder = tempfile::tempdir().unwrap();
+    let [bucket, other, cache] = ["bucket", "other", "cache"].map(|name| folder.path().join(name));
+    std::fs::create_dir(&bucket).unwrap();
+    std::fs::create_dir(&other).unwrap();
+    publish_model(&bucket, &model(0.1));
+    let (code, said) = refused(&["--bucket", bucket.to_str().unwrap(), "--cache", bucket.to_str().unwrap()]);
+    assert!(code == 2 && said.contains("this is the bucket itself"), "{code} {said}");
+    assert!(!bucket.join("source").exists());
+    drop(Server::on(&bucket, &["--cache", cache.to_str().unwrap()]));
+    // The other bucket approves nothing yet, and gets nothing of this one.
+    let server = Server::on(&other, &["--poll", "0.02", "--cache", cache.to_str().unwrap()]);
+    assert!(server.said().contains("it holds the model of"), "{}", server.said());
+    assert_eq!(server.predict(ROW).status, 503);
+    publish_model(&other, &model(0.2));
+    eventually("its own", || serving(&server, &model(0.2).id()));
+    drop(server);
+    std::fs::rename(&other, folder.path().join("away")).unwrap();
+    let server = Server::on(&other, &["--cache", cache.to_str().unwrap()]);
+    assert_eq!(server.predict(ROW).json()["model"], json!(model(0.2).id()));
+}
+
+#[test]
+fn a_file_that_was_only_touched_is_no_new_model() {
+    let (_folder, file) = file_of(&model(0.1).to_text().unwrap());
+    let server = Server::start(&["--model", file.to_str().unwrap(), "--poll", "0.02"]);
+    server.predict(ROW);
+    std::fs::write(&file, model(0.1).to_text().unwrap()).unwrap();
+    server.signal("HUP");
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let counted = format!("predictd_predictions_total{{name=\"\",model=\"{}\"}} 1\n", model(0.1).id());
+    assert!(server.get("/metrics").body.contains(&counted));
+    assert!(!server.said().contains("now serving"), "{}", server.said());
 }

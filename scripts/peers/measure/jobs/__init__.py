@@ -1,6 +1,6 @@
 """The jobs, in the order in which data meet them; `measure(bench, data)` of each gives rows of the report."""
 
-from . import clean, fetch, fit, functions, learn, load_mariadb, load_sqlite, query, quickstart, serve
+from . import batch, clean, fetch, fit, functions, learn, load_mariadb, load_sqlite, query, quickstart, serve
 
 JOBS = {
     "fetch": fetch,
@@ -11,6 +11,7 @@ JOBS = {
     "fit": fit,
     "learn": learn,
     "serve": serve,
+    "batch": batch,
     "quickstart": quickstart,
     "functions": functions,
 }

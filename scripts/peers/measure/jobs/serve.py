@@ -11,9 +11,11 @@ from .. import bench as place
 from ..report import RATE, Row
 from ..run import Broken
 from ..server import serving
-from .fit import ridge_recipe
+from .fit import CANDIDATES, ridge_recipe
 
 CONNECTIONS = [1, 8, 64]
+GUNICORN = ["-m", "gunicorn", "--workers=2", "--bind=127.0.0.1:0"]
+TREES = '\n[[candidates]]\nalgorithm = "boosted_trees"\ntrees = 100\nmax_depth = 6\n'
 # gunicorn's default workers close a connection after one answer; those with threads do not. The better counts.
 WORKERS = {
     "Flask, gunicorn 2 workers": [],
@@ -52,20 +54,17 @@ def commands(bench, data):
     model, pickle = recipe.parent / "model.json", recipe.parent / "model.pickle"
     bench.call(bench.ours("fit"), "--recipe", recipe, data.clean, stdout=model)
     bench.call(*bench.peer("fit_sklearn.py"), data.clean, pickle)
+    trees, grown = recipe.parent / "trees.toml", recipe.parent / "trees.json"
+    trees.write_text(CANDIDATES.sub("", place.RECIPE.read_text()) + TREES)
+    bench.call(bench.ours("fit"), "--recipe", trees, data.clean, stdout=grown)
+    serve = [bench.ours("predictd"), "--listen", "127.0.0.1:0", "--model"]
     servers = {
-        "predictd": ([bench.ours("predictd"), "--model", model, "--listen", "127.0.0.1:0"], bench.env),
+        "predictd": ([*serve, model], bench.env),
+        "predictd, 100 trees": ([*serve, grown], bench.env),
         "bare axum": ([bench.ours("examples/bare")], bench.env),
     }
     for name, workers in WORKERS.items():
-        gunicorn = [
-            bench.python,
-            "-m",
-            "gunicorn",
-            "--workers=2",
-            "--bind=127.0.0.1:0",
-            f"--chdir={place.PEERS}",
-            *workers,
-        ]
+        gunicorn = [bench.python, *GUNICORN, f"--chdir={place.PEERS}", *workers]
         servers[name] = ([*gunicorn, "serve_flask:app"], {**bench.env, "MODEL": str(pickle)})
     return servers
 
@@ -74,8 +73,8 @@ expected = []
 
 
 def same(name, answer):
-    """Every server but the bare one must give the prediction that the first gave."""
-    if name == "bare axum":
+    """Every server but the bare one, and that of another model, must give the prediction that the first gave."""
+    if name in ("bare axum", "predictd, 100 trees"):
         return
     expected.append(json.loads(answer)["sg_t2g"])
     if not math.isclose(expected[0], expected[-1], rel_tol=1e-6):
@@ -115,15 +114,20 @@ def rows(rates, late, peak):
     found = []
     for connections in CONNECTIONS:
         flask = max(WORKERS, key=lambda name: median(rates, name, connections) or 0)
-        for peer, goal in [("bare axum", 0.85), (flask, 20)]:
-            p99 = [median(late, name, connections) for name in ("predictd", peer)]
+        compared = [
+            ("predictd", "bare axum", 0.85),
+            ("predictd", flask, 20),
+            ("predictd, 100 trees", "bare axum", 0.7),
+        ]
+        for ours, peer, goal in compared:
+            p99 = [median(late, name, connections) for name in (ours, peer)]
             found.append(
                 Row(
-                    f"predictd, {connections} connection" + "s" * (connections > 1),
+                    f"{ours}, {connections} connection" + "s" * (connections > 1),
                     peer,
                     RATE,
                     goal,
-                    median(rates, "predictd", connections),
+                    median(rates, ours, connections),
                     median(rates, peer, connections),
                     memory=peak or None,
                     note=""

@@ -8,6 +8,24 @@ use crate::{Impute, Kind, Limit, OnBadObject, Recipe, Substitute, Task};
 /// Every one of them is looked for in every row.
 const MOST_CATEGORIES: u32 = 1_000;
 
+/// What an answer holds besides the target.
+const ANSWERED: [&str; 7] =
+    ["model", "probabilities", "low", "high", "base", "contributions", "outside_training_range"];
+/// What stands beside the features in CSVs with predictions, and in logs.
+const TAKEN: [&str; 11] = [
+    "low",
+    "high",
+    "base",
+    "outside_training_range",
+    "probability",
+    "logged_at",
+    "request_id",
+    "row_index",
+    "key_name",
+    "model_name",
+    "model_id",
+];
+
 impl Recipe {
     /// What the types cannot say: names that exist, lists without repeats, numbers in range.
     pub(crate) fn validate(&self) -> Outcome {
@@ -24,10 +42,15 @@ impl Recipe {
             self.list("[clean] required", &self.clean.required)?;
         }
         self.known("[target] column", &self.target.column)?;
-        if ["model", "probabilities"].contains(&self.target.column.as_str()) {
+        if ANSWERED.contains(&self.target.column.as_str()) {
             return bad(format!(
                 "[target] column {:?}: answers have another thing of that name",
                 self.target.column
+            ));
+        }
+        if let Some(name) = self.features.columns.iter().find(|name| TAKEN.contains(&name.as_str())) {
+            return bad(format!(
+                "[features] column {name:?}: answers and logs have another thing of that name"
             ));
         }
         self.roles()?;

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::io::Read;
 
 use manners::{Failure, Outcome};
@@ -29,10 +30,11 @@ impl<R: Read> Table<R> {
         if !self.advance()? {
             return Err(self.failure("the input is empty: a header line was expected"));
         }
+        let mut seen = HashSet::new();
         for cell in self.walk.row().cells() {
             let name = std::str::from_utf8(cell)
                 .map_err(|_| self.failure("line 1: a column name is not valid UTF-8"))?;
-            if self.header.iter().any(|seen| seen == name) {
+            if !seen.insert(cell) {
                 return Err(self.failure(&format!("line 1: column {name:?} stands twice in the header")));
             }
             self.header.push(name.to_owned());

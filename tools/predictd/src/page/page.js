@@ -11,6 +11,7 @@ let card = null;
 let name = "";
 let asked = 0;
 let waiting = null;
+let renewed = null;
 
 const path = (route) => (name ? `${route}/${encodeURIComponent(name)}` : route);
 const key = () => by("key").value.trim();
@@ -76,10 +77,10 @@ function field(feature, at) {
     box.append(number);
   } else {
     const size = step(feature.max - feature.min);
-    number = make("input", { id, type: "number", step: "any", value: near(feature.typical, size) });
+    number = make("input", { id, type: "number", step: "any", value: near(feature.typical, size, feature) });
     const slider = make("input", { type: "range", min: feature.min, max: feature.max, step: "any", value: number.value });
     slider.setAttribute("aria-label", `${feature.name}, slider`);
-    slider.addEventListener("input", () => { number.value = near(slider.valueAsNumber, size); soon(); });
+    slider.addEventListener("input", () => { number.value = near(slider.valueAsNumber, size, feature); soon(); });
     slider.addEventListener("keydown", (event) => {
       const turn = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 }[event.key];
       if (!turn) return;
@@ -160,8 +161,12 @@ async function predict() {
     return;
   }
   if (turn !== asked) return;
-  if (answer.ok && said.model !== card.id) {
-    // Another model took over: its card and its fields may differ.
+  if (answer.status === 401) {
+    by("key-form").hidden = false;
+  }
+  if (answer.ok && said.model !== card.id && renewed !== said.model) {
+    // Another model took over: its card and its fields may differ. Once: behind a balancer two may answer in turns.
+    renewed = said.model;
     await begin();
     return;
   }
@@ -188,7 +193,10 @@ function draw(said) {
     const body = make("tbody", {}, ...rows.map(([each, share]) => make("tr", {}, make("th", { scope: "row", textContent: each }), make("td", { textContent: `${(100 * share).toFixed(1)} %` }))));
     by("probabilities").append(make("table", {}, body));
   }
-  if (!said.contributions) return;
+  if (!said.contributions) {
+    by("bars").tBodies[0].replaceChildren();
+    return;
+  }
   const scale = !said.probabilities ? "" : /forest|mean/.test(card.algorithm) ? `, as probabilities of ${value}` : `, as log odds of ${value}`;
   by("bars-note").textContent = `Starting at ${short(said.base)}${scale}; largest first`;
   const parts = Object.entries(said.contributions).sort((a, b) => Math.abs(b[1]) - Math.abs(a[1]));
@@ -208,7 +216,11 @@ function draw(said) {
 
 const digits = (value) => Math.max(0, Math.min(6, 2 - Math.floor(Math.log10(Math.abs(value) || 1))));
 const short = (value) => String(Number(Number(value).toPrecision(4)));
-const near = (value, size) => String(Number((Math.round(value / size) * size).toPrecision(12)));
+// As people write numbers, but never beyond the range for that.
+const near = (value, size, { min, max }) => {
+  const rounded = Number((Math.round(value / size) * size).toPrecision(12));
+  return String(Math.min(Math.max(rounded, min), max));
+};
 
 by("name").addEventListener("change", () => { name = by("name").value; begin(); });
 by("fields").addEventListener("submit", (event) => event.preventDefault());
