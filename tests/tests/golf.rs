@@ -188,3 +188,38 @@ fn number_of(session: &Session, line: &str) -> f64 {
     let said = session.ok(line);
     said.trim().parse().unwrap_or_else(|_| panic!("{line}: {said}"))
 }
+
+#[test]
+fn several_targets_are_a_recipe_each_and_one_server() {
+    let replay = Replay::start();
+    let session = Session::golf(&replay);
+    session.run(&script("refresh")).expect(0);
+    session.run(&script("train")).expect(0);
+    let recipe = std::fs::read_to_string(pipelines::repo().join("scripts/golf/recipe.toml")).unwrap();
+    let other = recipe
+        .replace("columns = [\"sg_total\", ", "columns = [")
+        .replace("[target]\ncolumn = \"sg_t2g\"", "[target]\ncolumn = \"sg_total\"")
+        .replace("name = \"golf\"", "name = \"golf-total\"");
+    session.file("total.toml", &other);
+    session.ok("db-query rounds --event pga/2025/14 --event pga/2025/15 --event pga/2025/16 > rounds.csv; \
+         clean --recipe total.toml rounds.csv > total.csv; fit --recipe total.toml --candidate ridge total.csv > total.json");
+    session.file(
+        "body.json",
+        "{\"driving_dist\":291.4,\"driving_acc\":0.64,\"gir\":0.72,\"scrambling\":0.6,\"prox_rgh\":41.2,\"prox_fw\":29.8,\
+         \"great_shots\":4,\"poor_shots\":2}",
+    );
+    let answers =
+        session.ok("predictd --model t2g=data --model total=total.json --listen 127.0.0.1:0 2> said.txt & \
+         for i in $(seq 200); do grep -q 'on http' said.txt && break; sleep 0.05; done; \
+         url=$(grep -o 'http://[0-9.:]*' said.txt | head -n 1); \
+         curl -sS --json @body.json $url/predict/total; echo; \
+         curl -sS --json \"$(sed 's/{/{\"sg_total\":2.1,/' body.json)\" $url/predict/t2g; kill %1; wait %1");
+    let answers: Vec<serde_json::Value> =
+        answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [total, t2g] = &answers[..] else { panic!("{answers:?}") };
+    assert!(
+        total["sg_total"].is_number() && total["model"].as_str().unwrap().starts_with("golf-total_"),
+        "{total}"
+    );
+    assert!(t2g["sg_t2g"].is_number() && t2g["model"].as_str().unwrap().starts_with("golf_"), "{t2g}");
+}

@@ -59,6 +59,10 @@ fn letters_reach_the_published_figures() {
     assert!(metric(&boosted, "accuracy") >= 0.95, "{boosted}");
     let forest = scores("random_forest");
     assert!(metric(&forest, "accuracy") >= 0.94, "{forest}");
+    // With --nocapture: what the README says.
+    let all = ["accuracy", "top3", "log_loss"].map(|name| metric(&logistic, name));
+    let trees = [&boosted, &forest].map(|scores| metric(scores, "accuracy"));
+    eprintln!("letters: logistic {all:?}, boosted trees and forest {trees:?}");
 
     // The same bytes whatever the number of threads.
     let again = session.ok("RAYON_NUM_THREADS=1 fit --recipe r.toml --candidate logistic train.csv");
