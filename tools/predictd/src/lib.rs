@@ -77,7 +77,7 @@ pub struct Args {
     /// Allow an address that other machines can reach without --keys. Whoever reaches it can ask.
     #[arg(long)]
     open: bool,
-    /// Let pages of this origin ask from a browser, like https://golf.example; can be given several times.
+    /// Let pages of this origin (scheme, host and port) ask from a browser; can be given several times.
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     cors: Vec<HeaderValue>,
     /// Add a JSON line for each prediction to this file, `-` for stdout; lines that `db-load rows` takes.
