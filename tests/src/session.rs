@@ -166,6 +166,16 @@ impl Session {
         ran.expect(0);
         ran.stdout
     }
+
+    /// Runs a line while a `predictd` with these options serves at `$url`, which then must end well.
+    pub fn asking(&self, options: &str, line: &str) -> String {
+        self.ok(&format!(
+            "predictd --listen 127.0.0.1:0 {options} 2> said.txt & \
+             for i in $(seq 200); do grep -q 'on http' said.txt && break; sleep 0.05; done; \
+             url=$(grep -o 'http://[0-9.:]*' said.txt | head -n 1); \
+             {line}; kill %1; wait %1"
+        ))
+    }
 }
 
 impl Ran {

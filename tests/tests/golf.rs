@@ -149,10 +149,7 @@ fn predictions_of_the_programs_agree_to_the_bit() {
     let body: Vec<String> =
         features.iter().zip(&cells[6..15]).map(|(name, cell)| format!("\"{name}\":{cell}")).collect();
     session.file("body.json", format!("{{{}}}", body.join(",")));
-    let answer = session.ok("predictd --model model.json --listen 127.0.0.1:0 2> said.txt & \
-         for i in $(seq 200); do grep -q 'on http' said.txt && break; sleep 0.05; done; \
-         url=$(grep -o 'http://[0-9.:]*' said.txt | head -n 1); \
-         curl -sS --json @body.json $url/predict; kill %1; wait %1");
+    let answer = session.asking("--model model.json", "curl -sS --json @body.json $url/predict");
     let served: serde_json::Value = serde_json::from_str(&answer).unwrap();
     assert_eq!(served["sg_t2g"].as_f64(), cells.last().unwrap().parse().ok(), "{answer} {line}");
 }
@@ -164,10 +161,10 @@ fn what_predictd_logs_becomes_rows_of_the_database() {
     session.run(&script("refresh")).expect(0);
     session.run(&script("train")).expect(0);
     session.ok("bucket get training_data/event_data_2025_pga_14.csv > e.csv");
-    session.ok("predictd --listen 127.0.0.1:0 --log log.jsonl 2> said.txt & \
-         for i in $(seq 200); do grep -q 'on http' said.txt && break; sleep 0.05; done; \
-         url=$(grep -o 'http://[0-9.:]*' said.txt | head -n 1); \
-         curl -sS -H 'content-type: text/csv' --data-binary @e.csv $url/predict > answered.csv; kill %1; wait %1");
+    session.asking(
+        "--log log.jsonl",
+        "curl -sS -H 'content-type: text/csv' --data-binary @e.csv $url/predict > answered.csv",
+    );
     let rows = session.ok("tail -n +2 e.csv | wc -l").trim().parse::<u64>().unwrap();
     assert!(rows > 300, "{rows}");
     let load = "db-load rows predictions log.jsonl --key request_id,row_index";
@@ -208,12 +205,11 @@ fn several_targets_are_a_recipe_each_and_one_server() {
         "{\"driving_dist\":291.4,\"driving_acc\":0.64,\"gir\":0.72,\"scrambling\":0.6,\"prox_rgh\":41.2,\"prox_fw\":29.8,\
          \"great_shots\":4,\"poor_shots\":2}",
     );
-    let answers =
-        session.ok("predictd --model t2g=data --model total=total.json --listen 127.0.0.1:0 2> said.txt & \
-         for i in $(seq 200); do grep -q 'on http' said.txt && break; sleep 0.05; done; \
-         url=$(grep -o 'http://[0-9.:]*' said.txt | head -n 1); \
-         curl -sS --json @body.json $url/predict/total; echo; \
-         curl -sS --json \"$(sed 's/{/{\"sg_total\":2.1,/' body.json)\" $url/predict/t2g; kill %1; wait %1");
+    let answers = session.asking(
+        "--model t2g=data --model total=total.json",
+        "curl -sS --json @body.json $url/predict/total; echo; \
+         curl -sS --json \"$(sed 's/{/{\"sg_total\":2.1,/' body.json)\" $url/predict/t2g",
+    );
     let answers: Vec<serde_json::Value> =
         answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let [total, t2g] = &answers[..] else { panic!("{answers:?}") };

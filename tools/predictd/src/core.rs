@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -10,8 +11,8 @@ use serde::Serialize;
 use crate::asked::{Form, Wishes, form};
 use crate::loaded::Loaded;
 use crate::problem::{faulty, json, problem};
-use crate::scoring::{MAX_EXPLAINED, MAX_ROWS, Refused, Scored, score};
-use crate::{invocations, openapi, table};
+use crate::scoring::{Refused, Scored, most_rows, score};
+use crate::{invocations, openapi, pieces, table};
 
 /// What there is of one model at one moment. A request is answered from one of these, whole.
 #[derive(Clone, Debug, Default)]
@@ -232,52 +233,63 @@ fn predict(models: &Models, request: &Request<'_>, name: Option<&str>) -> Answer
             (scored, "application/json", body)
         }
         Form::Csv { .. } => {
-            let (scored, body) = table::answer(loaded, wishes, request.body)?;
+            let (scored, body) = table::answer(loaded, wishes, text(request.body)?)?;
             (scored, "text/csv; charset=utf-8", body)
         }
     };
     Ok(Response::new(200, content_type, body).having_predicted(loaded, scored, name, wishes))
 }
 
+/// Fewer answers are written faster than they are handed to another core, and fewer explanations made.
+const LEAST_ROWS: usize = 512;
+const LEAST_EXPLAINED: usize = 16;
+
 fn answers(loaded: &Loaded, scored: &Scored, is_array: bool, wishes: Wishes) -> Result<Vec<u8>, Response> {
     let body = loaded.model().body();
-    if wishes.explain && scored.said.len() > MAX_EXPLAINED * body.answers_of_a_row() {
-        return Err(too_many(MAX_EXPLAINED, "with ?explain=true"));
+    if wishes.explain && scored.said.len() > most_rows(true) * body.answers_of_a_row() {
+        return Err(too_many(true));
     }
-    // A row's answer is about as long as this; the vector grows if not.
-    let mut out = Vec::with_capacity(64 * scored.said.len() + 2);
-    if is_array {
-        out.push(b'[');
-    }
-    for (at, (row, said)) in scored.rows(loaded).enumerate() {
-        if at > 0 {
-            out.push(b',');
+    let (features, answers) = (loaded.features().len(), body.answers_of_a_row());
+    let write = |rows: Range<usize>, out: &mut Vec<u8>| {
+        let begin = rows.start;
+        // An answer is about as long as this; the vector grows if not.
+        out.reserve(128 * rows.len());
+        for at in rows {
+            if at > begin {
+                out.push(b',');
+            }
+            let row = &scored.values[at * features..][..features];
+            let said = &scored.said[at * answers..][..answers];
+            let explanation = match wishes.explain {
+                true => Some(
+                    body.explain(row, metrics::most_probable(said))
+                        .map_err(|reason| unexplained(loaded, &reason))?,
+                ),
+                false => None,
+            };
+            loaded.push_answer(row, said, explanation.as_ref(), out);
         }
-        let explanation = match wishes.explain {
-            true => Some(
-                body.explain(row, metrics::most_probable(said))
-                    .map_err(|reason| unexplained(loaded, &reason))?,
-            ),
-            false => None,
-        };
-        loaded.push_answer(row, said, explanation.as_ref(), &mut out);
-    }
-    if is_array {
-        out.push(b']');
-    }
-    Ok(out)
+        Ok(())
+    };
+    let least = if wishes.explain { LEAST_EXPLAINED } else { LEAST_ROWS };
+    let around = if is_array { ["[", ",", "]"] } else { [""; 3] };
+    pieces::joined(scored.values.len() / features, least, around, write)
 }
 
 fn unexplained(loaded: &Loaded, reason: &str) -> Response {
     problem(422, &format!("no explanation by {}: {reason}", loaded.id()))
 }
 
-/// JSON is UTF-8, or it is not read.
-fn json_text(body: &[u8]) -> Result<&str, Response> {
-    let text = std::str::from_utf8(body).map_err(|error| {
+/// What is sent is UTF-8, or it is not read.
+fn text(body: &[u8]) -> Result<&str, Response> {
+    std::str::from_utf8(body).map_err(|error| {
         let place = error.valid_up_to() + 1;
         problem(400, &format!("the body is not UTF-8: byte {place} belongs to no character"))
-    })?;
+    })
+}
+
+fn json_text(body: &[u8]) -> Result<&str, Response> {
+    let text = text(body)?;
     match text.trim_ascii().is_empty() {
         true => Err(problem(400, "the body is empty; send a JSON object of fields, or an array of them")),
         false => Ok(text),
@@ -285,20 +297,17 @@ fn json_text(body: &[u8]) -> Result<&str, Response> {
 }
 
 /// More rows than one request may have.
-pub(crate) fn too_many(most: usize, when: &str) -> Response {
-    let most = manners::count(most as u64);
-    problem(
-        413,
-        &format!("more than {most} rows in one request {when} (send several; predict takes files)")
-            .replace("  ", " "),
-    )
+pub(crate) fn too_many(explain: bool) -> Response {
+    let most = manners::count(most_rows(explain) as u64);
+    let when = if explain { " with ?explain=true" } else { "" };
+    problem(413, &format!("more than {most} rows in one request{when} (send several; predict takes files)"))
 }
 
 impl Refused<'_> {
     pub(crate) fn told(self) -> Response {
         match self {
             Refused::NotJson(reason) => problem(400, &reason),
-            Refused::TooManyRows => too_many(MAX_ROWS, ""),
+            Refused::TooManyRows => too_many(false),
             Refused::NotRows => {
                 problem(422, "the body is neither an object of fields nor an array of such objects")
             }
@@ -331,7 +340,7 @@ fn invoked(models: &Models, request: &Request<'_>, _: Option<&str>) -> Answered 
     let loaded = models.loaded(None)?;
     let scored = match form {
         Form::Json => invocations::score(loaded, json_text(request.body)?)?,
-        Form::Csv { has_header } => table::score(loaded, request.body, has_header)?,
+        Form::Csv { has_header } => table::score(loaded, text(request.body)?, has_header)?,
     };
     let wants_csv = request.accept.is_some_and(|accept| accept.trim().starts_with("text/csv"));
     let (content_type, body) = match wants_csv {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::State;
 use axum::http::request::Parts;
@@ -21,11 +22,13 @@ use tokio::time::timeout;
 use crate::Limits;
 use crate::core::{self, Models, Predicted, Response, Route};
 use crate::front::{BUFFER_BYTES, Phase};
-use crate::gauges::{Counted, Gauges};
+use crate::gauges::Gauges;
 use crate::keys::{Barred, Keys};
+use crate::lanes;
 use crate::ledger::{self, Ended};
 use crate::lines::Log;
 use crate::problem::problem;
+use crate::tallies::{Counted, PerLane};
 
 /// So much of a body that is not read is taken and forgotten, so that its sender comes to read the answer.
 const FORGOTTEN_BYTES: u64 = 4 << 20;
@@ -44,9 +47,9 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// What requests are answered from and noted in.
 pub(crate) struct Office {
-    pub(crate) models: watch::Receiver<Arc<Models>>,
+    pub(crate) models: Arc<ArcSwap<Models>>,
     /// None where everybody may ask.
-    pub(crate) keys: Option<watch::Receiver<Arc<Keys>>>,
+    pub(crate) keys: Option<Arc<ArcSwap<Keys>>>,
     pub(crate) gauges: Arc<Gauges>,
     /// A line for each prediction.
     pub(crate) predictions: Option<Log>,
@@ -59,15 +62,15 @@ pub(crate) struct Desk {
     office: Office,
     phase: watch::Receiver<Phase>,
     limits: Limits,
-    /// Requests that may be answered at a time.
+    /// Large requests that may wait or be worked on at a time.
     places: Arc<Semaphore>,
     /// Large ones that may be worked on at a time, the others wait.
     workers: Arc<Semaphore>,
     /// KiB of memory for bodies.
     memory: Arc<Semaphore>,
-    /// A random number, and a running one: the ids of requests.
+    /// A random number, and running ones: the ids of requests.
     process: u32,
-    count: AtomicU64,
+    counts: PerLane<AtomicU64>,
 }
 
 /// A request without its body, and what is known of it.
@@ -140,15 +143,14 @@ impl Desk {
         // Without random numbers two processes may use the same ids, and requests are answered all the same.
         let mut process = [0; 4];
         let _ = getrandom::fill(&mut process);
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Desk {
             office,
             phase,
             places: Arc::new(Semaphore::new(limits.requests as usize)),
-            workers: Arc::new(Semaphore::new(cores)),
+            workers: Arc::new(Semaphore::new(lanes::count())),
             memory: Arc::new(Semaphore::new((BODIES_BYTES.max(5 * limits.body_bytes) >> 10) + 256)),
             process: u32::from_ne_bytes(process),
-            count: AtomicU64::new(0),
+            counts: PerLane::default(),
             limits,
         }
     }
@@ -162,7 +164,8 @@ impl Desk {
         if let Some(given) = headers.get(REQUEST_ID).filter(is_plain) {
             return given.clone();
         }
-        let own = format!("{:08x}-{:x}", self.process, self.count.fetch_add(1, Ordering::Relaxed));
+        let count = self.counts.own().fetch_add(1, Ordering::Relaxed) * lanes::count() as u64;
+        let own = format!("{:08x}-{:x}", self.process, count + lanes::current() as u64);
         HeaderValue::from_str(&own).unwrap_or(HeaderValue::from_static("none"))
     }
 
@@ -185,7 +188,7 @@ impl Desk {
             let (scheme, key) = text(header::AUTHORIZATION)?.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then_some(key.trim_start())
         };
-        let barred = match keys.borrow().admit(text(API_KEY).or_else(bearer)) {
+        let barred = match keys.load().admit(text(API_KEY).or_else(bearer)) {
             Ok(name) => return Ok(Some(name)),
             Err(barred) => barred,
         };
@@ -226,7 +229,8 @@ impl Desk {
     }
 
     fn is_closing(&self) -> bool {
-        *self.phase.borrow() != Phase::Open
+        // It is open until something else is said, once; asking whether anything was said takes no lock.
+        self.phase.has_changed().unwrap_or(true)
     }
 
     /// Answers where there is room; what takes long does so on a thread of its own.
@@ -235,13 +239,13 @@ impl Desk {
         asked: &Arc<Asked>,
         read: Read,
     ) -> (Response, Option<OwnedSemaphorePermit>) {
-        let Ok(place) = self.places.clone().try_acquire_owned() else {
-            return (self.shed("requests", "too many requests at a time; try again"), None);
-        };
         let explains = asked.head.uri.query().is_some_and(|query| query.contains("explain"));
         if read.bytes.len() <= SMALL_BYTES && !explains {
             return (self.handle(asked, &read.bytes), read.memory);
         }
+        let Ok(place) = self.places.clone().try_acquire_owned() else {
+            return (self.shed("requests", "too many large requests at a time; try again"), None);
+        };
         // Closed it never is.
         let worker = self.workers.clone().acquire_owned().await;
         let (desk, asked) = (self.clone(), asked.clone());
@@ -254,7 +258,7 @@ impl Desk {
 
     /// Answers, and notes what was predicted.
     fn handle(&self, asked: &Asked, body: &[u8]) -> Response {
-        let models: Arc<Models> = self.office.models.borrow().clone();
+        let models = self.office.models.load();
         let head = &asked.head;
         let text = |name| head.headers.get(name).map(|value| value.to_str().unwrap_or("not text"));
         let metrics = || self.office.gauges.text(&models);

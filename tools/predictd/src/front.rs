@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use manners::say;
+use manners::{Outcome, say};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -25,6 +25,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::Limits;
 use crate::desk::{self, Desk, Office};
+use crate::lanes::Lanes;
 use crate::problem::problem;
 
 /// A connection's buffer: the longest header, and the most that is read at a time.
@@ -64,6 +65,12 @@ struct Front {
     refusals: Arc<Semaphore>,
 }
 
+/// The front, and where its connections are.
+struct Door {
+    front: Arc<Front>,
+    lanes: Lanes<OwnedSemaphorePermit>,
+}
+
 /// Serves until `stop`, then finishes what was accepted.
 pub(crate) async fn serve(
     listener: TcpListener,
@@ -71,7 +78,7 @@ pub(crate) async fn serve(
     origins: &[HeaderValue],
     limits: Limits,
     stop: impl Future<Output = ()>,
-) {
+) -> Outcome {
     let phase = watch::Sender::new(Phase::Open);
     let desk = Desk::open(office, phase.subscribe(), limits);
     let mut http = http1::Builder::new();
@@ -85,9 +92,12 @@ pub(crate) async fn serve(
         slots: Arc::new(Semaphore::new(limits.connections as usize)),
         refusals: Arc::new(Semaphore::new(REFUSALS)),
     });
-    front.accept(&listener, stop).await;
+    let host = front.clone();
+    let lanes = Lanes::open(move |stream, slot| host.clone().converse(stream, slot))?;
+    let door = Door { front: front.clone(), lanes };
+    door.accept(&listener, stop).await;
     front.phase.send_replace(Phase::LastCall);
-    front.accept(&listener, sleep(LAST_CALL)).await;
+    door.accept(&listener, sleep(LAST_CALL)).await;
     drop(listener);
     front.phase.send_replace(Phase::Closing);
     if timeout(limits.drain_time, front.slots.acquire_many(limits.connections)).await.is_err() {
@@ -95,6 +105,7 @@ pub(crate) async fn serve(
         let seconds = limits.drain_time.as_secs_f64();
         say!("{} cut off after {seconds} s (--drain)", manners::plural(open, "connection"));
     }
+    Ok(())
 }
 
 /// What pages of other origins may ask, and read of the answer.
@@ -109,8 +120,8 @@ fn cors(origins: &[HeaderValue]) -> CorsLayer {
         .max_age(PREFLIGHT)
 }
 
-impl Front {
-    async fn accept(self: &Arc<Self>, listener: &TcpListener, until: impl Future<Output = ()>) {
+impl Door {
+    async fn accept(&self, listener: &TcpListener, until: impl Future<Output = ()>) {
         let mut until = pin!(until);
         let mut failing = false;
         loop {
@@ -134,19 +145,22 @@ impl Front {
         }
     }
 
-    fn welcome(self: &Arc<Self>, stream: TcpStream) {
+    fn welcome(&self, stream: TcpStream) {
+        let front = &self.front;
         // Without it an answer waits for the acknowledgement of the one before; a socket that refuses works all the same.
         let _ = stream.set_nodelay(true);
-        if let Ok(slot) = self.slots.clone().try_acquire_owned() {
-            tokio::spawn(self.clone().converse(stream, slot));
+        if let Ok(slot) = front.slots.clone().try_acquire_owned() {
+            self.lanes.enter(stream, slot);
             return;
         }
-        self.desk.refused_connection();
-        if let Ok(slot) = self.refusals.clone().try_acquire_owned() {
+        front.desk.refused_connection();
+        if let Ok(slot) = front.refusals.clone().try_acquire_owned() {
             tokio::spawn(refuse(stream, slot));
         }
     }
+}
 
+impl Front {
     /// One connection, from its first byte to its last.
     async fn converse(self: Arc<Self>, stream: TcpStream, _slot: OwnedSemaphorePermit) {
         let _counted = self.desk.connection();

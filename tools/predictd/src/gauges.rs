@@ -8,17 +8,13 @@ use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::core::{self, Models, NOWHERE, ROUTES};
 use crate::live::Drift;
+use crate::tallies::{Counted, Durations, Level, Tally};
 
 type Number = Gauge<f64, AtomicU64>;
-
-/// Upper ends in seconds: a prediction takes microseconds, a batch of trees milliseconds.
-const BUCKETS: [f64; 14] =
-    [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0];
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Asked {
@@ -65,11 +61,11 @@ struct Card {
 pub(crate) struct Gauges {
     registry: Registry,
     began: SystemTime,
-    requests: Family<Asked, Counter>,
+    requests: Family<Asked, Tally>,
     /// Of each route, and last of all other paths.
     routes: Vec<Route>,
-    in_flight: Gauge,
-    connections: Gauge,
+    in_flight: Level,
+    connections: Level,
     refused: Family<ByReason, Counter>,
     /// Lines that a log had no room for.
     dropped: Counter,
@@ -78,25 +74,16 @@ pub(crate) struct Gauges {
 /// What is counted of nearly every request, looked up once.
 struct Route {
     path: &'static str,
-    answered: Counter,
-    seconds: Histogram,
-}
-
-/// A request, or a connection, from its begin to its end.
-pub(crate) struct Counted<'g>(&'g Gauge);
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
+    answered: Tally,
+    seconds: Durations,
 }
 
 impl Gauges {
     pub(crate) fn new() -> Gauges {
         let mut registry = Registry::with_prefix("predictd");
-        let requests: Family<Asked, Counter> = Family::default();
-        let seconds: Family<ByRoute, Histogram> = Family::new_with_constructor(|| Histogram::new(BUCKETS));
-        let (in_flight, connections) = (Gauge::default(), Gauge::default());
+        let requests: Family<Asked, Tally> = Family::default();
+        let seconds: Family<ByRoute, Durations> = Family::default();
+        let (in_flight, connections) = (Level::default(), Level::default());
         let refused = Family::default();
         let dropped = Counter::default();
         registry.register("requests", "Requests that were answered", Family::clone(&requests));
@@ -130,23 +117,21 @@ impl Gauges {
     }
 
     pub(crate) fn request(&self) -> Counted<'_> {
-        self.in_flight.inc();
-        Counted(&self.in_flight)
+        self.in_flight.one()
     }
 
     pub(crate) fn connection(&self) -> Counted<'_> {
-        self.connections.inc();
-        Counted(&self.connections)
+        self.connections.one()
     }
 
     pub(crate) fn answered(&self, route: Option<&core::Route>, status: u16, began: Instant) {
         let path = route.map_or(NOWHERE, |route| route.path);
-        let Some(route) = self.routes.iter().find(|route| std::ptr::eq(route.path, path)) else { return };
-        route.seconds.observe(began.elapsed().as_secs_f64());
+        let Some(route) = self.routes.iter().find(|route| route.path == path) else { return };
+        route.seconds.add(began.elapsed());
         match status {
-            200 => route.answered.inc(),
-            _ => self.requests.get_or_create(&Asked { route: path, status }).inc(),
-        };
+            200 => route.answered.add(1),
+            _ => self.requests.get_or_create(&Asked { route: path, status }).add(1),
+        }
     }
 
     pub(crate) fn refused(&self, reason: &'static str) {

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use manners::{Failure, Outcome};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{oneshot, watch};
-use tokio::time::{sleep, timeout};
+use arc_swap::ArcSwap;
+use manners::Outcome;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::cache::Cache;
 use crate::core::Models;
+use crate::rounds::Rounds;
 use crate::supply::{Source, Supply};
 use crate::wanted::Wanted;
 
@@ -20,7 +21,7 @@ const FIRST_LOOK: Duration = Duration::from_secs(3);
 /// Every supply, by name.
 pub(crate) struct House {
     supplies: Vec<Supply>,
-    models: watch::Sender<Arc<Models>>,
+    models: Arc<ArcSwap<Models>>,
 }
 
 impl House {
@@ -39,24 +40,22 @@ impl House {
             models.push((name, supply.served().clone()));
             supplies.push(supply);
         }
-        Ok(House { supplies, models: watch::Sender::new(Arc::new(Models(models))) })
+        Ok(House { supplies, models: Arc::new(ArcSwap::from_pointee(Models(models))) })
     }
 
     /// What is served, now and later.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Models>> {
-        self.models.subscribe()
+    pub(crate) fn models(&self) -> Arc<ArcSwap<Models>> {
+        self.models.clone()
     }
 
     /// Looks at each source again and again, for ever; comes back when those that were not seen yet have been, or take too long.
     pub(crate) async fn follow(self, every: Duration) -> Outcome {
-        let models = Arc::new(self.models);
         let mut first_looks = Vec::new();
         for (at, supply) in self.supplies.into_iter().enumerate() {
-            let hangup = signal(SignalKind::hangup());
-            let hangup = hangup.map_err(|error| Failure::io("listening for signals", &error))?;
+            let rounds = Rounds::every(every)?;
             let (seen, first_look) = oneshot::channel();
             let seen = supply.is_unseen().then_some(seen);
-            tokio::spawn(follow(supply, at, models.clone(), every, hangup, seen));
+            tokio::spawn(follow(supply, at, self.models.clone(), rounds, seen));
             first_looks.push(first_look);
         }
         let all = async {
@@ -73,25 +72,25 @@ impl House {
 async fn follow(
     mut supply: Supply,
     at: usize,
-    models: Arc<watch::Sender<Arc<Models>>>,
-    every: Duration,
-    mut hangup: Signal,
+    models: Arc<ArcSwap<Models>>,
+    mut rounds: Rounds,
     mut first: Option<oneshot::Sender<()>>,
 ) {
     loop {
         let asked = match first {
             Some(_) => true,
-            None => tokio::select! {
-                () = sleep(every) => false,
-                _ = hangup.recv() => true,
-            },
+            None => rounds.next().await,
         };
         // Disks may be slow; the threads that answer requests must not wait for them.
         let look = tokio::task::spawn_blocking(move || (supply.look(asked), supply));
         let Ok((has_changed, back)) = look.await else { return };
         supply = back;
         if has_changed {
-            models.send_modify(|models| Arc::make_mut(models).0[at].1 = supply.served().clone());
+            models.rcu(|models| {
+                let mut models = Models::clone(models);
+                models.0[at].1 = supply.served().clone();
+                models
+            });
         }
         drop(first.take());
     }

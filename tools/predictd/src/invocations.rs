@@ -102,7 +102,7 @@ fn rows_or_columns(loaded: &Loaded, rows: &RawValue) -> Result<Scored, Response>
 
 fn table(loaded: &Loaded, names: &[Cow<'_, str>], data: &[Vec<&RawValue>]) -> Result<Scored, Response> {
     if data.len() > MAX_ROWS {
-        return Err(too_many(MAX_ROWS, ""));
+        return Err(too_many(false));
     }
     let mut reader = Reader::new(loaded);
     for (index, row) in data.iter().enumerate() {

@@ -9,15 +9,15 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use manners::{Failure, Outcome, say};
 use serde::{Deserialize, Serialize};
 use store::{Store, Version, Written};
 use subtle::ConstantTimeEq;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
-use tokio::time::sleep;
+
+use crate::rounds::Rounds;
 
 /// What the file says of itself.
 const FORMAT: &str = "fairway.keys/1";
@@ -298,24 +298,20 @@ impl Rate {
 }
 
 /// Reads the keys, and goes on reading what they become; the file must be there and good at the start.
-pub(crate) fn follow(place: Place, every: Duration) -> Outcome<watch::Receiver<Arc<Keys>>> {
+pub(crate) fn follow(place: Place, every: Duration) -> Outcome<Arc<ArcSwap<Keys>>> {
     let missing = || {
         Failure::config(format!(
             "{place}: there are no keys (make one: predictd keys create NAME --keys {place})"
         ))
     };
     let (keyring, version) = place.read()?.ok_or_else(missing)?;
-    let (sender, keys) = watch::channel(Arc::new(Keys::of(keyring, &Keys::default())));
-    let hangup = signal(SignalKind::hangup());
-    let mut hangup = hangup.map_err(|error| Failure::io("listening for signals", &error))?;
+    let keys = Arc::new(ArcSwap::from_pointee(Keys::of(keyring, &Keys::default())));
+    let following = keys.clone();
+    let mut rounds = Rounds::every(every)?;
     tokio::spawn(async move {
         let (mut seen, mut trouble) = (Some(version), None);
         loop {
-            tokio::select! {
-                () = sleep(every) => {}
-                _ = hangup.recv() => {}
-                () = sender.closed() => return,
-            }
+            rounds.next().await;
             let looked = place.clone();
             let Ok(read) = tokio::task::spawn_blocking(move || looked.read()).await else { return };
             let read = read.and_then(|read| {
@@ -324,10 +320,10 @@ pub(crate) fn follow(place: Place, every: Duration) -> Outcome<watch::Receiver<A
             match read {
                 Ok((_, version)) if seen.as_ref() == Some(&version) => trouble = None,
                 Ok((keyring, version)) => {
-                    let keys = Keys::of(keyring, &sender.borrow());
+                    let keys = Keys::of(keyring, &following.load());
                     say!("{place}: {} now", manners::plural(keys.len() as u64, "key"));
                     (seen, trouble) = (Some(version), None);
-                    sender.send_replace(Arc::new(keys));
+                    following.store(Arc::new(keys));
                 }
                 // Whoever had a key keeps it, and nobody gets one.
                 Err(failure) if trouble.as_ref() != Some(&failure.to_string()) => {

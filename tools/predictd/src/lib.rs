@@ -12,15 +12,19 @@ mod house;
 mod invocations;
 mod keys;
 mod keys_command;
+mod lanes;
 mod ledger;
 mod lines;
 mod live;
 mod loaded;
 mod openapi;
+mod pieces;
 mod problem;
+mod rounds;
 mod scoring;
 mod supply;
 mod table;
+mod tallies;
 mod visitors;
 mod wanted;
 
@@ -95,7 +99,7 @@ pub struct Args {
     /// Connections at a time; further ones are answered 503.
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_connections: u32,
-    /// Requests that are worked on at a time; further ones are answered 503.
+    /// Large requests (above 16 KiB, or explained) that are worked on or wait at a time; further ones are answered 503.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_requests: u32,
     /// Seconds that a client has to send its header, then to send its body, then to take each part of the answer.
@@ -135,7 +139,7 @@ pub fn run(args: Args) -> Outcome {
         )));
     }
     let house = House::open(Wanted::of(&args.model, args.bucket.as_ref())?, args.cache.as_deref())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::io("starting threads", &error))?;
     let outcome = runtime.block_on(serve(args, house));
     // A look at a disk that hangs must not keep the program from ending.
@@ -161,7 +165,7 @@ async fn serve(args: Args, house: House) -> Outcome {
         Ok(Some(log))
     };
     let (predictions, requests) = (log(&args.log)?, log(&args.access_log)?);
-    let models = house.subscribe();
+    let models = house.models();
     house.follow(args.poll).await?;
 
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
@@ -170,7 +174,7 @@ async fn serve(args: Args, house: House) -> Outcome {
     })?;
     let address = listener.local_addr().map_err(|error| Failure::io(args.listen, &error))?;
 
-    let now = models.borrow().clone();
+    let now = models.load_full();
     for reason in now.all().filter_map(|served| served.trouble.as_ref()) {
         say!("{reason}");
     }
@@ -190,7 +194,7 @@ async fn serve(args: Args, house: House) -> Outcome {
         }
     };
     let office = Office { models, keys, gauges, predictions, requests };
-    front::serve(listener, office, &args.cors, limits, stop).await;
+    front::serve(listener, office, &args.cors, limits, stop).await?;
     // Every line of what was answered is in the logs before the end.
     writers.into_iter().for_each(Writer::finish);
     Ok(())

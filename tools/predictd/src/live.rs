@@ -4,14 +4,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use artifact::{Body, divergence};
 
-/// Rows of one window. The last whole window and the one under way are looked at together.
+use crate::tallies::PerLane;
+
+/// Rows of one window of one lane. The last whole window and the one under way are looked at together.
 const WINDOW: u64 = 10_000;
 /// Fewer rows say nothing.
 const LEAST: u64 = 200;
 
 /// Counts of recent rows in the bins of a model's histograms.
 #[derive(Debug, Default)]
-pub(crate) struct Live(Mutex<Windows>);
+pub(crate) struct Live(PerLane<Mutex<Windows>>);
 
 #[derive(Debug, Default)]
 struct Windows {
@@ -41,7 +43,7 @@ pub(crate) struct Drift<'b> {
 impl Live {
     /// Counts rows of features, one after another.
     pub(crate) fn count(&self, body: &Body, rows: &[f64]) {
-        let mut windows = self.windows();
+        let mut windows = held(self.0.own());
         for row in rows.chunks_exact(body.features.len()) {
             windows.rows += 1;
             windows.outside += u64::from(body.outside(row).next().is_some());
@@ -64,33 +66,36 @@ impl Live {
 
     /// Rows so far, and those of them that have a value beyond the training rows.
     pub(crate) fn counted(&self) -> (u64, u64) {
-        let windows = self.windows();
-        (windows.rows, windows.outside)
+        self.0
+            .all()
+            .map(held)
+            .fold((0, 0), |(rows, outside), windows| (rows + windows.rows, outside + windows.outside))
     }
 
     /// How many rows are looked at, and the drift of each feature that has a histogram; none while there are too few rows.
     pub(crate) fn drift<'b>(&self, body: &'b Body) -> (u64, Vec<Drift<'b>>) {
-        let windows = self.windows();
-        let rows = windows.now.rows + windows.before.rows;
+        let lanes: Vec<_> = self.0.all().map(held).collect();
+        let windows = || lanes.iter().flat_map(|windows| [&windows.now, &windows.before]);
+        let rows = windows().map(|window| window.rows).sum();
         if rows < LEAST {
             return (rows, Vec::new());
         }
-        let recent = |at: usize| {
-            let mut counts = windows.now.counts[at].clone();
-            if let Some(before) = windows.before.counts.get(at) {
-                counts.iter_mut().zip(before).for_each(|(count, more)| *count += more);
+        let recent = |at: usize, bins: usize| {
+            let mut sums = vec![0; bins];
+            for counts in windows().filter_map(|window| window.counts.get(at)) {
+                sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
             }
-            counts
+            sums
         };
         let index = |(at, histogram): (usize, &'b artifact::Histogram)| {
-            let psi = divergence::psi(&histogram.all_counts(), &recent(at));
+            let psi = divergence::psi(&histogram.all_counts(), &recent(at, histogram.bins()));
             Drift { feature: &body.features[histogram.feature].name, psi, limit: histogram.limit() }
         };
         (rows, body.histograms.iter().enumerate().map(index).collect())
     }
+}
 
-    /// Whoever panicked while counting left whole numbers behind.
-    fn windows(&self) -> MutexGuard<'_, Windows> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Whoever panicked while counting left whole numbers behind.
+fn held(windows: &Mutex<Windows>) -> MutexGuard<'_, Windows> {
+    windows.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -75,6 +75,14 @@ impl Loaded {
         &self.model.body().features
     }
 
+    /// The features' names as the first line of a CSV.
+    pub(crate) fn header(&self) -> rows::Text {
+        let mut line = rows::Text::default();
+        self.features().iter().for_each(|feature| line.push(feature.name.as_bytes()));
+        line.end_row();
+        line
+    }
+
     /// Where a feature stands in a row. Most clients send the fields in the model's order: `guess` is looked at first.
     pub(crate) fn place(&self, name: &str, guess: usize) -> Option<usize> {
         match self.features().get(guess) {

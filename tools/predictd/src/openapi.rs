@@ -149,11 +149,8 @@ fn add_model(
 /// A header and a row.
 fn example(served: &Served) -> String {
     let Some(loaded) = &served.loaded else { return String::new() };
-    let features = &loaded.model().body().features;
-    let mut csv = rows::Text::default();
-    features.iter().for_each(|feature| csv.push(feature.name.as_bytes()));
-    csv.end_row();
-    for feature in features {
+    let mut csv = loaded.header();
+    for feature in loaded.features() {
         match feature.categories.first() {
             Some(text) => csv.push(text.as_bytes()),
             None => csv.push_number(feature.min),

@@ -8,6 +8,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use crate::loaded::Loaded;
+use crate::pieces;
 use crate::problem::{Fault, Faults};
 use crate::visitors::{Body, FieldName, Name};
 
@@ -18,10 +19,15 @@ pub(crate) const MAX_ROWS: usize = 10_000;
 pub(crate) const LARGEST: f64 = 1e100;
 
 /// And so many that are to be explained: trees take some time for it.
-pub(crate) const MAX_EXPLAINED: usize = 1_000;
+const MAX_EXPLAINED: usize = 1_000;
 
 /// Names from a request are echoed up to this many characters, and only such names are compared to the features'.
 const ECHOED_CHARS: usize = 64;
+
+/// How many rows one request may have.
+pub(crate) fn most_rows(explain: bool) -> usize {
+    if explain { MAX_EXPLAINED } else { MAX_ROWS }
+}
 
 /// The rows that were sent, and what the model says of them.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +39,15 @@ pub(crate) struct Scored {
 }
 
 impl Scored {
+    fn concat(pieces: Vec<Scored>) -> Scored {
+        let mut all = Scored::default();
+        for Scored { values, said } in pieces {
+            all.values.extend(values);
+            all.said.extend(said);
+        }
+        all
+    }
+
     /// Each row, and what the model says of it.
     pub(crate) fn rows<'s>(&'s self, loaded: &Loaded) -> impl Iterator<Item = (&'s [f64], &'s [f64])> {
         let body = loaded.model().body();
@@ -54,6 +69,15 @@ pub(crate) enum Refused<'a> {
 
 /// Predicts every row of a body, an object or an array of them, or says everything that is wrong with it. Also whether it is an array.
 pub(crate) fn score<'a>(loaded: &'a Loaded, text: &str) -> Result<(Scored, bool), Refused<'a>> {
+    // What is wrong is said by reading the whole: it knows the lines and the rows.
+    let pieces = pieces::read(text, |piece| whole(loaded, piece).ok().map(|(scored, _)| scored));
+    match pieces.map(Scored::concat) {
+        Some(scored) if scored.values.len() <= MAX_ROWS * loaded.features().len() => Ok((scored, true)),
+        _ => whole(loaded, text),
+    }
+}
+
+fn whole<'a>(loaded: &'a Loaded, text: &str) -> Result<(Scored, bool), Refused<'a>> {
     let mut reader = Reader::new(loaded);
     let mut json = serde_json::Deserializer::from_str(text);
     let read = json.deserialize_any(Body(&mut reader)).and_then(|()| json.end());

@@ -202,11 +202,17 @@ fn what_is_not_json_is_told_where() {
         let reply = server.predict(body);
         assert_eq!((reply.status, reply.json()["detail"].as_str().unwrap()), (400, detail), "{body}");
     }
-    let reply = server.send("POST", "/predict", "", b"{\"gir\xff\": 1}");
-    assert_eq!(
-        (reply.status, reply.json()["detail"].as_str().unwrap()),
-        (400, "the body is not UTF-8: byte 6 belongs to no character")
-    );
+    for (content_type, body) in
+        [("", &b"{\"gir\xff\": 1}"[..]), ("content-type: text/csv\r\n", b"g\"ir\"\xff\n1\n")]
+    {
+        for path in ["/predict", "/invocations"] {
+            let reply = server.send("POST", path, content_type, body);
+            assert_eq!(
+                (reply.status, reply.json()["detail"].as_str().unwrap()),
+                (400, "the body is not UTF-8: byte 6 belongs to no character")
+            );
+        }
+    }
     for body in ["7", "null", "true", "\"x\""] {
         assert_eq!(server.predict(body).status, 422, "{body}");
     }
@@ -310,4 +316,37 @@ fn one_connection_carries_many_requests() {
         stream.write_all(request.as_bytes()).unwrap();
         assert_eq!(Reply::read(&mut stream).status, 200);
     }
+}
+
+#[test]
+fn a_large_array_is_answered_as_its_rows_are() {
+    let rows: Vec<String> = (0..4_000)
+        .map(|row| {
+            let (total, gir) = (f64::from(row % 700) / 100.0 - 3.0, f64::from(row % 90) / 100.0 + 0.1);
+            format!("{{\"sg_total\": {total},\n \"gir\": {gir}, \"prox_fw\": {}}}", 20 + row % 30)
+        })
+        .collect();
+    let server = Server::of(&model(0.3), &[]);
+    let whole = server.predict(&format!("[{}]", rows.join(" ,\n")));
+    assert_eq!(whole.status, 200, "{}", &whole.body[..200]);
+    let parts: Vec<String> = rows
+        .chunks(100)
+        .map(|rows| {
+            let reply = server.predict(&format!("[{}]", rows.join(",")));
+            reply.body[1..reply.body.len() - 1].to_owned()
+        })
+        .collect();
+    assert!(whole.body == format!("[{}]", parts.join(",")), "not the same");
+    // What is wrong in the middle of it is said of its row.
+    let mut wrong = rows.clone();
+    wrong[2_345] = rows[2_345].replace("gir", "grr");
+    let reply = server.predict(&format!("[{}]", wrong.join(",")));
+    assert_eq!((reply.status, &reply.json()["errors"][0]["row"]), (422, &json!(2_345)));
+    let reply = server.predict(&format!("[{}],{{}}]", rows.join(",")));
+    assert!(reply.status == 400 && reply.body.contains("trailing characters at line 4001"), "{reply:?}");
+    let reply = server.predict(&format!("[{},]", rows.join(",")));
+    assert_eq!(reply.status, 400, "{reply:?}");
+    // More rows than one request may have, however they are read.
+    let reply = server.predict(&format!("[{}]", [&rows[..], &rows[..], &rows[..2_001]].concat().join(",")));
+    assert_eq!(reply.status, 413, "{}", &reply.body[..200]);
 }

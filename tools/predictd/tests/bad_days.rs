@@ -248,12 +248,7 @@ fn who_needs_no_key_gets_no_memory_and_a_busy_server_is_alive() {
     let trees = Path::new(env!("CARGO_MANIFEST_DIR"));
     let trees = trees.join("../../fixtures/models/fairway-model-3-random_forest.json");
     let server = Server::start(&["--model", trees.to_str().unwrap(), "--max-requests", "1"]);
-    let typical: serde_json::Value = server.get("/model").json()["features"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|feature| (feature["name"].as_str().unwrap().to_owned(), feature["typical"].clone()))
-        .collect();
+    let typical = server.typical();
     let slow = format!("[{}]", vec![typical.to_string(); 1_000].join(","));
     let done = AtomicBool::new(false);
     let shed = AtomicUsize::new(0);
@@ -282,12 +277,7 @@ fn too_many_large_requests_are_shed_and_small_ones_are_answered() {
     let trees = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../fixtures/models/fairway-model-3-random_forest.json");
     let server = Server::start(&["--model", trees.to_str().unwrap(), "--max-requests", "2"]);
-    let typical: serde_json::Value = server.get("/model").json()["features"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|feature| (feature["name"].as_str().unwrap().to_owned(), feature["typical"].clone()))
-        .collect();
+    let typical = server.typical();
     let large = format!("[{}]", vec![typical.to_string(); 10_000].join(","));
     let small = typical.to_string();
     let statuses: Vec<u16> = thread::scope(|scope| {

@@ -47,14 +47,8 @@ fn an_explanation_adds_up_to_the_prediction() {
     for name in ["fairway-model-3-boosted_trees", "fairway-model-3-lasso"] {
         let server = Server::start(&["--model", &fixture(name)]);
         let card = server.get("/model").json();
-        let row: serde_json::Map<String, Value> = card["features"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|feature| (feature["name"].as_str().unwrap().to_owned(), feature["typical"].clone()))
-            .collect();
         let target = card["target"]["name"].as_str().unwrap();
-        let body = Value::Object(row).to_string();
+        let body = server.typical().to_string();
         let plain = server.predict(&body).json();
         assert!(plain.get("contributions").is_none() && plain.get("base").is_none());
         let reply = server.send("POST", "/predict?explain=true", "", body.as_bytes());
@@ -72,12 +66,7 @@ fn an_explanation_adds_up_to_the_prediction() {
     assert_eq!(explained, 2);
     // A model that cannot be explained says so, and one that is asked for too much.
     let server = Server::start(&["--model", &fixture("fairway-model-2-boosted_trees")]);
-    let row: Value = server.get("/model").json()["features"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|feature| (feature["name"].as_str().unwrap().to_owned(), feature["typical"].clone()))
-        .collect();
+    let row = server.typical();
     let reply = server.send("POST", "/predict?explain=true", "", row.to_string().as_bytes());
     assert!(reply.status == 422 && reply.body.contains("no explanation by"), "{reply:?}");
     let server = Server::of(&model(0.3), &[]);

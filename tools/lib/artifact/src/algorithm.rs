@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::tree::Tree;
+use crate::tree::{self, Tree};
 
 /// What was fitted. Parameters are plain numbers; indices point into the prepared columns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -271,13 +271,11 @@ impl Algorithm {
                 let classes = shares.first().map_or(0, Vec::len);
                 out.resize(start + each.len() * classes, 0.0);
                 let sums = &mut out[start..];
-                for tree in trees {
-                    tree.values(rows, columns, |row, leaf| {
-                        // Checked when it was loaded: a whole number, and a place in the list.
-                        let leaf = &shares[leaf as usize];
-                        sums[row * classes..].iter_mut().zip(leaf).for_each(|(sum, share)| *sum += share);
-                    });
-                }
+                tree::values(trees, rows, columns, |row, leaf| {
+                    // Checked when it was loaded: a whole number, and a place in the list.
+                    let leaf = &shares[leaf as usize];
+                    sums[row * classes..].iter_mut().zip(leaf).for_each(|(sum, share)| *sum += share);
+                });
                 sums.iter_mut().for_each(|sum| *sum /= trees.len() as f64);
             }
             Algorithm::ClassBoosted { sums } => match sums.as_slice() {
@@ -385,7 +383,7 @@ fn two(log_odds: f64) -> [f64; 2] {
 
 /// Adds what trees say of each row, in their order, to every `stride`-th of the sums.
 fn add_up(trees: &[Tree], rows: &[f64], columns: usize, sums: &mut [f64], stride: usize) {
-    trees.iter().for_each(|tree| tree.values(rows, columns, |row, value| sums[row * stride] += value));
+    tree::values(trees, rows, columns, |row, value| sums[row * stride] += value);
 }
 
 /// Exponentials, divided by their sum.

@@ -11,8 +11,8 @@ pub(crate) fn text(value: &Value) -> String {
     out
 }
 
-/// Hex sha256 of the canonical text.
-pub(crate) fn sha256(value: &Value) -> String {
+/// Hex sha256 of a model's body as canonical JSON: keys sorted, no spaces, numbers in the shortest form that reads back.
+pub fn sha256(value: &Value) -> String {
     fingerprint::of(text(value))
 }
 

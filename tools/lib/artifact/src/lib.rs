@@ -15,6 +15,7 @@ mod tree;
 
 pub use algorithm::{Algorithm, Plane, Sum, Term};
 pub use body::{Baseline, Body, Check, DataCard, Feature, Intervals, Measured, RecipeCard, TargetCard};
+pub use canonical::sha256 as digest;
 pub use comparison::{Compared, Comparison, Fold, Tuned};
 pub use explain::Explanation;
 pub use histogram::{Histogram, Windows};

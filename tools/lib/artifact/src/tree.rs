@@ -80,8 +80,44 @@ impl Step {
     }
 }
 
-/// Rows that walk together: while one waits for memory, another goes on.
+/// So many walks go on together: while one waits for memory, another steps.
 const TOGETHER: usize = 8;
+
+/// Where walks end that begin at the roots of trees.
+fn ends(walks: [(&Tree, &[f64]); TOGETHER]) -> [f64; TOGETHER] {
+    let mut places = [0u32; TOGETHER];
+    loop {
+        let mut has_moved = 0;
+        for (place, (tree, row)) in places.iter_mut().zip(walks) {
+            let next = tree.steps[*place as usize].next(row);
+            has_moved |= next ^ *place;
+            *place = next;
+        }
+        if has_moved == 0 {
+            return array::from_fn(|walk| walks[walk].0.values[places[walk] as usize]);
+        }
+    }
+}
+
+/// Gives `each` what every tree says of every row, one tree after the other for each row. The rows have so many columns and stand one after another.
+pub(crate) fn values(trees: &[Tree], rows: &[f64], columns: usize, mut each: impl FnMut(usize, f64)) {
+    let bundled = rows.len() / (columns * TOGETHER) * TOGETHER;
+    let (bundles, rest) = rows.split_at(bundled * columns);
+    // Many rows go down one tree together, few rows down many trees.
+    for tree in trees {
+        for (bundle, rows) in bundles.chunks_exact(columns * TOGETHER).enumerate() {
+            let ends = ends(array::from_fn(|one| (tree, &rows[one * columns..][..columns])));
+            ends.into_iter().enumerate().for_each(|(one, value)| each(bundle * TOGETHER + one, value));
+        }
+    }
+    let (groups, others) = trees.as_chunks::<TOGETHER>();
+    for (row, one) in (bundled..).zip(rest.chunks_exact(columns)) {
+        for group in groups {
+            ends(array::from_fn(|tree| (&group[tree], one))).into_iter().for_each(|value| each(row, value));
+        }
+        others.iter().for_each(|tree| each(row, tree.value(one)));
+    }
+}
 
 /// A tree in a file: lists as long as the tree, in the order of its nodes, which is that of a walk that goes left first.
 #[derive(Clone, Serialize, Deserialize)]
@@ -173,33 +209,8 @@ impl Tree {
     }
 
     /// Gives `each` what it says of each of the rows, which have so many columns and stand one after another.
-    pub fn values(&self, rows: &[f64], columns: usize, mut each: impl FnMut(usize, f64)) {
-        let bundles = rows.chunks_exact(columns * TOGETHER);
-        let rest = bundles.remainder();
-        let mut row = 0;
-        for bundle in bundles {
-            let rows: [&[f64]; TOGETHER] = array::from_fn(|one| &bundle[one * columns..][..columns]);
-            let mut places = [0u32; TOGETHER];
-            loop {
-                let mut has_moved = 0;
-                for (place, row) in places.iter_mut().zip(rows) {
-                    let next = self.steps[*place as usize].next(row);
-                    has_moved |= next ^ *place;
-                    *place = next;
-                }
-                if has_moved == 0 {
-                    break;
-                }
-            }
-            for place in places {
-                each(row, self.values[place as usize]);
-                row += 1;
-            }
-        }
-        for one in rest.chunks_exact(columns) {
-            each(row, self.value(one));
-            row += 1;
-        }
+    pub fn values(&self, rows: &[f64], columns: usize, each: impl FnMut(usize, f64)) {
+        values(std::slice::from_ref(self), rows, columns, each);
     }
 
     /// Whether a row goes left at a node.
@@ -347,13 +358,13 @@ mod tests {
             ([9.0, nan], 20.0),
         ] {
             assert_eq!(tree.value(&row), value, "{row:?}");
-            for rows in [1, 8, 19] {
-                let mut count = 0;
-                tree.values(&row.repeat(rows), 2, |at, found| {
-                    assert_eq!((at, found), (count, value), "{row:?}");
-                    count += 1;
+            for (rows, trees) in [(1, 1), (1, 8), (8, 1), (19, 2), (3, 17)] {
+                let mut counts = vec![0; rows];
+                values(&vec![tree.clone(); trees], &row.repeat(rows), 2, |at, found| {
+                    assert_eq!(found, value, "{row:?}");
+                    counts[at] += 1;
                 });
-                assert_eq!(count, rows);
+                assert_eq!(counts, vec![trees; rows]);
             }
         }
         assert!(tree.check(2).is_ok());

@@ -96,7 +96,8 @@ impl Chunk {
         if starts.len() < *cells + CHUNK + 2 {
             starts.resize(2 * (*cells + CHUNK + 2), 0);
         }
-        let first = (self.next - CHUNK + 1) as u32;
+        // Of a chunk before the first there is nothing to cut.
+        let first = (self.next + 1).wrapping_sub(CHUNK) as u32;
         for start in &mut starts[*cells + 1..][..many] {
             *start = first + ends.trailing_zeros();
             ends &= ends.wrapping_sub(1);

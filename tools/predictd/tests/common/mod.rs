@@ -217,6 +217,15 @@ impl Server {
         self.send("GET", path, "", b"")
     }
 
+    /// A row of values that the model calls typical.
+    pub fn typical(&self) -> serde_json::Value {
+        let card = self.get("/model").json();
+        let features = card["features"].as_array().unwrap().iter();
+        features
+            .map(|feature| (feature["name"].as_str().unwrap().to_owned(), feature["typical"].clone()))
+            .collect()
+    }
+
     pub fn predict(&self, body: &str) -> Reply {
         self.send("POST", "/predict", "content-type: application/json\r\n", body.as_bytes())
     }
