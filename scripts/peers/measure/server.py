@@ -1,9 +1,12 @@
 """Starts a server that says where it listens, and ends it."""
 
+import os
 import re
 import resource
+import signal
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from json import dumps
@@ -13,6 +16,8 @@ from .bench import ASKED
 from .run import Broken
 
 READY_SECONDS = 30
+# Where MLflow's protocol is spoken, which wraps rows.
+MLFLOW = "/invocations"
 
 # A server that is started with these words in front ends with the bench, even if that is killed.
 WITH_US = ["setpriv", "--pdeathsig=KILL"]
@@ -21,8 +26,8 @@ WITH_US = ["setpriv", "--pdeathsig=KILL"]
 class Running:
     """A server that answers."""
 
-    def __init__(self, process, url):
-        self.process, self.url = process, url
+    def __init__(self, process, url, path):
+        self.process, self.url, self.path = process, url, path
         self.host, port = url.removeprefix("http://").split(":")
         self.port = int(port)
 
@@ -33,15 +38,24 @@ class Running:
 
     def ask(self, timeout=10):
         """One request, answered with a body."""
+        asked = {"dataframe_records": [ASKED]} if self.path == MLFLOW else ASKED
         request = urllib.request.Request(
-            self.url + "/predict", dumps(ASKED).encode(), {"content-type": "application/json"}
+            self.url + self.path, dumps(asked).encode(), {"content-type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
-            return answer.read().decode()
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=timeout) as answer:
+                    return answer.read().decode()
+            except urllib.error.URLError as error:
+                # uvicorn says where it listens before it does.
+                if not isinstance(error.reason, ConnectionRefusedError) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
 
 
 @contextmanager
-def serving(command, env):
+def serving(command, env, path="/predict"):
     """Starts `command`, which names its address on stderr, with as many open files as the machine allows."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit[1], limit[1]))
@@ -52,11 +66,13 @@ def serving(command, env):
             stdout=subprocess.DEVNULL,
             stderr=said,
             env=env,
+            start_new_session=True,
         )
         try:
-            yield Running(process, address(process, said))
+            yield Running(process, address(process, said), path)
         finally:
-            process.terminate()
+            # Some start their server by a shell, which does not pass signals on.
+            os.killpg(process.pid, signal.SIGTERM)
             process.wait()
 
 

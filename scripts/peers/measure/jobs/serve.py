@@ -1,19 +1,22 @@
-"""`predictd`, one prediction a request, at 1, 8 and 64 connections; each server runs alone."""
+"""`predictd`, one prediction a request, at 1, 8 and 64 connections, and at half of what it can; each server runs alone."""
 
 import json
 import math
 import re
+import shutil
+import socket
 import statistics
 import subprocess
 from collections import defaultdict
 
 from .. import bench as place
-from ..report import RATE, Row
+from ..report import AT_MOST, RATE, Row
 from ..run import Broken
-from ..server import serving
+from ..server import MLFLOW, serving
 from .fit import CANDIDATES, ridge_recipe
 
 CONNECTIONS = [1, 8, 64]
+MLFLOW_SERVES = "MLflow models serve, 2 workers"
 GUNICORN = ["-m", "gunicorn", "--workers=2", "--bind=127.0.0.1:0"]
 TREES = '\n[[candidates]]\nalgorithm = "boosted_trees"\ntrees = 100\nmax_depth = 6\n'
 # gunicorn's default workers close a connection after one answer; those with threads do not. The better counts.
@@ -29,10 +32,11 @@ def measure(bench, data):
         return []
     servers = commands(bench, data)
     rates, late, peak = defaultdict(list), defaultdict(list), 0
+    h2load = bench.program("h2load")
     for _ in range(bench.runs):
-        for name, (command, env) in list(servers.items()):
+        for name, (command, env, *path) in list(servers.items()):
             try:
-                with serving(command, env) as running:
+                with serving(command, env, *path) as running:
                     # gunicorn says where it listens before its workers have imported scikit-learn.
                     same(name, running.ask(timeout=60))
                     stress(bench, wrk, running, 64, warm=True)
@@ -45,7 +49,42 @@ def measure(bench, data):
             except (Broken, OSError) as broken:
                 bench.unreached.append(f"predictd: {name}: {broken}")
                 del servers[name]
-    return rows(rates, late, peak)
+    found = rows(rates, late, peak)
+    if h2load and all(rates[name, 64] for name in ("predictd", "bare axum")):
+        half = min(statistics.median(rates[name, 64]) for name in ("predictd", "bare axum")) / 2
+        found.append(unhurried(bench, h2load, servers, half))
+    return found
+
+
+def unhurried(bench, h2load, servers, rate):
+    """How late the slowest 1 % of answers are at a rate that leaves half of the time free."""
+    late = defaultdict(list)
+    each = max(1, round(rate / 64))
+    for _ in range(bench.runs):
+        for name in ("predictd", "bare axum"):
+            command, env = servers[name]
+            with serving(command, env) as running:
+                running.ask(timeout=60)
+                late[name].append(paced(bench, h2load, running, each))
+    ours, peers = (statistics.median(late[name]) for name in ("predictd", "bare axum"))
+    return Row(
+        f"predictd, 99 % answered, 64 connections at {64 * each:,} requests a second", "bare axum", AT_MOST, 2, ours, peers
+    )
+
+
+def paced(bench, h2load, running, each):
+    """The 99th percentile of the time to an answer in seconds, at so many requests a second on each of 64 connections."""
+    folder = bench.folder("paced")
+    body, log = folder / "body.json", folder / "log"
+    body.write_text(json.dumps(place.ASKED))
+    log.unlink(missing_ok=True)
+    command = [h2load, "--h1", "--threads=2", "--clients=64", f"--duration={1 if bench.quick else 4}", f"--rps={each}"]
+    command += [f"--data={body}", "--header=content-type: application/json", f"--log-file={log}", running.url + "/predict"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    answers = [line.split() for line in log.read_text().splitlines()] if log.exists() else []
+    if done.returncode or not answers or any(status != "200" for _, status, _ in answers):
+        raise Broken(f"h2load: {done.stderr.strip() or done.stdout.strip()[-200:]}")
+    return statistics.quantiles((int(took) for *_, took in answers), n=100)[98] / 1e6
 
 
 def commands(bench, data):
@@ -66,7 +105,24 @@ def commands(bench, data):
     for name, workers in WORKERS.items():
         gunicorn = [bench.python, *GUNICORN, f"--chdir={place.PEERS}", *workers]
         servers[name] = ([*gunicorn, "serve_flask:app"], {**bench.env, "MODEL": str(pickle)})
+    if mlflow := mlflow_of(bench, recipe.parent, pickle):
+        servers[MLFLOW_SERVES] = mlflow
     return servers
+
+
+def mlflow_of(bench, folder, pickle):
+    """`mlflow models serve` of the same model, from a venv of its own: it is larger than all other peers together."""
+    programs = bench.python.parents[2] / "mlflow" / "bin"
+    if not (programs / "mlflow").exists():
+        return None
+    saved = folder / "mlflow"
+    shutil.rmtree(saved, ignore_errors=True)
+    bench.call(programs / "python", place.PEERS / "save_mlflow.py", pickle, saved)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [programs / "mlflow", "models", "serve", "--env-manager=local", "--workers=2", f"--port={port}", f"--model-uri={saved}"]
+    return command, {**bench.env, "PATH": f"{programs}:{bench.env['PATH']}"}, MLFLOW
 
 
 expected = []
@@ -76,7 +132,8 @@ def same(name, answer):
     """Every server but the bare one, and that of another model, must give the prediction that the first gave."""
     if name in ("bare axum", "predictd, 100 trees"):
         return
-    expected.append(json.loads(answer)["sg_t2g"])
+    answer = json.loads(answer)
+    expected.append(answer["predictions"][0] if "predictions" in answer else answer["sg_t2g"])
     if not math.isclose(expected[0], expected[-1], rel_tol=1e-6):
         raise Broken(f"predicts {expected[-1]}, not {expected[0]}")
 
@@ -93,7 +150,7 @@ def stress(bench, wrk, running, connections, warm=False):
             f"--duration={length}s",
             f"--script={place.PEERS}/predict.lua",
             "--latency",
-            running.url + "/predict",
+            running.url + running.path,
         ],
         capture_output=True,
         text=True,
@@ -117,6 +174,7 @@ def rows(rates, late, peak):
         compared = [
             ("predictd", "bare axum", 0.85),
             ("predictd", flask, 20),
+            *([("predictd", MLFLOW_SERVES, 20)] if rates[MLFLOW_SERVES, connections] else []),
             ("predictd, 100 trees", "bare axum", 0.7),
         ]
         for ours, peer, goal in compared:
