@@ -31,6 +31,11 @@ impl Served {
         session.ok(&format!("curl -sS --json '{body}' {}/predict", self.url))
     }
 
+    /// Asks for a page.
+    pub fn get(&self, session: &Session, path: &str) -> String {
+        session.ok(&format!("curl -sS {}{path}", self.url))
+    }
+
     /// Posts a body to /predict: status and answer.
     pub fn post(&self, session: &Session, body: &str) -> (u64, String) {
         session.file("body", body);

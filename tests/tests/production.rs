@@ -4,7 +4,7 @@
 
 use std::process::Stdio;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pipelines::{Replay, Served, Session, script};
 use servers::{MariaDb, Seaweed};
@@ -96,4 +96,35 @@ fn servers_that_go_away_and_come_back_are_waited_for() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert_eq!(session.state(), undisturbed.state(), "{said}");
+}
+
+#[test]
+fn a_bucket_that_is_gone_for_a_minute_is_told_of_and_takes_nothing_with_it() {
+    let mut objects = Seaweed::new();
+    let replay = Replay::start();
+    let session = Session::production(&replay, MariaDb::shared(), &objects);
+    session.run(&format!("{} && {}", script("refresh"), script("train"))).expect(0);
+    let served = Served::start(&session);
+    let answer = served.ask(&session);
+    let is_stale = |served: &Served| served.get(&session, "/readyz").contains("stale");
+    assert!(!is_stale(&served));
+    objects.stop();
+    let began = Instant::now();
+    let mut told = false;
+    while began.elapsed() < Duration::from_secs(60) {
+        assert_eq!(served.ask(&session), answer);
+        if !told && is_stale(&served) {
+            told = true;
+            assert!(served.get(&session, "/metrics").contains("predictd_model_stale{name=\"\"} 1"));
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+    assert!(told, "nobody said that the bucket is away");
+    objects.start();
+    let began = Instant::now();
+    while is_stale(&served) {
+        assert!(began.elapsed() < Duration::from_secs(120), "{}", served.get(&session, "/readyz"));
+        thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(served.ask(&session), answer);
 }

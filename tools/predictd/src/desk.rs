@@ -87,9 +87,10 @@ struct Read {
     memory: Option<OwnedSemaphorePermit>,
 }
 
-/// A request whose client may hang up before it is answered: that is counted, too.
+/// A request whose client may hang up before it is answered: that is counted and logged, too.
 struct Unfinished<'d> {
     desk: &'d Desk,
+    asked: &'d Asked,
     route: Option<&'static Route>,
     began: Instant,
     is_over: bool,
@@ -98,7 +99,7 @@ struct Unfinished<'d> {
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         if !self.is_over {
-            self.desk.office.gauges.answered(self.route, HUNG_UP, self.began);
+            self.desk.note(self.asked, self.route, HUNG_UP, None, self.began);
         }
     }
 }
@@ -112,23 +113,22 @@ pub(crate) async fn answer(
     let _counted = desk.office.gauges.request();
     let (head, body) = request.into_parts();
     let route = core::find(head.uri.path()).map(|(route, _)| route);
-    let mut unfinished = Unfinished { desk: &desk, route, began, is_over: false };
     let id = desk.request_id(&head.headers);
-    let mut asked = Arc::new(Asked { head, id, key: None });
-    let (answer, memory, is_last) = match desk.admit(route, &asked.head.headers) {
-        Err(refused) => {
+    let (key, refused) = match desk.admit(route, &head.headers) {
+        Ok(key) => (key, None),
+        Err(refused) => (None, Some(refused)),
+    };
+    let asked = Arc::new(Asked { head, id, key });
+    let mut unfinished = Unfinished { desk: &desk, asked: &asked, route, began, is_over: false };
+    let (answer, memory, is_last) = match refused {
+        Some(refused) => {
             desk.forget(&asked.head.headers, body).await;
             (refused, None, true)
         }
-        Ok(key) => {
-            if let Some(asked) = Arc::get_mut(&mut asked) {
-                asked.key = key;
-            }
-            desk.clone().admitted(route, &asked, body).await
-        }
+        None => desk.clone().admitted(route, &asked, body).await,
     };
     unfinished.is_over = true;
-    desk.note(&asked, route, &answer, began);
+    desk.note(&asked, route, answer.status, answer.predicted.as_deref(), began);
     let mut response = into_http(answer, memory);
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, asked.id.clone());
@@ -282,18 +282,23 @@ impl Desk {
     }
 
     /// Counts and logs a request.
-    fn note(&self, asked: &Asked, route: Option<&'static Route>, answer: &Response, began: Instant) {
-        self.office.gauges.answered(route, answer.status, began);
+    fn note(
+        &self,
+        asked: &Asked,
+        route: Option<&'static Route>,
+        status: u16,
+        predicted: Option<&Predicted>,
+        began: Instant,
+    ) {
+        self.office.gauges.answered(route, status, began);
         let Some(log) = &self.office.requests else { return };
         let path = asked.head.uri.path();
-        let predicted = answer.predicted.as_deref();
         let ended = Ended {
             method: asked.head.method.as_str(),
             path: path.get(..ECHOED_BYTES.min(path.len())).unwrap_or_default(),
-            status: answer.status,
+            status,
             duration_seconds: began.elapsed().as_secs_f64(),
-            rows: predicted
-                .map_or(0, |predicted: &Predicted| predicted.scored.rows(&predicted.loaded).count()),
+            rows: predicted.map_or(0, |predicted| predicted.scored.rows(&predicted.loaded).count()),
             model_id: predicted.map(|predicted| predicted.loaded.id()),
         };
         self.log(log, ledger::request(asked.request(), &ended), 1);

@@ -10,13 +10,16 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::cache::Cache;
-use crate::core::Models;
+use crate::core::{Models, Served};
 use crate::rounds::Rounds;
 use crate::supply::{Source, Supply};
 use crate::wanted::Wanted;
 
 /// Where a cached model is there already, the bucket gets this long to name another before the port is opened.
 const FIRST_LOOK: Duration = Duration::from_secs(3);
+
+/// Of a look that takes longer is told while it goes on: the store tries for longer than people should not know of it.
+const LATE: Duration = Duration::from_secs(10);
 
 /// Every supply, by name.
 pub(crate) struct House {
@@ -81,17 +84,31 @@ async fn follow(
             Some(_) => true,
             None => rounds.next().await,
         };
+        let before = supply.served().clone();
         // Disks may be slow; the threads that answer requests must not wait for them.
-        let look = tokio::task::spawn_blocking(move || (supply.look(asked), supply));
-        let Ok((has_changed, back)) = look.await else { return };
+        let mut look = tokio::task::spawn_blocking(move || (supply.look(asked), supply));
+        let mut late = None;
+        let looked = match timeout(LATE, &mut look).await {
+            Ok(looked) => looked,
+            Err(_) => {
+                late = before.late(LATE);
+                late.iter().for_each(|late| put(&models, at, late));
+                look.await
+            }
+        };
+        let Ok((has_changed, back)) = looked else { return };
         supply = back;
-        if has_changed {
-            models.rcu(|models| {
-                let mut models = Models::clone(models);
-                models.0[at].1 = supply.served().clone();
-                models
-            });
+        if has_changed || late.is_some_and(|late| late.is_over(supply.served())) {
+            put(&models, at, supply.served());
         }
         drop(first.take());
     }
+}
+
+fn put(models: &ArcSwap<Models>, at: usize, served: &Served) {
+    models.rcu(|models| {
+        let mut models = Models::clone(models);
+        models.0[at].1 = served.clone();
+        models
+    });
 }

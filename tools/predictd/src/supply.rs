@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use artifact::Model;
 use manners::{Exit, IoContext, Outcome, say};
@@ -134,6 +134,20 @@ impl Served {
             Found::New(loaded) => Some(Arc::new(*loaded)),
         };
         Served { loaded, trouble: None }
+    }
+}
+
+impl Served {
+    /// The same, in trouble because a look takes so long; none if it is in trouble already.
+    pub(crate) fn late(&self, time: Duration) -> Option<Served> {
+        let reason = format!("its source has not answered for {} s", time.as_secs());
+        let late = Served { trouble: Some(reason), ..self.clone() };
+        (self.trouble.is_none() && tell(self, &late)).then_some(late)
+    }
+
+    /// Says that the look came to an end which changed nothing.
+    pub(crate) fn is_over(&self, after: &Served) -> bool {
+        tell(self, after)
     }
 }
 

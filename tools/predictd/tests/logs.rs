@@ -4,6 +4,8 @@
 mod common;
 
 use std::fs;
+use std::io::Write;
+use std::path::Path;
 use std::process::Command;
 
 use common::{Server, eventually, model};
@@ -51,6 +53,37 @@ fn a_line_for_each_prediction_and_each_request() {
         .collect();
     assert_eq!(seen, [("/predict", 200, 2), ("/predict", 200, 1), ("/predict", 422, 0)]);
     assert_eq!(access[0]["request_id"], "mine");
+}
+
+#[test]
+fn who_hangs_up_is_in_the_access_log_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let access = folder.path().join("access");
+    let trees = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fixtures/models/fairway-model-3-random_forest.json");
+    let server =
+        Server::start(&["--model", trees.to_str().unwrap(), "--access-log", access.to_str().unwrap()]);
+    let slow = format!("[{}]", vec![server.typical().to_string(); 1_000].join(","));
+    let request = format!(
+        "POST /predict?explain=true HTTP/1.1\r\nhost: test\r\nx-request-id: gone\r\ncontent-length: {}\r\n\r\n{slow}",
+        slow.len()
+    );
+    let of_it = || {
+        let all = lines(&fs::read_to_string(&access).unwrap_or_default());
+        all.into_iter().filter(|line| line["request_id"] == "gone").collect::<Vec<_>>()
+    };
+    // One that was answered before it was gone counts as answered.
+    let mut sent = 0;
+    eventually("one that was not answered", || {
+        let mut stream = server.connect();
+        stream.write_all(request.as_bytes()).unwrap();
+        drop(stream);
+        sent += 1;
+        eventually("its line", || of_it().len() == sent);
+        of_it().iter().any(|line| line["status"] == 499 && line["path"] == "/predict" && line["rows"] == 0)
+    });
+    let metrics = server.get("/metrics").body;
+    assert!(metrics.contains("predictd_requests_total{route=\"/predict\",status=\"499\"}"), "{metrics}");
 }
 
 #[test]
