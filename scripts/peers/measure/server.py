@@ -8,7 +8,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from json import dumps
 from tempfile import TemporaryFile
 
@@ -16,6 +16,7 @@ from .bench import ASKED
 from .run import Broken
 
 READY_SECONDS = 30
+END_SECONDS = 10
 # Where MLflow's protocol is spoken, which wraps rows.
 MLFLOW = "/invocations"
 
@@ -71,9 +72,20 @@ def serving(command, env, path="/predict"):
         try:
             yield Running(process, address(process, said), path)
         finally:
-            # Some start their server by a shell, which does not pass signals on.
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
+            end(process)
+
+
+def end(process):
+    """Ends the process and what it started: some start their server by a shell, which does not pass signals on."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+        deadline = time.monotonic() + END_SECONDS
+        while time.monotonic() < deadline:
+            os.killpg(process.pid, 0)
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def address(process, said):

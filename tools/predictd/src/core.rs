@@ -240,8 +240,8 @@ fn predict(models: &Models, request: &Request<'_>, name: Option<&str>) -> Answer
     Ok(Response::new(200, content_type, body).having_predicted(loaded, scored, name, wishes))
 }
 
-/// Fewer answers are written faster than they are handed to another core, and fewer explanations made.
-const LEAST_ROWS: usize = 512;
+/// Fewer answers are written faster than they are handed to another core, and fewer explanations made. Twice as many rows do not fit a small body.
+const LEAST_ROWS: usize = 2_048;
 const LEAST_EXPLAINED: usize = 16;
 
 fn answers(loaded: &Loaded, scored: &Scored, is_array: bool, wishes: Wishes) -> Result<Vec<u8>, Response> {

@@ -164,7 +164,7 @@ impl Desk {
         if let Some(given) = headers.get(REQUEST_ID).filter(is_plain) {
             return given.clone();
         }
-        let count = self.counts.own().fetch_add(1, Ordering::Relaxed) * lanes::count() as u64;
+        let count = self.counts.own().fetch_add(1, Ordering::Relaxed) * (lanes::count() as u64 + 1);
         let own = format!("{:08x}-{:x}", self.process, count + lanes::current() as u64);
         HeaderValue::from_str(&own).unwrap_or(HeaderValue::from_static("none"))
     }
@@ -241,7 +241,7 @@ impl Desk {
     ) -> (Response, Option<OwnedSemaphorePermit>) {
         let explains = asked.head.uri.query().is_some_and(|query| query.contains("explain"));
         if read.bytes.len() <= SMALL_BYTES && !explains {
-            return (self.handle(asked, &read.bytes), read.memory);
+            return self.held(self.handle(asked, &read.bytes), read.memory);
         }
         let Ok(place) = self.places.clone().try_acquire_owned() else {
             return (self.shed("requests", "too many large requests at a time; try again"), None);
@@ -251,7 +251,7 @@ impl Desk {
         let (desk, asked) = (self.clone(), asked.clone());
         let worked = tokio::task::spawn_blocking(move || {
             let _held = (place, worker);
-            (desk.handle(&asked, &read.bytes), read.memory)
+            desk.held(desk.handle(&asked, &read.bytes), read.memory)
         });
         worked.await.unwrap_or_else(|_| (problem(503, "the answer was not finished; try again"), None))
     }
@@ -358,6 +358,21 @@ impl Desk {
             }
             Err(_) => Err(problem(408, &format!("the body did not come within {seconds} s"))),
         }
+    }
+
+    /// An answer that is larger than a connection's own memory, with so much of the shared one that it is covered until it is sent.
+    fn held(
+        &self,
+        answer: Response,
+        mut memory: Option<OwnedSemaphorePermit>,
+    ) -> (Response, Option<OwnedSemaphorePermit>) {
+        let size = answer.body.len();
+        if size > BUFFER_BYTES
+            && let Err(refused) = self.grant((size as u64).div_ceil(ANSWER_TIMES), &mut memory)
+        {
+            return (refused, None);
+        }
+        (answer, memory)
     }
 
     /// Memory for a body of which so much has come, and for its answer.

@@ -137,7 +137,9 @@ impl Door {
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
-                        say!("cannot accept connections now: {error} (ulimit -n, --max-connections)");
+                        let line =
+                            format!("cannot accept connections now: {error} (ulimit -n, --max-connections)");
+                        drop(tokio::task::spawn_blocking(move || say!("{line}")));
                     }
                     sleep(ACCEPT_REST).await;
                 }
@@ -190,6 +192,10 @@ impl Front {
             biased;
             _ = conversation.as_mut() => return,
             _ = phase.wait_for(|phase| *phase == Phase::Closing) => {}
+        }
+        // What had come by now is read first, however busy this thread was.
+        if timeout(LAST_CALL, conversation.as_mut()).await.is_ok() {
+            return;
         }
         // hyper would close a connection that sent one request and half of the next; the half counts as accepted.
         if !heard.load(Ordering::Relaxed) {

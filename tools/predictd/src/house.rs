@@ -91,15 +91,20 @@ async fn follow(
         let looked = match timeout(LATE, &mut look).await {
             Ok(looked) => looked,
             Err(_) => {
-                late = before.late(LATE);
+                // Whoever reads what is said may be slow, too.
+                late = tokio::task::spawn_blocking(move || before.late(LATE)).await.unwrap_or_default();
                 late.iter().for_each(|late| put(&models, at, late));
                 look.await
             }
         };
         let Ok((has_changed, back)) = looked else { return };
         supply = back;
-        if has_changed || late.is_some_and(|late| late.is_over(supply.served())) {
+        if has_changed || late.is_some() {
             put(&models, at, supply.served());
+        }
+        if let Some(late) = late.filter(|_| !has_changed) {
+            let after = supply.served().clone();
+            let _ = tokio::task::spawn_blocking(move || late.over(&after)).await;
         }
         drop(first.take());
     }

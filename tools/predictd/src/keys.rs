@@ -321,13 +321,13 @@ pub(crate) fn follow(place: Place, every: Duration) -> Outcome<Arc<ArcSwap<Keys>
                 Ok((_, version)) if seen.as_ref() == Some(&version) => trouble = None,
                 Ok((keyring, version)) => {
                     let keys = Keys::of(keyring, &following.load());
-                    say!("{place}: {} now", manners::plural(keys.len() as u64, "key"));
+                    tell(format!("{place}: {} now", manners::plural(keys.len() as u64, "key"))).await;
                     (seen, trouble) = (Some(version), None);
                     following.store(Arc::new(keys));
                 }
                 // Whoever had a key keeps it, and nobody gets one.
                 Err(failure) if trouble.as_ref() != Some(&failure.to_string()) => {
-                    say!("{failure} (the keys stay as they were)");
+                    tell(format!("{failure} (the keys stay as they were)")).await;
                     trouble = Some(failure.to_string());
                 }
                 Err(_) => {}
@@ -335,6 +335,11 @@ pub(crate) fn follow(place: Place, every: Duration) -> Outcome<Arc<ArcSwap<Keys>
         }
     });
     Ok(keys)
+}
+
+/// Says it on a thread that may wait for whoever reads.
+async fn tell(line: String) {
+    let _ = tokio::task::spawn_blocking(move || say!("{line}")).await;
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //! its core's cache.
 
 use std::cell::Cell;
+use std::io;
+use std::sync::mpsc::channel;
 use std::sync::{Arc, LazyLock};
 use std::thread;
 
@@ -27,7 +29,7 @@ struct Guest<T> {
 }
 
 thread_local! {
-    static NUMBER: Cell<usize> = const { Cell::new(0) };
+    static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
 /// How many there are.
@@ -38,9 +40,9 @@ pub(crate) fn count() -> usize {
     *COUNT
 }
 
-/// Which one this thread is; threads beside them count as the first.
+/// Which one this thread is; all threads beside them have the number after the last.
 pub(crate) fn current() -> usize {
-    NUMBER.get()
+    NUMBER.get().unwrap_or_else(count)
 }
 
 impl<T: Send + 'static> Lanes<T> {
@@ -49,7 +51,6 @@ impl<T: Send + 'static> Lanes<T> {
         converse: impl Fn(TcpStream, T) -> C + Clone + Send + 'static,
     ) -> Outcome<Lanes<T>> {
         let open = |number| {
-            let runtime = Builder::new_current_thread().enable_all().build()?;
             let (door, mut guests) = unbounded_channel::<Guest<T>>();
             let converse = converse.clone();
             let receive = async move {
@@ -63,13 +64,20 @@ impl<T: Send + 'static> Lanes<T> {
                     });
                 }
             };
+            let (begun, begins) = channel();
             thread::Builder::new().name(format!("lane-{number}")).spawn(move || {
-                NUMBER.set(number);
+                NUMBER.set(Some(number));
+                let runtime = match Builder::new_current_thread().enable_all().build() {
+                    Ok(runtime) => runtime,
+                    Err(error) => return begun.send(Err(error)).unwrap_or_default(),
+                };
+                let _ = begun.send(Ok(()));
                 runtime.block_on(receive);
             })?;
+            begins.recv().unwrap_or_else(|error| Err(io::Error::other(error)))?;
             Ok(Lane { door, load: Arc::new(()) })
         };
-        let lanes: std::io::Result<Vec<_>> = (0..count()).map(open).collect();
+        let lanes: io::Result<Vec<_>> = (0..count()).map(open).collect();
         lanes.map(Lanes).map_err(|error| Failure::io("starting threads", &error))
     }
 

@@ -139,6 +139,8 @@ pub fn run(args: Args) -> Outcome {
         )));
     }
     let house = House::open(Wanted::of(&args.model, args.bucket.as_ref())?, args.cache.as_deref())?;
+    let pool = rayon::ThreadPoolBuilder::new().build_global();
+    pool.map_err(|error| Failure::new(Exit::Io, format!("starting threads: {error}")))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::io("starting threads", &error))?;
     let outcome = runtime.block_on(serve(args, house));

@@ -1,33 +1,77 @@
 //! How the rows that come in are distributed, beside the training rows.
 
+use std::mem::take;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use artifact::{Body, divergence};
 
 use crate::tallies::PerLane;
 
-/// Rows of one window of one lane. The last whole window and the one under way are looked at together.
+/// Rows of one window. The last whole window and the one under way are looked at together.
 const WINDOW: u64 = 10_000;
+/// So many rows a lane counts for itself before it adds them to the window.
+const STEP: u64 = 256;
 /// Fewer rows say nothing.
 const LEAST: u64 = 200;
 
 /// Counts of recent rows in the bins of a model's histograms.
 #[derive(Debug, Default)]
-pub(crate) struct Live(PerLane<Mutex<Windows>>);
-
-#[derive(Debug, Default)]
-struct Windows {
-    rows: u64,
-    outside: u64,
-    now: Window,
-    before: Window,
+pub(crate) struct Live {
+    lanes: PerLane<Mutex<Counts>>,
+    all: Mutex<All>,
 }
 
 #[derive(Debug, Default)]
-struct Window {
+struct All {
     rows: u64,
+    outside: u64,
+    now: Counts,
+    before: Counts,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    rows: u64,
+    /// Of them, those with a value beyond the training rows.
+    outside: u64,
     /// Of each histogram, by bin.
-    counts: Vec<Vec<u64>>,
+    bins: Vec<Vec<u64>>,
+}
+
+impl Counts {
+    fn count(&mut self, body: &Body, row: &[f64]) {
+        self.rows += 1;
+        self.outside += u64::from(body.outside(row).next().is_some());
+        if self.bins.is_empty() {
+            self.bins = body.histograms.iter().map(|histogram| vec![0; histogram.bins()]).collect();
+        }
+        for (histogram, bins) in body.histograms.iter().zip(&mut self.bins) {
+            bins[histogram.bin(row[histogram.feature])] += 1;
+        }
+    }
+
+    fn add(&mut self, other: Counts) {
+        self.rows += other.rows;
+        self.outside += other.outside;
+        if self.bins.is_empty() {
+            self.bins = other.bins;
+            return;
+        }
+        for (sums, bins) in self.bins.iter_mut().zip(other.bins) {
+            sums.iter_mut().zip(bins).for_each(|(sum, count)| *sum += count);
+        }
+    }
+}
+
+impl All {
+    fn add(&mut self, counts: Counts) {
+        self.rows += counts.rows;
+        self.outside += counts.outside;
+        if self.now.rows >= WINDOW {
+            self.before = take(&mut self.now);
+        }
+        self.now.add(counts);
+    }
 }
 
 /// How far recent rows are from the training rows.
@@ -43,59 +87,56 @@ pub(crate) struct Drift<'b> {
 impl Live {
     /// Counts rows of features, one after another.
     pub(crate) fn count(&self, body: &Body, rows: &[f64]) {
-        let mut windows = held(self.0.own());
-        for row in rows.chunks_exact(body.features.len()) {
-            windows.rows += 1;
-            windows.outside += u64::from(body.outside(row).next().is_some());
-            if body.histograms.is_empty() {
+        for rows in rows.chunks(body.features.len() * STEP as usize) {
+            let mut own = held(self.lanes.own());
+            rows.chunks_exact(body.features.len()).for_each(|row| own.count(body, row));
+            if own.rows < STEP {
                 continue;
             }
-            if windows.now.rows == WINDOW {
-                windows.before = std::mem::take(&mut windows.now);
-            }
-            if windows.now.counts.is_empty() {
-                windows.now.counts =
-                    body.histograms.iter().map(|histogram| vec![0; histogram.bins()]).collect();
-            }
-            windows.now.rows += 1;
-            for (histogram, counts) in body.histograms.iter().zip(&mut windows.now.counts) {
-                counts[histogram.bin(row[histogram.feature])] += 1;
-            }
+            let counts = take(&mut *own);
+            drop(own);
+            held(&self.all).add(counts);
         }
+    }
+
+    /// What all lanes counted.
+    fn all(&self) -> MutexGuard<'_, All> {
+        let counts: Vec<Counts> = self.lanes.all().map(|lane| take(&mut *held(lane))).collect();
+        let mut all = held(&self.all);
+        counts.into_iter().filter(|counts| counts.rows > 0).for_each(|counts| all.add(counts));
+        all
     }
 
     /// Rows so far, and those of them that have a value beyond the training rows.
     pub(crate) fn counted(&self) -> (u64, u64) {
-        self.0
-            .all()
-            .map(held)
-            .fold((0, 0), |(rows, outside), windows| (rows + windows.rows, outside + windows.outside))
+        let all = self.all();
+        (all.rows, all.outside)
     }
 
     /// How many rows are looked at, and the drift of each feature that has a histogram; none while there are too few rows.
     pub(crate) fn drift<'b>(&self, body: &'b Body) -> (u64, Vec<Drift<'b>>) {
-        let lanes: Vec<_> = self.0.all().map(held).collect();
-        let windows = || lanes.iter().flat_map(|windows| [&windows.now, &windows.before]);
-        let rows = windows().map(|window| window.rows).sum();
-        if rows < LEAST {
-            return (rows, Vec::new());
+        if body.histograms.is_empty() {
+            return (0, Vec::new());
         }
-        let recent = |at: usize, bins: usize| {
-            let mut sums = vec![0; bins];
-            for counts in windows().filter_map(|window| window.counts.get(at)) {
-                sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        let mut recent = Counts::default();
+        {
+            let all = self.all();
+            for Counts { rows, outside, bins } in [&all.now, &all.before] {
+                recent.add(Counts { rows: *rows, outside: *outside, bins: bins.clone() });
             }
-            sums
-        };
-        let index = |(at, histogram): (usize, &'b artifact::Histogram)| {
-            let psi = divergence::psi(&histogram.all_counts(), &recent(at, histogram.bins()));
+        }
+        if recent.rows < LEAST {
+            return (recent.rows, Vec::new());
+        }
+        let index = |(histogram, bins): (&'b artifact::Histogram, &Vec<u64>)| {
+            let psi = divergence::psi(&histogram.all_counts(), bins);
             Drift { feature: &body.features[histogram.feature].name, psi, limit: histogram.limit() }
         };
-        (rows, body.histograms.iter().enumerate().map(index).collect())
+        (recent.rows, body.histograms.iter().zip(&recent.bins).map(index).collect())
     }
 }
 
 /// Whoever panicked while counting left whole numbers behind.
-fn held(windows: &Mutex<Windows>) -> MutexGuard<'_, Windows> {
-    windows.lock().unwrap_or_else(PoisonError::into_inner)
+fn held<T>(counts: &Mutex<T>) -> MutexGuard<'_, T> {
+    counts.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,6 +4,8 @@ use rayon::prelude::*;
 
 /// A smaller piece of JSON is read faster than it is handed over; fuzzers send small ones.
 const PIECE_BYTES: usize = if cfg!(fuzzing) { 16 } else { 32 << 10 };
+/// A smaller body is read by one thread: it may be one that answers other requests, too, and must not wait for the cores.
+pub(crate) const LARGE_BYTES: usize = 2 * PIECE_BYTES;
 
 /// Does `work` on shares of so many rows, each of at least `least`, and joins what it wrote.
 pub(crate) fn joined<E: Send>(
@@ -37,11 +39,11 @@ pub(crate) fn joined<E: Send>(
 /// Where rows seem to end is found without reading what stands before: a brace, a comma, a brace. If these stand elsewhere, in a text or deeper
 /// down, the piece before them ends with something open, and is no JSON. So if all pieces are arrays, the whole is the array of all their elements.
 pub(crate) fn read<T: Send>(text: &str, read: impl Fn(&str) -> Option<T> + Sync) -> Option<Vec<T>> {
-    let inner = text.trim_ascii().strip_prefix('[')?.strip_suffix(']')?;
-    let most = inner.len() / PIECE_BYTES;
-    if most < 2 {
+    if text.len() < LARGE_BYTES {
         return None;
     }
+    let inner = text.trim_matches([' ', '\t', '\n', '\r']).strip_prefix('[')?.strip_suffix(']')?;
+    let most = (inner.len() / PIECE_BYTES).max(1);
     let pieces = cut(inner, most.min(rayon::current_num_threads()));
     pieces.into_par_iter().map(|piece| read(&format!("[{piece}]"))).collect()
 }
@@ -77,10 +79,21 @@ fn boundary(bytes: &[u8], from: usize) -> Option<(usize, usize)> {
 mod tests {
     use serde_json::Value;
 
-    use super::cut;
+    use super::{LARGE_BYTES, cut, read};
 
     fn array(text: &str) -> Option<Vec<Value>> {
         serde_json::from_str(text).ok()
+    }
+
+    #[test]
+    fn only_what_json_calls_space_may_stand_around_an_array() {
+        let array = format!("[{}{{}}]", "{\"a\":1},".repeat(LARGE_BYTES / 8));
+        let is_read = |text: &str| read(text, self::array).is_some();
+        assert!(is_read(&array) && is_read(&format!(" \t\r\n{array}\n")));
+        for other in ["\x0c", "\u{a0}", "\u{feff}"] {
+            assert!(!is_read(&format!("{other}{array}")) && !is_read(&format!("{array}{other}")));
+        }
+        assert!(!is_read(&array[..LARGE_BYTES / 2]) && !is_read(&format!("{array},")));
     }
 
     #[test]

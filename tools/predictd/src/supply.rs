@@ -140,14 +140,14 @@ impl Served {
 impl Served {
     /// The same, in trouble because a look takes so long; none if it is in trouble already.
     pub(crate) fn late(&self, time: Duration) -> Option<Served> {
-        let reason = format!("its source has not answered for {} s", time.as_secs());
+        let reason = format!("looking at its source takes longer than {} s", time.as_secs());
         let late = Served { trouble: Some(reason), ..self.clone() };
         (self.trouble.is_none() && tell(self, &late)).then_some(late)
     }
 
     /// Says that the look came to an end which changed nothing.
-    pub(crate) fn is_over(&self, after: &Served) -> bool {
-        tell(self, after)
+    pub(crate) fn over(&self, after: &Served) {
+        tell(self, after);
     }
 }
 

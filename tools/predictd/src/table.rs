@@ -10,6 +10,7 @@ use rows::{Block, Ending, Table};
 use crate::asked::Wishes;
 use crate::core::{Response, too_many};
 use crate::loaded::Loaded;
+use crate::pieces::LARGE_BYTES;
 use crate::problem::problem;
 use crate::scoring::{Scored, most_rows};
 
@@ -51,7 +52,11 @@ fn predicted<R: Read>(
     }
     // Before any work is done: a header, rows, and nothing to speak of in between.
     let most = most_rows(more.explain);
-    if body.bytes().filter(|byte| *byte == b'\n').count() > most + LINES_BESIDE_ROWS {
+    // Both end rows, together or each by itself.
+    if [b'\n', b'\r']
+        .iter()
+        .any(|end| memchr::memchr_iter(*end, body.as_bytes()).count() > most + LINES_BESIDE_ROWS)
+    {
         return Err(too_many(more.explain));
     }
     let refused = |failure: Failure| problem(422, &failure.to_string());
@@ -60,25 +65,32 @@ fn predicted<R: Read>(
     let predictions = Predictions::of(loaded.model(), more, false, &table).map_err(refused)?;
     let mut out = predictions.header().bytes().to_vec();
     let (mut scored, mut count) = (Scored::default(), 0);
-    let (mut all, mut blocks) = (Vec::new(), table.into_blocks());
-    while let Some(block) = blocks.next_block(Block::default()).map_err(refused)? {
-        all.push(block);
-    }
-    let done: Vec<Predicted> = match all.len() {
-        0 | 1 => all.into_iter().map(|block| predictions.predict(block)).collect(),
-        _ => all.into_par_iter().map(|block| predictions.predict(block)).collect(),
-    };
-    for done in done {
-        if let Some(Refused::Row(reason) | Refused::Unexplained(reason)) = done.refused {
-            return Err(problem(422, &format!("the body: {reason}")));
+    let together = if body.len() < LARGE_BYTES { 1 } else { rayon::current_num_threads() };
+    let mut blocks = table.into_blocks();
+    loop {
+        let mut some = Vec::with_capacity(together);
+        while some.len() < together
+            && let Some(block) = blocks.next_block(Block::default()).map_err(refused)?
+        {
+            some.push(block);
         }
-        count += done.rows;
-        if count > most as u64 {
-            return Err(too_many(more.explain));
+        let done: Vec<Predicted> = match some.len() {
+            0 => break,
+            1 => some.into_iter().map(|block| predictions.predict(block)).collect(),
+            _ => some.into_par_iter().map(|block| predictions.predict(block)).collect(),
+        };
+        for done in done {
+            if let Some(Refused::Row(reason) | Refused::Unexplained(reason)) = done.refused {
+                return Err(problem(422, &format!("the body: {reason}")));
+            }
+            count += done.rows;
+            if count > most as u64 {
+                return Err(too_many(more.explain));
+            }
+            out.extend_from_slice(done.text.bytes());
+            scored.values.extend(done.values);
+            scored.said.extend(done.said);
         }
-        out.extend_from_slice(done.text.bytes());
-        scored.values.extend(done.values);
-        scored.said.extend(done.said);
     }
     Ok((scored, out))
 }

@@ -12,20 +12,20 @@ use prometheus_client::metrics::{MetricType, TypedMetric};
 
 use crate::lanes;
 
-/// One for each lane.
+/// One for each lane, and one for all other threads.
 #[derive(Debug)]
 pub(crate) struct PerLane<T>(Box<[CachePadded<T>]>);
 
 impl<T: Default> Default for PerLane<T> {
     fn default() -> PerLane<T> {
-        PerLane((0..lanes::count()).map(|_| CachePadded::default()).collect())
+        PerLane((0..=lanes::count()).map(|_| CachePadded::default()).collect())
     }
 }
 
 impl<T> PerLane<T> {
-    /// That of the lane which this thread is.
+    /// That of this thread.
     pub(crate) fn own(&self) -> &T {
-        &self.0[lanes::current() % self.0.len()]
+        &self.0[lanes::current()]
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &T> {
@@ -105,7 +105,7 @@ const BUCKETS: [f64; 15] = [
     0.5,
     2.5,
     10.0,
-    f64::MAX,
+    f64::INFINITY,
 ];
 
 /// How many times were how long.

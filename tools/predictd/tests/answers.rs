@@ -307,6 +307,30 @@ fn limits_on_size() {
 }
 
 #[test]
+fn rows_of_csv_are_counted_however_they_end() {
+    let server = Server::of(&model(0.3), &[]);
+    for (end, rows, status) in [
+        ("\n", 10_000, 200),
+        ("\r\n", 10_000, 200),
+        ("\r", 10_001, 413),
+        ("\n", 10_001, 413),
+        ("\r", 300_000, 413),
+    ] {
+        let body = format!("sg_total,gir,prox_fw{end}{}", format!("1,0.5,30{end}").repeat(rows));
+        let reply = server.send("POST", "/predict", "content-type: text/csv\r\n", body.as_bytes());
+        assert_eq!(
+            reply.status,
+            status,
+            "{rows} rows by {end:?}: {}",
+            &reply.body[..200.min(reply.body.len())]
+        );
+        if status == 200 {
+            assert_eq!(reply.body.lines().count(), rows + 1);
+        }
+    }
+}
+
+#[test]
 fn one_connection_carries_many_requests() {
     let server = Server::of(&model(0.3), &[]);
     let mut stream = server.connect();

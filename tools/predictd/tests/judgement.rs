@@ -281,6 +281,8 @@ fn metrics_count_what_happened_and_trials_are_not_data() {
         (Some(3.0), Some(1.0), Some(1.0))
     );
     assert_eq!(metric("predictd_request_duration_seconds_count{route=\"/predict\"}"), Some(4.0));
+    // Without it Prometheus can tell no quantile.
+    assert_eq!(metric("predictd_request_duration_seconds_bucket{le=\"+Inf\",route=\"/predict\"}"), Some(4.0));
     assert!(metric("process_resident_memory_bytes").unwrap() > 1e6);
 }
 

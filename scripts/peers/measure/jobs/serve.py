@@ -50,9 +50,12 @@ def measure(bench, data):
                 bench.unreached.append(f"predictd: {name}: {broken}")
                 del servers[name]
     found = rows(rates, late, peak)
-    if h2load and all(rates[name, 64] for name in ("predictd", "bare axum")):
+    if h2load and all(name in servers for name in ("predictd", "bare axum")):
         half = min(statistics.median(rates[name, 64]) for name in ("predictd", "bare axum")) / 2
-        found.append(unhurried(bench, h2load, servers, half))
+        try:
+            found.append(unhurried(bench, h2load, servers, half))
+        except (Broken, OSError) as broken:
+            bench.unreached.append(f"predictd: half of the load: {broken}")
     return found
 
 
@@ -117,7 +120,11 @@ def mlflow_of(bench, folder, pickle):
         return None
     saved = folder / "mlflow"
     shutil.rmtree(saved, ignore_errors=True)
-    bench.call(programs / "python", place.PEERS / "save_mlflow.py", pickle, saved)
+    try:
+        bench.call(programs / "python", place.PEERS / "save_mlflow.py", pickle, saved)
+    except Broken as broken:
+        bench.unreached.append(f"predictd: {MLFLOW_SERVES}: {broken}")
+        return None
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
