@@ -127,16 +127,25 @@ fn connect(address: &Address, waiting: &mut Waiting) -> Outcome<Conn> {
 fn take_lease(session: &mut Conn, name: &str) -> Result<bool, Error> {
     // Long, because a lease is held by a session that says little for as long as its holder works.
     session.query_drop("SET SESSION wait_timeout = 604800")?;
-    // Leases of two databases on one server are two leases. A lock's name has at most 64 characters.
-    let sql = "SELECT get_lock(concat(left(concat('fairway ', database()), 40), ' ', left(?, 23)), 0)";
+    let sql = format!("SELECT get_lock({LOCK}, 0)");
     Ok(session.exec_first::<Option<i64>, _, _>(sql, (name,))?.flatten() == Some(1))
 }
+
+/// Leases of two databases on one server are two leases. A lock's name has at most 64 characters.
+const LOCK: &str = "concat(left(concat('fairway ', database()), 40), ' ', left(?, 23))";
 
 /// A lease that a session of its own holds.
 struct Held {
     session: Conn,
     address: Address,
     name: String,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // A server hears of a session's end some time later: the next to ask may come before. A session that broke has no lock.
+        let _ = self.session.exec_drop(format!("DO release_lock({LOCK})"), (&self.name,));
+    }
 }
 
 impl SessionLease for Held {
