@@ -10,5 +10,6 @@ def rounds($event):
 
 .[] | .event_id |= tonumber
 | rounds({tour, year, season, event_completed, event_name, event_id}) as $rounds
-| {v: "fairway.event/1", tour, calendar_year: .year, event_id, event_name, event_completed, season, sg_categories,
-   traditional_stats, n_rounds: ($rounds | length), rounds: $rounds}
+| {v: "fairway.partition/1", table: "player_round_stats_pga_with_sg_data", key: {tour, year, event_id},
+   listing: {event_name, event_completed, sg_categories, traditional_stats}, columns: ($rounds[0] | keys_unsorted),
+   n_rows: ($rounds | length), rows: [$rounds[] | [.[]]]}

@@ -1,4 +1,4 @@
-"""`db-load rounds` in pandas: to_sql in one transaction, into a table that is there and empty.
+"""`db-load partitions` in pandas: to_sql in one transaction, into a table that is there and empty.
 
     load_pandas.py rounds.csv mysql+pymysql://root@127.0.0.1:3306/bench TABLE
 

@@ -32,15 +32,16 @@ def store(wire, engine):
     table = None
     with wire.open() as lines, engine.begin() as connection:
         for event in map(json.loads, lines):
-            if not event["rounds"]:
+            if not event["rows"]:
                 continue
+            names = event["columns"]
             if table is None:
                 columns = [
-                    Column(name, kind(name), primary_key=name in golf.ROW_KEY) for name in event["rounds"][0]
+                    Column(name, kind(name), primary_key=name in golf.ROW_KEY) for name in names
                 ]
                 table = Table("rounds", MetaData(), *columns)
                 table.create(connection)
-            connection.execute(table.insert(), event["rounds"])
+            connection.execute(table.insert(), [dict(zip(names, row, strict=True)) for row in event["rows"]])
     return table
 
 

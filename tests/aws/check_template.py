@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
@@ -26,18 +27,22 @@ ACCOUNT, REGION, STACK, BUCKET = "111122223333", "us-east-1", "fairway", "fairwa
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/fairway/predictd:1.0.0"
 SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:mine-AbCdEf"
 PSEUDO = {
-    "AWS::AccountId": ACCOUNT, "AWS::Region": REGION, "AWS::StackName": STACK, "AWS::Partition": "aws",
-    "AWS::URLSuffix": "amazonaws.com", "AWS::StackId": "stack-id",
+    "AWS::AccountId": ACCOUNT, "AWS::Region": REGION, "AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com",
+    "AWS::StackId": "stack-id",
 }
-# What each check looks at: the template as CloudFormation would see it with these parameters.
+# What each check looks at: the template as CloudFormation would see it with these parameters, in a stack of this name.
 SCENARIOS = {
     "defaults": {},
     "everything": {"Ec2Training": "yes", "ServerEnabled": "yes", "ServerImage": IMAGE, "AlarmEmail": "a@example.org"},
     "frugal": {"NatMode": "ipv6", "DatabaseSecretArn": SECRET, "Architecture": "x86_64", "TrainOnSchedule": "no",
                "TrainOnArrival": "no",
                "TrainerInstanceType": "t3.small", "ServerInstanceType": "t3.micro", "ApiLogRole": "no"},
+    "second": {"AWS::StackName": "football", "FunctionPrefix": "football-", "DatabaseEngine": "mariadb",
+               "Ec2Training": "yes", "ServerEnabled": "yes", "ServerImage": IMAGE, "ApiLogRole": "no"},
 }
-FUNCTIONS = {"Refresh": "get_new_eventlist_events", "Train": "train_model", "Predict": "predict", "Ec2Switch": "ec2_switch"}
+# Names as the stack `fairway` has them; another stack's stand behind its prefix.
+FUNCTIONS = {"Refresh": "get_new_eventlist_events", "Setup": "get_new_eventlist_events_setup", "Train": "train_model",
+             "Predict": "predict", "Ec2Switch": "ec2_switch"}
 NOTHING = object()
 
 
@@ -65,7 +70,9 @@ class View:
         self.source = source
         self.parameters = {name: str(p["Default"]) for name, p in source["Parameters"].items() if "Default" in p}
         self.parameters["BucketName"] = BUCKET
-        self.parameters.update(overrides)
+        self.stack = overrides.get("AWS::StackName", STACK)
+        self.parameters.update({name: value for name, value in overrides.items() if "::" not in name})
+        self.prefix = self.parameters["FunctionPrefix"]
         template = translate(source, self.parameters)
         self.template = template
         self.needs = {}
@@ -100,6 +107,8 @@ class View:
         raise ValueError(f"condition {kind}")
 
     def name(self, name, attribute=None):
+        if attribute is None and name == "AWS::StackName":
+            return self.stack
         if attribute is None and name in PSEUDO:
             return PSEUDO[name]
         if attribute is None and name in self.parameters:
@@ -108,7 +117,7 @@ class View:
             self.needs[self.at].add(name)
         resource = self.template["Resources"].get(name, {})
         if attribute == "Arn" and resource.get("Type") == "AWS::Lambda::Function":
-            return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{resource['Properties'].get('FunctionName')}"
+            return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.fill(resource['Properties'].get('FunctionName'))}"
         return f"<{name}.{attribute}>" if attribute else f"<{name}>"
 
     def fill(self, value):
@@ -145,6 +154,12 @@ class View:
 
     def text(self):
         return json.dumps([self.resources, self.outputs])
+
+    def ours(self, value):
+        """What is said of the stack `fairway`, said of this one."""
+        if isinstance(value, dict):
+            return {key: self.ours(one) for key, one in value.items()}
+        return self.stack if value == STACK else value.replace(":function:", f":function:{self.prefix}")
 
 
 def many(value):
@@ -227,6 +242,14 @@ def with_statement(role, action, resource):
     return change
 
 
+def changed(role, sid, key, value):
+    def change(source):
+        for statement in statements_of(source, role):
+            if statement["Sid"] == sid:
+                statement[key] = value
+    return change
+
+
 def parameter(name, key, value):
     def change(source):
         source["Parameters"][name][key] = value
@@ -279,6 +302,8 @@ def circles(view):
 
 B = f"arn:aws:s3:::{BUCKET}"
 REFRESH_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:get_new_eventlist_events"
+SETUP_ARN = REFRESH_ARN + "_setup"
+MASTER, USER = "<Database.MasterUserSecret.SecretArn>", "<DatabaseUserSecret>"
 INSTANCE = f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/i-1"
 OURS = {"aws:ResourceTag/fairway:trainer": STACK, "ssm:resourceTag/fairway:trainer": STACK}
 # A second listing without a prefix is what S3 asks for before it says 404 of an object.
@@ -290,6 +315,11 @@ MUST = {
         ("s3:GetObject", B + "/training_data/a.csv"), ("s3:PutObject", B + "/training_data/a.csv"),
         ("s3:ListBucket", B, {"s3:prefix": "training_data/"}), ("s3:ListBucket", B),
         ("ec2:CreateNetworkInterface", "*"), ("ec2:DescribeNetworkInterfaces", "*"), ("ec2:DeleteNetworkInterface", "*")],
+    "SetupRole": [
+        ("logs:CreateLogStream", "<SetupLogs.Arn>"), ("logs:PutLogEvents", "<SetupLogs.Arn>"),
+        ("secretsmanager:GetSecretValue", MASTER), ("secretsmanager:GetSecretValue", USER),
+        ("ec2:CreateNetworkInterface", "*"), ("ec2:DescribeNetworkInterfaces", "*"),
+        ("ec2:DeleteNetworkInterface", "*")],
     "TrainRole": [
         ("logs:PutLogEvents", "<TrainLogs.Arn>"), ("sqs:ReceiveMessage", "<TrainingQueue.Arn>"),
         ("sqs:DeleteMessage", "<TrainingQueue.Arn>"), ("sqs:GetQueueAttributes", "<TrainingQueue.Arn>"),
@@ -318,7 +348,12 @@ MUST = {
 MUST_NOT = {
     "RefreshRole": [("s3:PutObject", B + "/models/latest_model.json"), ("s3:DeleteObject", B + "/training_data/a.csv"), ("s3:ListBucket", B, {"s3:prefix": "models/"}),
                     ("secretsmanager:GetSecretValue", "other"), ("lambda:InvokeFunction", REFRESH_ARN + "2"),
+                    ("lambda:InvokeFunction", SETUP_ARN),
                     ("ec2:CreateNetworkInterface", "*", {"lambda:SourceFunctionArn": REFRESH_ARN})],
+    "SetupRole": [("secretsmanager:GetSecretValue", "<DataGolfSecret>"), ("secretsmanager:PutSecretValue", USER),
+                  ("s3:PutObject", B + "/training_data/a.csv"), ("s3:GetObject", B + "/training_data/a.csv"),
+                  ("lambda:InvokeFunction", REFRESH_ARN),
+                  ("ec2:CreateNetworkInterface", "*", {"lambda:SourceFunctionArn": SETUP_ARN})],
     "TrainRole": [("s3:PutObject", B + "/training_data/a.csv"), ("s3:PutObject", B + "/input/a"),
                   ("s3:DeleteObject", B + "/models/latest_model.json"), ("secretsmanager:GetSecretValue", "<DataGolfSecret>")],
     "PredictRole": [("s3:PutObject", B + "/models/latest_model.json"), ("s3:GetObject", B + "/training_data/a.csv"),
@@ -329,7 +364,8 @@ MUST_NOT = {
     "TrainerRole": [("s3:GetObject", B + "/input/x"), ("s3:PutObject", B + "/input/x"), ("s3:PutObject", B + "/bundles/x"), ("s3:PutObject", B + "/training_data/a.csv")],
     "ServerRole": [("s3:PutObject", B + "/models/latest_model.json"), ("s3:GetObject", B + "/training_data/a.csv"),
                    ("cloudwatch:PutMetricData", "*"), ("ecr:PutImage", "<Repository.Arn>")],
-    "ScheduleRole": [("lambda:InvokeFunction", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:predict")],
+    "ScheduleRole": [("lambda:InvokeFunction", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:predict"),
+                     ("lambda:InvokeFunction", SETUP_ARN)],
 }
 
 
@@ -344,16 +380,19 @@ def strict_listing(role):
 @check("each role may do what its program does",
        *[(f"{role} without {sid}", without(role, sid), "everything") for role, sid in [
            ("RefreshRole", "Secrets"), ("RefreshRole", "GoesOnByItself"), ("RefreshRole", "TrainingData"), ("RefreshRole", "Vpc"),
+           ("SetupRole", "Secrets"), ("SetupRole", "Vpc"), ("SetupRole", "Logs"),
            ("TrainRole", "Queue"), ("TrainRole", "Models"), ("TrainRole", "Logs"), ("PredictRole", "Models"), ("Ec2SwitchRole", "Switch"),
            ("Ec2SwitchRole", "CommandInstance"), ("TrainerRole", "Writes"), ("ServerRole", "Image"), ("ScheduleRole", "Start")]],
-       ("a missing model answered with 403", strict_listing("PredictRole"), "defaults"))
+       ("a missing model answered with 403", strict_listing("PredictRole"), "defaults"),
+       ("a second stack's refresh that cannot start itself",
+        changed("RefreshRole", "GoesOnByItself", "Resource", REFRESH_ARN), "second"))
 def permissions(view):
-    database = SECRET if view.parameters["DatabaseSecretArn"] else "<Database.MasterUserSecret.SecretArn>"
+    database = SECRET if view.parameters["DatabaseSecretArn"] else USER
     wrong = []
     for role, needs in MUST.items():
         for action, resource, *context in needs if role in view.resources else []:
-            resource = database if resource == "DATABASE" else resource
-            if not allowed(view.role(role), action, resource, *(context or [{}])):
+            resource = database if resource == "DATABASE" else view.ours(resource)
+            if not allowed(view.role(role), action, resource, *(map(view.ours, context) if context else [{}])):
                 wrong.append(f"{role} may not {action} on {resource} {context or ''}")
     return wrong
 
@@ -363,10 +402,103 @@ def permissions(view):
        ("train_model may write training data", with_statement("TrainRole", "s3:PutObject", B + "/training_data/*"), "defaults"),
        ("ec2_switch may stop any instance", with_statement("Ec2SwitchRole", "ec2:StopInstances", "*"), "everything"),
        ("the function's code may use the VPC's calls", without("RefreshRole", "VpcNotByTheCode"), "defaults"),
-       ("the server may write any metric", with_statement("ServerRole", "cloudwatch:PutMetricData", "*"), "everything"))
+       ("so may the setup's", without("SetupRole", "VpcNotByTheCode"), "defaults"),
+       ("the refresh starts the setup", with_statement("RefreshRole", "lambda:InvokeFunction", SETUP_ARN), "defaults"),
+       ("the setup writes training data",
+        with_statement("SetupRole", "s3:PutObject", B + "/training_data/*"), "defaults"),
+       ("the setup changes the user's secret",
+        with_statement("SetupRole", "secretsmanager:PutSecretValue", {"Ref": "DatabaseUserSecret"}), "defaults"),
+       ("the server may write any metric", with_statement("ServerRole", "cloudwatch:PutMetricData", "*"), "everything"),
+       ("a second stack starts the first one's refresh",
+        with_statement("RefreshRole", "lambda:InvokeFunction", REFRESH_ARN), "second"),
+       ("a second stack stops the first one's instance", changed("Ec2SwitchRole", "Switch", "Condition", {
+           "StringEquals": {"aws:ResourceTag/fairway:trainer": STACK}}), "second"))
 def prohibitions(view):
-    return [f"{role} may {action} on {resource}" for role, forbidden in MUST_NOT.items() if role in view.resources
-            for action, resource, *context in forbidden if allowed(view.role(role), action, resource, *(context or [{}]))]
+    wrong = [f"{role} may {action} on {resource}" for role, forbidden in MUST_NOT.items() if role in view.resources
+             for action, resource, *context in forbidden
+             if allowed(view.role(role), action, view.ours(resource), *(map(view.ours, context) if context else [{}]))]
+    if view.stack != STACK:
+        wrong += [f"{role} may start the first stack's refresh" for role in ("RefreshRole", "ScheduleRole")
+                  if allowed(view.role(role), "lambda:InvokeFunction", REFRESH_ARN, {})]
+        wrong += [f"{role} may {action} the first stack's instance" for role, action in [
+            ("Ec2SwitchRole", "ec2:StopInstances"), ("Ec2SwitchRole", "ssm:SendCommand")]
+            if allowed(view.role(role), action, INSTANCE, OURS)]
+    return wrong
+
+
+def refresh_reads_the_master(source):
+    changed("RefreshRole", "Secrets", "Resource", [
+        {"Ref": "DataGolfSecret"}, {"Fn::If": ["MakesDatabase", {"Fn::GetAtt": "Database.MasterUserSecret.SecretArn"},
+                                               {"Ref": "DatabaseSecretArn"}]}])(source)
+
+
+ENDPOINT = "SecretsEndpoint/Properties/PolicyDocument/Statement"
+OF_THE_MASTER = ENDPOINT + "/1/Fn::If/1"
+GENERATED = "DatabaseUserSecret/Properties/GenerateSecretString/"
+
+
+def endpoint_for_the_master(source):
+    at(source, ENDPOINT + "/0/Resource").append({"Fn::GetAtt": "Database.MasterUserSecret.SecretArn"})
+
+
+@check("the master's secret is read by the setup's role alone, and by nobody where the database is one's own",
+       ("the refresh's role, too", refresh_reads_the_master, "defaults"),
+       ("the training's", with_statement("TrainRole", "secretsmanager:GetSecretValue",
+                                         {"Fn::GetAtt": "Database.MasterUserSecret.SecretArn"}), "defaults"),
+       ("any secret of RDS", with_statement("RefreshRole", "secretsmanager:GetSecretValue", "<Database.*"), "defaults"),
+       ("the refresh's variable names it", put("Refresh/Properties/Environment/Variables/FAIRWAY_DB_SECRET",
+                                               {"Fn::GetAtt": "Database.MasterUserSecret.SecretArn"}), "defaults"),
+       ("another function has the role", put("Refresh/Properties/Role", {"Fn::GetAtt": "SetupRole.Arn"}), "defaults"),
+       ("the endpoint lets everybody ask for it", endpoint_for_the_master, "defaults"),
+       ("the endpoint's condition is gone", drop(OF_THE_MASTER + "/Condition"), "second"),
+       ("the endpoint lets the refresh ask for it", put(OF_THE_MASTER + "/Condition/ArnEquals/aws:PrincipalArn",
+                                                        {"Fn::GetAtt": "RefreshRole.Arn"}), "defaults"),
+       ("the endpoint lets nobody ask for it", lambda s: at(s, ENDPOINT).pop(1), "defaults"),
+       ("the endpoint knows no user's secret", lambda s: at(s, ENDPOINT + "/0/Resource").pop(1), "defaults"),
+       ("the user has no secret", lambda s: (drop("DatabaseUserSecret")(s), s["Outputs"].pop("DatabaseUserSecretArn")),
+        "defaults"),
+       ("a password of our choice", lambda s: (
+           at(s, "DatabaseUserSecret/Properties").pop("GenerateSecretString"),
+           put("DatabaseUserSecret/Properties/SecretString", '{"username": "fairway_load", "password": "x"}')(s)),
+        "defaults"),
+       ("a password with quotes", drop(GENERATED + "ExcludePunctuation"), "defaults"),
+       ("a short password", put(GENERATED + "PasswordLength", 12), "defaults"),
+       ("the master as the user", put(GENERATED + "SecretStringTemplate", '{"username": "fairway"}'), "defaults"),
+       ("a setup of a database of one's own", lambda s: [at(s, name).pop("Condition") for name in (
+           "Setup", "SetupRole", "SetupLogs", "DatabaseUserSecret")], "frugal"),
+       ("a user's secret that nobody uses", lambda s: at(s, "DatabaseUserSecret").pop("Condition"), "frugal"))
+def master(view):
+    own, get = view.conditions["MakesDatabase"], "secretsmanager:GetSecretValue"
+    parts = {"Setup", "SetupRole", "SetupLogs", "DatabaseUserSecret"}
+    there = "missing" if own else "there"
+    wrong = [f"{name} is {there}" for name in sorted(parts) if (name in view.resources) is not own]
+    readers = {name for name in view.of("AWS::IAM::Role") if allowed(view.role(name), get, MASTER, {})}
+    wrong += [f"{name} may read the master's secret" for name in sorted(readers - {"SetupRole"})]
+    for name, p in view.of("AWS::Lambda::Function").items():
+        if name != "Setup" and ("SetupRole" in str(p["Role"]) or MASTER in json.dumps(p)):
+            wrong.append(f"{name} has the setup's role, or knows the master's secret")
+    # The network's side of it: whose request passes the endpoint.
+    policy = view.resources["SecretsEndpoint"]["Properties"]["PolicyDocument"]["Statement"]
+    roles = {name: {"aws:PrincipalArn": f"<{name}.Arn>"} for name in ("RefreshRole", "SetupRole", "TrainRole")}
+    for name, context in roles.items():
+        if allowed(policy, get, MASTER, context) is not (own and name == "SetupRole"):
+            wrong.append(f"the endpoint is wrong about {name} and the master's secret")
+    for secret in ("<DataGolfSecret>", USER if own else SECRET):
+        if not allowed(policy, get, secret, roles["RefreshRole"]):
+            wrong.append(f"the endpoint keeps {secret} from the refresh")
+    if allowed(policy, get, "other", roles["SetupRole"]):
+        wrong.append("the endpoint lets every secret pass")
+    if own and "DatabaseUserSecret" in view.resources:
+        made = view.resources["DatabaseUserSecret"]["Properties"].get("GenerateSecretString", {})
+        user = json.loads(made.get("SecretStringTemplate", "{}"))
+        master_user = view.resources["Database"]["Properties"]["MasterUsername"]
+        if made.get("ExcludePunctuation") is not True or made.get("IncludeSpace") is not False:
+            wrong.append("the user's password has characters that need quotes")
+        if made.get("PasswordLength", 0) < 32 or made.get("GenerateStringKey") != "password":
+            wrong.append("the user's password is short, or is not called so")
+        if user != {"username": "fairway_load"} or user["username"] == master_user:
+            wrong.append(f"the user is {user}")
+    return wrong
 
 
 # Calls that know no narrower resource.
@@ -526,7 +658,51 @@ def queue_policies(view):
 
 # ---- Functions
 
-SIZES = {"get_new_eventlist_events": (900, 512), "train_model": (900, 1769), "predict": (10, 512), "ec2_switch": (60, 128)}
+SIZES = {"get_new_eventlist_events": (900, 512), "get_new_eventlist_events_setup": (900, 512),
+         "train_model": (900, 1769), "predict": (10, 512), "ec2_switch": (60, 128)}
+
+
+# What an account can have only once, be it once a region. Resources without a name get one of their own.
+NAMES_OF_THE_ACCOUNT = {
+    "AWS::Lambda::Function FunctionName", "AWS::Logs::LogGroup LogGroupName", "AWS::ECR::Repository RepositoryName",
+    "AWS::CloudWatch::Alarm AlarmName", "AWS::IAM::Role RoleName", "AWS::IAM::InstanceProfile InstanceProfileName",
+    "AWS::SQS::Queue QueueName", "AWS::SNS::Topic TopicName", "AWS::Scheduler::Schedule Name",
+    "AWS::SecretsManager::Secret Name", "AWS::RDS::DBInstance DBInstanceIdentifier",
+    "AWS::RDS::DBParameterGroup DBParameterGroupName",
+    "AWS::RDS::DBSubnetGroup DBSubnetGroupName", "AWS::EC2::LaunchTemplate LaunchTemplateName",
+    "AWS::EC2::SecurityGroup GroupName", "AWS::ApiGateway::RestApi Name", "AWS::ApiGateway::ApiKey Name",
+    "AWS::ApiGateway::UsagePlan UsagePlanName",
+}
+
+
+@check("the stack fairway's functions have the names of the guide, and another stack has no name in common with it",
+       ("another name", put("Train/Properties/FunctionName", "train"), "defaults"),
+       ("a prefix for the first stack", parameter("FunctionPrefix", "Default", "fairway-"), "defaults"),
+       ("a name that the first stack has", put("Train/Properties/FunctionName", "train_model"), "second"),
+       ("its log", put("TrainLogs/Properties/LogGroupName", "/aws/lambda/train_model"), "second"),
+       ("its API's log", put("ApiLogs/Properties/LogGroupName", "/aws/apigateway/fairway-predict"), "second"),
+       ("its API", put("PredictApi/Properties/Name", "fairway"), "second"),
+       ("its repository", put("Repository/Properties/RepositoryName", "fairway/predictd"), "second"),
+       ("an alarm that is given a name", put("TrainErrors/Properties/AlarmName", "train_errors"), "second"),
+       ("a role that is given a name", put("TrainRole/Properties/RoleName", "train"), "second"),
+       ("a queue that is given a name", put("TrainingQueue/Properties/QueueName", "training"), "second"),
+       ("a schedule that is given a name", put("TrainSchedule/Properties/Name", "training"), "second"))
+def names(view):
+    wrong = []
+    for name, p in view.of("AWS::Lambda::Function").items():
+        if p.get("FunctionName") != view.prefix + FUNCTIONS.get(name, "?"):
+            wrong.append(f"{name} is called {p.get('FunctionName')}")
+    if view.stack == STACK:
+        return wrong + ([f"its functions begin with {view.prefix}"] if view.prefix else [])
+    for name, resource in view.resources.items():
+        for key, value in resource["Properties"].items():
+            is_free = resource["Type"] + " " + key not in NAMES_OF_THE_ACCOUNT or value.startswith("<")
+            if not is_free and view.stack not in value:
+                wrong.append(f"{name} is called {value}, and so is the first stack's")
+    return wrong
+
+
+VARIABLES = "{}/Properties/Environment/Variables/"
 
 
 @check("the functions are what the guide says",
@@ -537,26 +713,47 @@ SIZES = {"get_new_eventlist_events": (900, 512), "train_model": (900, 1769), "pr
        ("a function of half the time", put("Train/Properties/Timeout", 450), "defaults"),
        ("no bucket", drop("Predict/Properties/Environment/Variables/FAIRWAY_BUCKET"), "defaults"),
        ("the refresh without its database", drop("Refresh/Properties/Environment/Variables/FAIRWAY_DB_SECRET"), "defaults"),
+       ("the setup outside of the VPC", drop("Setup/Properties/VpcConfig"), "defaults"),
+       ("the setup in another network", put("Setup/Properties/VpcConfig/SecurityGroupIds",
+                                            [{"Fn::GetAtt": "EndpointSecurityGroup.GroupId"}]), "defaults"),
+       ("the setup of another program",
+        put("Setup/Properties/CodeUri", "../target/packages/current/train_model.zip"), "defaults"),
+       ("the setup before its secrets can be reached", drop("Setup/DependsOn"), "defaults"),
+       ("the setup without its database", drop(VARIABLES.format("Setup") + "FAIRWAY_DB"), "defaults"),
+       ("the setup without its user", drop(VARIABLES.format("Setup") + "FAIRWAY_DB_USER_SECRET"), "defaults"),
+       ("the setup with DataGolf's key",
+        put(VARIABLES.format("Setup") + "FAIRWAY_SECRET_DATAGOLF_API_KEY", {"Ref": "DataGolfSecret"}), "defaults"),
+       ("the refresh as a setup",
+        put(VARIABLES.format("Refresh") + "FAIRWAY_DB_USER_SECRET", {"Ref": "DatabaseUserSecret"}), "defaults"),
        ("without IPv6 on the way out by IPv6", drop("Refresh/Properties/VpcConfig/Ipv6AllowedForDualStack"), "frugal"))
 def functions(view):
     wrong = []
     for name, p in view.of("AWS::Lambda::Function").items():
-        short, variables = p.get("FunctionName"), p.get("Environment", {}).get("Variables", {})
-        if short != FUNCTIONS.get(name):
-            wrong.append(f"{name} is called {short}")
-            continue
+        short, variables = FUNCTIONS.get(name, name), p.get("Environment", {}).get("Variables", {})
         if (p["Runtime"], p["Handler"]) != ("provided.al2023", "bootstrap") or p["Architectures"] != [view.parameters["Architecture"]]:
             wrong.append(f"{short} runs on {p['Runtime']} {p['Architectures']}")
-        if (p["Timeout"], p["MemorySize"]) != SIZES[short]:
+        if (p["Timeout"], p["MemorySize"]) != SIZES.get(short):
             wrong.append(f"{short} has {p['Timeout']} s and {p['MemorySize']} MB")
-        if ("VpcConfig" in p) != (name == "Refresh"):
+        if ("VpcConfig" in p) != (name in ("Refresh", "Setup")):
             wrong.append(f"{short}: in the VPC or not?")
-        if variables.get("FAIRWAY_BUCKET") != f"s3://{BUCKET}":
+        if name != "Setup" and variables.get("FAIRWAY_BUCKET") != f"s3://{BUCKET}":
             wrong.append(f"{short} does not know the bucket")
+        own = view.conditions["MakesDatabase"]
+        url = "mysql://<Database.Endpoint.Address>:3306/golf?ssl-ca=/var/task/global-bundle.pem" if own else ""
+        if name == "Setup":
+            refresh = view.resources["Refresh"]["Properties"]
+            if variables != {"FAIRWAY_DB": url, "FAIRWAY_DB_SECRET": MASTER, "FAIRWAY_DB_USER_SECRET": USER}:
+                wrong.append(f"{short} does not know its database, or more than that")
+            if p["Code"] != refresh["Code"]:
+                wrong.append(f"{short} is another program than the refresh")
+            own_place, place = p.get("VpcConfig", {}), refresh.get("VpcConfig", {})
+            is_beside = all(own_place.get(key) == place.get(key) for key in ("SubnetIds", "SecurityGroupIds"))
+            if not is_beside or "SecretsEndpoint" not in view.needs[name]:
+                wrong.append(f"{short} is elsewhere than the refresh, or before its secrets")
         if name == "Refresh":
-            own = view.conditions["MakesDatabase"]
-            secret = "<Database.MasterUserSecret.SecretArn>" if own else SECRET
-            url = "mysql://<Database.Endpoint.Address>:3306/golf?ssl-ca=/var/task/global-bundle.pem" if own else ""
+            secret = USER if own else SECRET
+            if "FAIRWAY_DB_USER_SECRET" in variables:
+                wrong.append(f"{short} would set up the database")
             if variables.get("FAIRWAY_DB_SECRET") != secret or variables.get("FAIRWAY_DB") != url:
                 wrong.append(f"{short} does not know the database")
             if variables.get("FAIRWAY_SECRET_DATAGOLF_API_KEY") != "<DataGolfSecret>":
@@ -578,6 +775,33 @@ def logs(view):
         group = groups.get(str(config.get("LogGroup")).strip("<>"))
         if not group or group["LogGroupName"] != f"/aws/lambda/{p.get('FunctionName')}" or config.get("LogFormat") != "Text":
             wrong.append(f"{name} logs elsewhere, or in another form")
+    return wrong
+
+
+# Their names are the same each time that Ec2Training or DatabaseSecretArn is set, and CloudFormation makes no group
+# that is there.
+SWITCHED = {"Ec2SwitchLogs", "SetupLogs"}
+
+
+@check("logs and dead letters outlive the stack, but for two logs that would be in the way",
+       ("a log that goes with the stack", drop("RefreshLogs/DeletionPolicy"), "defaults"),
+       ("a log that goes with its name", put("ApiLogs/UpdateReplacePolicy", "Delete"), "defaults"),
+       ("dead letters that go with the stack", put("InvocationDeadLetters/DeletionPolicy", "Delete"), "defaults"),
+       ("dead letters that go with the instance", drop("Ec2DeadLetters/DeletionPolicy"), "everything"),
+       ("a log that stays after a stack that was never made", put("TrainLogs/DeletionPolicy", "Retain"), "defaults"),
+       ("a log that is in the way when the switch is on again",
+        lambda s: at(s, "Ec2SwitchLogs").update(DeletionPolicy="RetainExceptOnCreate"), "everything"),
+       ("a log that is in the way when the stack makes a database again",
+        lambda s: at(s, "SetupLogs").update(DeletionPolicy="RetainExceptOnCreate"), "defaults"))
+def evidence(view):
+    wrong = []
+    for name, resource in view.resources.items():
+        if resource["Type"] != "AWS::Logs::LogGroup" and not name.endswith("DeadLetters"):
+            continue
+        wanted = (None, None) if name in SWITCHED else ("RetainExceptOnCreate", "Retain")
+        found = resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")
+        if found != wanted:
+            wrong.append(f"{name} has {found} instead of {wanted}")
     return wrong
 
 
@@ -717,6 +941,13 @@ def rule_refuses(view, **values):
        ("AllowedCidr takes the world", parameter("AllowedCidr", "AllowedPattern", r"[0-9./]+"), "defaults"),
        ("a server for everybody by default", parameter("AllowedCidr", "Default", "10.0.0.0/8"), "defaults"),
        ("a server by default", parameter("ServerEnabled", "Default", "yes"), "defaults"),
+       ("MariaDB by default", parameter("DatabaseEngine", "Default", "mariadb"), "defaults"),
+       ("any engine", parameter("DatabaseEngine", "AllowedValues", ["mysql", "mariadb", "postgres"]), "defaults"),
+       ("an engine whose change is not explained",
+        parameter("DatabaseEngine", "Description", "The project's checks run on MariaDB 10.11."), "defaults"),
+       ("an engine of which nobody says what is tested", parameter(
+           "DatabaseEngine", "Description", "Changing it later would make a new, empty database."), "defaults"),
+       ("a prefix without an end", parameter("FunctionPrefix", "AllowedPattern", "[a-z0-9-]*"), "defaults"),
        ("a server without an image", lambda s: s["Rules"].pop("ServerHasAnImage"), "defaults"),
        ("an instance of another processor", lambda s: s["Rules"].pop("TrainerOfThisArchitecture"), "defaults"),
        ("no description", lambda s: s["Parameters"]["NatMode"].pop("Description"), "defaults"),
@@ -737,7 +968,7 @@ def parameters(view):
         if "Default" in p and p["Type"] == "String" and not accepts(view, name, str(p["Default"])):
             wrong.append(f"{name} refuses its own default")
     safe = {"AllowedCidr": "127.0.0.1/32", "ServerEnabled": "no", "Ec2Training": "no", "NatMode": "nat", "TrainOnArrival": "yes", "TrainOnSchedule": "yes",
-            "DatabaseDeletionProtection": "true"}
+            "DatabaseDeletionProtection": "true", "DatabaseEngine": "mysql", "FunctionPrefix": ""}
     wrong += [f"{n} is {source['Parameters'][n]['Default']} by default" for n, v in safe.items() if str(source["Parameters"][n]["Default"]) != v]
     for name, value, good in [
             ("AllowedCidr", "0.0.0.0/0", False), ("AllowedCidr", "1.2.3.4/0", False), ("AllowedCidr", "128.0.0.0/1", False),
@@ -745,9 +976,18 @@ def parameters(view):
             ("AllowedCidr", "10.0.0.0/8", True), ("AllowedCidr", "", False), ("VpcCidr", "10.0.0.0/8", False), ("VpcCidr", "8.8.0.0/16", False),
             ("VpcCidr", "172.20.0.0/16", True), ("DatabaseSecretArn", SECRET, True), ("DatabaseSecretArn", "password", False),
             ("ServerImage", IMAGE, True), ("ServerImage", "evil/image; rm -rf /", False), ("BucketName", "Upper", False),
-            ("BucketName", BUCKET, True), ("AlarmEmail", "a@example.org", True), ("AlarmEmail", "nobody", False)]:
+            ("BucketName", BUCKET, True), ("AlarmEmail", "a@example.org", True), ("AlarmEmail", "nobody", False),
+            ("DatabaseEngine", "mariadb", True), ("DatabaseEngine", "postgres", False),
+            ("FunctionPrefix", "football-", True), ("FunctionPrefix", "football", False),
+            ("FunctionPrefix", "Football-", False), ("FunctionPrefix", "-", False),
+            ("FunctionPrefix", "a" * 30 + "-", True), ("FunctionPrefix", "a" * 31 + "-", False)]:
         if accepts(view, name, value) is not good:
             wrong.append(f"{name} {'refuses' if good else 'takes'} {value!r}")
+    for name in ("DatabaseEngine", "RecipeName"):
+        if "Changing it later would make a new, empty database." not in source["Parameters"][name]["Description"]:
+            wrong.append(f"{name} does not say what changing it does")
+    if "checks run on MariaDB 10.11" not in source["Parameters"]["DatabaseEngine"]["Description"]:
+        wrong.append("DatabaseEngine does not say which engine is tested")
     for values, good in [
             ({"ServerEnabled": "yes", "ServerImage": ""}, False),
             ({"Architecture": "arm64", "ServerEnabled": "yes", "ServerImage": IMAGE, "ServerInstanceType": "t3.micro"}, False),
@@ -790,16 +1030,22 @@ def instances(view):
     return wrong
 
 
+def in_user_data(old, new):
+    def change(source):
+        script = at(source, "ServerTemplate/Properties/LaunchTemplateData/UserData/Fn::Base64")
+        script["Fn::Sub"] = script["Fn::Sub"].replace(old, new)
+    return change
+
+
 CONTAINER = ["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "-p 5000:5000", "-e FAIRWAY_KEYS", "--listen 0.0.0.0:5000", "Restart=always"]
 
 
 @check("the server's container is locked in, comes back, and reports each minute",
-       *[(f"without {word}", lambda s, w=word: at(s, "ServerTemplate/Properties/LaunchTemplateData/UserData/Fn::Base64").update(
-           {"Fn::Sub": at(s, "ServerTemplate/Properties/LaunchTemplateData/UserData/Fn::Base64")["Fn::Sub"].replace(w, "")}), "everything")
+       *[(f"without {word}", in_user_data(word, ""), "everything")
          for word in CONTAINER + ["--metric-name ServerHealthy"]],
-       ("for everybody", lambda s: at(s, "ServerTemplate/Properties/LaunchTemplateData/UserData/Fn::Base64").update(
-           {"Fn::Sub": at(s, "ServerTemplate/Properties/LaunchTemplateData/UserData/Fn::Base64")["Fn::Sub"].replace(
-               "--listen 0.0.0.0:5000", "--listen 0.0.0.0:5000 --open")}), "everything"))
+       ("for everybody", in_user_data("--listen 0.0.0.0:5000", "--listen 0.0.0.0:5000 --open"), "everything"),
+       ("a report in the first stack's name",
+        in_user_data("Function=${FunctionPrefix}predictd", "Function=predictd"), "second"))
 def container(view):
     if "ServerTemplate" not in view.resources:
         return []
@@ -807,14 +1053,23 @@ def container(view):
     wrong = [f"no {word}" for word in CONTAINER if word not in script]
     if "--open" in script:
         wrong.append("it asks for no key")
-    if "--namespace Fairway --metric-name ServerHealthy --dimensions Function=predictd" not in script or "OnUnitActiveSec=60" not in script:
+    metric = f"--namespace Fairway --metric-name ServerHealthy --dimensions Function={view.prefix}predictd "
+    if metric not in script or "OnUnitActiveSec=60" not in script:
         wrong.append("no report each minute")
     if f"IMAGE={IMAGE}" not in script or "<" in script.split("cat >", 1)[0]:
         wrong.append("another image")
     return wrong
 
 
-@check("the database is private, encrypted, saved and hard to lose",
+# Only MySQL has support that costs extra, and can be told to do without.
+ENGINES = {
+    "mysql": {"Engine": "mysql", "EngineVersion": "8.4",
+              "EngineLifecycleSupport": "open-source-rds-extended-support-disabled"},
+    "mariadb": {"Engine": "mariadb", "EngineVersion": "10.11", "EngineLifecycleSupport": None},
+}
+
+
+@check("the database is of the chosen engine, private, encrypted, saved and hard to lose",
        ("public", put("Database/Properties/PubliclyAccessible", True), "defaults"),
        ("plain", put("Database/Properties/StorageEncrypted", False), "defaults"),
        ("no backups", put("Database/Properties/BackupRetentionPeriod", 0), "defaults"),
@@ -822,20 +1077,29 @@ def container(view):
        ("no protection", drop("Database/Properties/DeletionProtection"), "defaults"),
        ("a password of ours", lambda s: at(s, "Database/Properties").update(MasterUserPassword="secret123"), "defaults"),
        ("without TLS", put("DatabaseParameters/Properties/Parameters/require_secure_transport", "0"), "defaults"),
-       ("two databases", lambda s: at(s, "Database").pop("Condition"), "frugal"))
+       ("two databases", lambda s: at(s, "Database").pop("Condition"), "frugal"),
+       ("MySQL although MariaDB was asked for", put("Database/Properties/Engine", "mysql"), "second"),
+       ("MariaDB with MySQL's version", put("Database/Properties/EngineVersion", "8.4"), "second"),
+       ("MariaDB with MySQL's parameters", put("DatabaseParameters/Properties/Family", "mysql8.4"), "second"),
+       ("MySQL with MariaDB's parameters", put("DatabaseParameters/Properties/Family", "mariadb10.11"), "defaults"),
+       ("MariaDB with what only MySQL has", put(
+           "Database/Properties/EngineLifecycleSupport", "open-source-rds-extended-support-disabled"), "second"),
+       ("MySQL that costs more after its time", drop("Database/Properties/EngineLifecycleSupport"), "defaults"))
 def database(view):
     if not view.conditions["MakesDatabase"]:
         return ["a database although there is one"] if "Database" in view.resources else []
     resource = view.resources["Database"]
     p = resource["Properties"]
     wanted = {"PubliclyAccessible": False, "StorageEncrypted": True, "ManageMasterUserPassword": True, "DeletionProtection": "true",
-              "Engine": "mysql", "DBName": "golf"}
+              "DBName": "golf", **ENGINES[view.parameters["DatabaseEngine"]]}
     wrong = [f"{k} is {p.get(k)}" for k, v in wanted.items() if p.get(k) != v]
     if "MasterUserPassword" in p or p.get("BackupRetentionPeriod", 0) < 7:
         wrong.append("a password of its own, or too few backups")
     if (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")) != ("Snapshot", "Snapshot"):
         wrong.append("it goes without a snapshot")
     group = view.resources[p["DBParameterGroupName"].strip("<>")]["Properties"]
+    if group["Family"] != wanted["Engine"] + wanted["EngineVersion"]:
+        wrong.append(f"its parameters are those of {group['Family']}")
     if group["Parameters"].get("require_secure_transport") != "1":
         wrong.append("it takes connections without TLS")
     return wrong
@@ -882,6 +1146,12 @@ def network(view):
        ("no recovery", drop("ServerRecovery"), "everything"),
        ("nobody is told", drop("PredictErrors/Properties/AlarmActions"), "defaults"),
        ("alarms may not speak", drop("AlarmsPolicy"), "defaults"),
+       ("an alarm for the first stack's failures",
+        put("RefreshFailures/Properties/Dimensions/0/Value", "get_new_eventlist_events"), "second"),
+       ("an alarm for the first stack's errors", put(
+           "TrainErrors/Properties/Dimensions/0/Value", "train_model"), "second"),
+       ("an alarm for the first stack's server", put(
+           "ServerUnhealthy/Properties/Dimensions/0/Value", "predictd"), "second"),
        ("no mail", drop("AlarmsByEmail"), "everything"),
        ("no budget", drop("Budget"), "defaults"))
 def alarms(view):
@@ -891,13 +1161,15 @@ def alarms(view):
             wrong.append(f"{name} tells nobody")
         key = (a["Namespace"], a["MetricName"], ",".join(sorted(f"{d['Name']}={d['Value']}" for d in a["Dimensions"])))
         found[key] = a
-    wanted = [("AWS/Lambda", "Errors", f"FunctionName={FUNCTIONS[f]}") for f in FUNCTIONS if f in view.resources]
-    wanted += [("Fairway", "Failures", f"Function={FUNCTIONS[f]}") for f in FUNCTIONS if f in view.resources]
+    # deploy waits for the setup, and says itself what went wrong.
+    called = {f: view.prefix + name for f, name in FUNCTIONS.items() if f in view.resources and f != "Setup"}
+    wanted = [("AWS/Lambda", "Errors", f"FunctionName={name}") for name in called.values()]
+    wanted += [("Fairway", "Failures", f"Function={name}") for name in called.values()]
     wanted += [("AWS/SQS", "ApproximateNumberOfMessagesVisible", f"QueueName=<{q}.QueueName>")
                for q in view.of("AWS::SQS::Queue") if q.endswith("DeadLetters")]
-    age = ("Fairway", "ModelAgeDays", "Function=train_model")
+    age = ("Fairway", "ModelAgeDays", f"Function={called['Train']}")
     wanted.append(age)
-    health = ("Fairway", "ServerHealthy", "Function=predictd")
+    health = ("Fairway", "ServerHealthy", f"Function={view.prefix}predictd")
     recovery = ("AWS/EC2", "StatusCheckFailed_System", "InstanceId=<Server>")
     if "Server" in view.resources:
         wanted += [health, recovery]
@@ -919,6 +1191,94 @@ def alarms(view):
     return wrong
 
 
+def look_back(alarm):
+    """What CloudWatch refuses of the time that an alarm looks back (PutMetricAlarm, AWS::CloudWatch::Alarm)."""
+    period = int(alarm["Period"])
+    span, wrong = period * int(alarm["EvaluationPeriods"]), []
+    if span > (604800 if period >= 3600 else 86400):
+        wrong.append(f"looks back {span} s with a period of {period} s")
+    if "WallClockWindow" in alarm.get("EvaluationWindow", {}) and period not in (60, 300, 3600, 86400, 604800):
+        wrong.append(f"has no whole periods of {period} s")
+    if not 1 <= alarm.get("WarmUpConfiguration", {}).get("WarmUpPeriodDurationInMinutes", 1) <= 2880:
+        wrong.append("warms up longer than two days")
+    return wrong
+
+
+def rings(alarm, runs, made, end):
+    """The hours in which an alarm of whole days begins to ring that was made in the hour `made`. Hours count from the
+    beginning of a Monday, `runs` too. CloudWatch looks once an hour, at the days that are over, and at no others."""
+    days, silence_is_low = int(alarm["EvaluationPeriods"]), alarm["TreatMissingData"] == "breaching"
+    warm_up = alarm.get("WarmUpConfiguration", {})
+    waits = warm_up.get("OnlyStartEvaluatingAfterWarmUpPeriodEnds") is True
+    first = made + max(1, warm_up.get("WarmUpPeriodDurationInMinutes", 0) // 60 if waits else 0)
+    counts = Counter(run // 24 for run in runs)
+    was, began = False, []
+    # Between two midnights nothing changes.
+    for hour in [first, *range((first // 24 + 1) * 24, end, 24)]:
+        figures = [counts[day] for day in range(hour // 24 - days, hour // 24)]
+        # The comparison is LessThanThreshold; a day without a run has no figure.
+        low = [figure < alarm["Threshold"] if figure else silence_is_low for figure in figures]
+        now = sum(low) >= int(alarm.get("DatapointsToAlarm", days))
+        if now and not was:
+            began.append(hour)
+        was = now
+    return began
+
+
+TUESDAY_9 = 24 + 9
+WEEK = 7 * 24
+
+
+def missing(key, value):
+    return put(f"RefreshMissing/Properties/{key}", value)
+
+
+WARM_UP = "WarmUpConfiguration/WarmUpPeriodDurationInMinutes"
+
+
+@check("a refresh that did not run is noticed within eight days, and no other week rings",
+       ("no such alarm", drop("RefreshMissing"), "defaults"),
+       ("silence is a run", missing("TreatMissingData", "notBreaching"), "defaults"),
+       ("the first stack's runs", missing("Dimensions/0/Value", "get_new_eventlist_events"), "second"),
+       ("another function's runs", missing("Dimensions/0/Value", "train_model"), "defaults"),
+       ("eight days, which CloudWatch refuses", missing("EvaluationPeriods", 8), "defaults"),
+       ("six days, of which some hold no Tuesday", missing("EvaluationPeriods", 6), "defaults"),
+       ("any day without a run", missing("DatapointsToAlarm", 1), "defaults"),
+       ("one run a day is too few", missing("Threshold", 2), "defaults"),
+       ("seven times 24 hours, too few for a late run", drop("RefreshMissing/Properties/EvaluationWindow"), "defaults"),
+       ("days of another zone", missing("EvaluationWindow/WallClockWindow/Timezone", "Pacific/Pago_Pago"), "defaults"),
+       ("a young stack rings", drop("RefreshMissing/Properties/WarmUpConfiguration"), "defaults"),
+       ("a young stack may ring on its first day",
+        missing("WarmUpConfiguration/OnlyStartEvaluatingAfterWarmUpPeriodEnds", False), "defaults"),
+       ("a short time to warm up", missing(WARM_UP, 60), "defaults"),
+       ("a longer one than there is", missing(WARM_UP, 4320), "defaults"),
+       ("nobody hears that it ran again", drop("RefreshMissing/Properties/OKActions"), "defaults"),
+       ("five minutes, looking back two days", put("PredictErrors/Properties/EvaluationPeriods", 576), "defaults"))
+def missing_refresh(view):
+    alarms = view.of("AWS::CloudWatch::Alarm")
+    wrong = [f"{name} {words}" for name, alarm in alarms.items() for words in look_back(alarm)]
+    alarm = alarms.get("RefreshMissing")
+    if alarm is None:
+        return wrong + ["there is no alarm for it"]
+    same = {"Namespace": "Fairway", "MetricName": "Runs", "Statistic": "Sum", "Period": 86400,
+            "Dimensions": [{"Name": "Function", "Value": view.prefix + FUNCTIONS["Refresh"]}],
+            "ComparisonOperator": "LessThanThreshold", "EvaluationWindow": {"WallClockWindow": {"Timezone": "UTC"}},
+            "AlarmActions": ["<Alarms>"], "OKActions": ["<Alarms>"]}
+    wrong += [f"{key} is {alarm.get(key)}" for key, value in same.items() if alarm.get(key) != value]
+    weeks = [TUESDAY_9 + WEEK * n for n in range(8)]
+    # Made in any hour of a week, with a first run soon after, and a Tuesday's run that is up to half a day late.
+    for made in range(WEEK):
+        for late in (0, 1, 12):
+            runs = [made + 1] + [run + late for run in weeks if run > made]
+            for hour in rings(alarm, runs, made, 6 * WEEK):
+                wrong.append(f"it rings {hour - made} hours after it was made in hour {made}, with runs each Tuesday")
+    for last in range(2 * WEEK, 3 * WEEK):
+        began = rings(alarm, [run for run in weeks if run < last] + [last], 0, 6 * WEEK)
+        if not began or not WEEK <= began[-1] - last <= 8 * 24:
+            wrong.append(f"after a last run in hour {last} it rings in {began}")
+    return wrong[:5]
+
+
 @check("no secret stands anywhere in the stack",
        ("a password in the environment", put("Refresh/Properties/Environment/Variables/FAIRWAY_DB_PASSWORD", "hunter2hunter2"), "defaults"),
        ("a password in the URL", put("Refresh/Properties/Environment/Variables/FAIRWAY_DB", "mysql://fairway:hunter2@host/golf"), "defaults"),
@@ -933,7 +1293,7 @@ def secrets(view):
     for name, p in view.of("AWS::Lambda::Function").items():
         for variable, value in p.get("Environment", {}).get("Variables", {}).items():
             names_a_secret = variable.endswith("_SECRET") or variable.startswith("FAIRWAY_SECRET_")
-            if names_a_secret and value not in ("<DataGolfSecret>", "<Database.MasterUserSecret.SecretArn>", SECRET):
+            if names_a_secret and value not in ("<DataGolfSecret>", MASTER, USER, SECRET):
                 wrong.append(f"{name}: {variable} is no secret's name")
             if not names_a_secret and re.search(r"PASSWORD|API_KEY|TOKEN|CREDENTIAL", variable):
                 wrong.append(f"{name}: {variable} stands in the environment")
@@ -963,6 +1323,9 @@ def repository(view):
 
 
 @check("the outputs are what deploy and the guide look for",
+       ("deploy does not find the setup", lambda s: s["Outputs"].pop("SetupFunction"), "defaults"),
+       ("deploy finds a setup that is not there",
+        lambda s: s["Outputs"].update(SetupFunction={"Value": "x"}), "frugal"),
        ("no URL", lambda s: s["Outputs"].pop("ApiUrl"), "defaults"),
        ("no queue", lambda s: s["Outputs"].pop("Ec2QueueUrl"), "everything"))
 def outputs(view):
@@ -972,7 +1335,13 @@ def outputs(view):
         wanted |= {"Ec2QueueUrl", "Ec2DeadLettersUrl", "TrainerInstance"}
     if view.conditions["HasServer"]:
         wanted |= {"ServerUrl", "ServerInstance"}
-    return [f"no output {name}" for name in sorted(wanted - set(view.outputs))]
+    if view.conditions["MakesDatabase"]:
+        wanted |= {"SetupFunction", "DatabaseUserSecretArn"}
+    wrong = [f"no output {name}" for name in sorted(wanted - set(view.outputs))]
+    # Where there is one, deploy starts it.
+    if view.outputs.get("SetupFunction") != ("<Setup>" if view.conditions["MakesDatabase"] else None):
+        wrong.append(f"the setup is {view.outputs.get('SetupFunction')}")
+    return wrong
 
 
 # ---- The linter

@@ -74,20 +74,23 @@ fn season() -> PathBuf {
     repo().join("fixtures/datagolf")
 }
 
-fn date(event: &Value) -> &str {
+pub(crate) fn date(event: &Value) -> &str {
     event["date"].as_str().unwrap_or_default()
 }
 
-fn rounds_name(event: &Value) -> String {
+pub(crate) fn rounds_name(event: &Value) -> String {
     let text = |name: &str| event[name].to_string().replace('"', "");
     format!("{}_{}_{}.json.gz", text("tour"), text("calendar_year"), text("event_id"))
 }
 
-fn listed(folder: &Path) -> Vec<Value> {
+pub(crate) fn listed(folder: &Path) -> Vec<Value> {
+    serde_json::from_slice(&unpack(&folder.join("event-list.json.gz"))).unwrap()
+}
+
+pub(crate) fn unpack(path: &Path) -> Vec<u8> {
     let mut text = Vec::new();
-    let file = fs::File::open(folder.join("event-list.json.gz")).unwrap();
-    GzDecoder::new(file).read_to_end(&mut text).unwrap();
-    serde_json::from_slice(&text).unwrap()
+    GzDecoder::new(fs::File::open(path).unwrap()).read_to_end(&mut text).unwrap();
+    text
 }
 
 fn copy_rounds(from: &Path, to: &Path, wanted: impl Fn(&str) -> bool) {
@@ -100,7 +103,7 @@ fn copy_rounds(from: &Path, to: &Path, wanted: impl Fn(&str) -> bool) {
 }
 
 /// Appears whole: the server reads it at each request.
-fn pack(path: &Path, text: &[u8]) {
+pub(crate) fn pack(path: &Path, text: &[u8]) {
     let part = path.with_extension("part");
     let mut encoder = GzEncoder::new(fs::File::create(&part).unwrap(), Compression::fast());
     encoder.write_all(text).unwrap();

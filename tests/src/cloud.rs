@@ -23,23 +23,49 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    /// An empty database, an empty bucket and the secrets of both outsides: DataGolf's key, and a database user of its own.
+    /// A stack after its first deploy: an empty bucket, DataGolf's key, and a database that the setup has made ready.
     pub fn new(replay: &Replay, database: &MariaDb, objects: &Seaweed) -> Cloud {
-        let cloud = Cloud::around(Session::production(replay, database, objects));
-        cloud.rotate_password(database, PASSWORD);
+        let cloud = Cloud::before_setup(replay, database, objects);
+        let invoked = cloud.setup().invoke(r#"{"setup": true}"#);
+        assert!(invoked.body.contains(r#""outcome":"done""#), "{}", invoked.body);
         cloud
     }
 
-    /// Gives the database's user another password, and Secrets Manager too, in the shape in which RDS does that. The user may do what
-    /// README's "On servers" says it must.
-    pub fn rotate_password(&self, database: &MariaDb, password: &str) {
-        let name = self.database();
-        let user = format!("`user of {name}`@'127.0.0.1'");
+    /// The same before anything ran: the database is empty, and has a master as RDS makes one. The user that the stack
+    /// has a secret for is not there.
+    pub fn before_setup(replay: &Replay, database: &MariaDb, objects: &Seaweed) -> Cloud {
+        let cloud = Cloud::around(Session::production(replay, database, objects));
+        let master = cloud.master();
         database.sql(&format!(
-            "CREATE USER IF NOT EXISTS {user}; ALTER USER {user} IDENTIFIED BY '{password}'; GRANT SELECT, INSERT, UPDATE, DELETE, \
-             CREATE, CREATE TEMPORARY TABLES ON {name}.* TO {user};"
+            "CREATE USER `{master}`@'%' IDENTIFIED BY '{PASSWORD} who is the master'; \
+             GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, \
+             SHOW DATABASES, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, \
+             CREATE USER, EVENT, TRIGGER ON *.* TO `{master}`@'%' WITH GRANT OPTION"
         ));
-        self.put_secret("database", &format!(r#"{{"username":"user of {name}","password":"{password}"}}"#));
+        cloud.put_password("master", &master, &format!("{PASSWORD} who is the master"));
+        cloud.put_password("database", &cloud.user(), PASSWORD);
+        cloud
+    }
+
+    /// The database's master.
+    pub fn master(&self) -> String {
+        format!("master of {}", self.database())
+    }
+
+    /// The database's user with which the refresh works.
+    pub fn user(&self) -> String {
+        format!("user of {}", self.database())
+    }
+
+    /// Gives Secrets Manager a user's password, in the shape in which RDS does that.
+    pub fn put_password(&self, secret: &str, user: &str, password: &str) {
+        self.put_secret(secret, &format!(r#"{{"username":"{user}","password":"{password}"}}"#));
+    }
+
+    /// Gives the refresh's user another password, in the database and in Secrets Manager.
+    pub fn rotate_password(&self, database: &MariaDb, password: &str) {
+        database.sql(&format!("ALTER USER `{}`@'%' IDENTIFIED BY '{password}'", self.user()));
+        self.put_password("database", &self.user(), password);
     }
 
     /// The database's name.
@@ -103,6 +129,16 @@ impl Cloud {
             ("FAIRWAY_DB_SECRET".to_owned(), self.secret("database")),
         ];
         self.start("get_new_eventlist_events", time, &secrets)
+    }
+
+    /// What `scripts/aws/deploy` starts first: the same package with two secrets, the master's and the user's.
+    pub fn setup(&self) -> Emulator {
+        let secrets = [
+            ("FAIRWAY_DB_SECRET".to_owned(), self.secret("master")),
+            ("FAIRWAY_DB_USER_SECRET".to_owned(), self.secret("database")),
+        ];
+        let package = packages().join("get_new_eventlist_events");
+        self.start_of(&package, "get_new_eventlist_events_setup", Duration::from_secs(60), &secrets)
     }
 
     /// Training.

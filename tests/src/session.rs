@@ -79,6 +79,7 @@ impl Session {
         session.set("FAIRWAY_DB", "sqlite:golf.db");
         session.set("FAIRWAY_BUCKET", "./data");
         session.set("FAIRWAY_RECIPE", repo().join("scripts/golf/recipe.toml"));
+        session.set("FAIRWAY_SCHEMA", repo().join("scripts/golf/schema.toml"));
         session.set("DATAGOLF_BASE_URL", replay.url());
         session.set("DATAGOLF_API_KEY", crate::replay::KEY);
         session
@@ -148,11 +149,14 @@ impl Session {
     /// approved.
     pub fn state(&self) -> String {
         let events = "SELECT tour, calendar_year, event_id, event_name, event_completed, sg_categories, \
-                      traditional_stats, refetch, n_rounds, rounds_rev, content_sha256, exported_rev, object_key, \
-                      object_sha256, unavailable FROM pga_with_sg_cat_eventslist ORDER BY tour, calendar_year, event_id";
+                      traditional_stats, refetch, n_rounds, rounds_rev, content_sha256, unavailable \
+                      FROM pga_with_sg_cat_eventslist ORDER BY tour, calendar_year, event_id";
+        let marks = "SELECT system_name, export_name, partition_key, inputs_digest, object_key, sha256, size_bytes \
+                     FROM fairway_exports ORDER BY 1, 2, 3";
         [
             self.ok(&format!("db-query sql '{events}'")),
-            self.ok("db-query rounds | sha256sum"),
+            self.ok(&format!("db-query sql '{marks}'")),
+            self.ok("db-query rows | sha256sum"),
             self.ok("bucket ls --sha256"),
             self.ok("registry show"),
             self.ok("registry ls"),

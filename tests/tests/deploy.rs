@@ -22,6 +22,7 @@ case "$*" in
     *describe-stacks*ParameterKey==*) echo None ;;
     *describe-stacks*"OutputKey=='BucketName'"*) echo fairway-123456789012-us-east-1 ;;
     *describe-stacks*"OutputKey=='ApiUrl'"*) echo https://api.example/production ;;
+    *describe-stacks*"OutputKey=='SetupFunction'"*) if [ -f own-database ]; then echo None; else echo the-setup; fi ;;
     *describe-stacks*OutputKey==*) echo "an-output" ;;
     *describe-stack-resources*) echo None ;;
     "s3api head-bucket --bucket fairway-artifacts"*) [ -f artifacts ] ;;
@@ -31,11 +32,20 @@ case "$*" in
     "cloudformation deploy"*) echo UPDATE_COMPLETE > stack; touch bucket ;;
     "cloudformation delete-stack"*) rm stack ;;
     "secretsmanager put-secret-value"*) cat /dev/stdin > secret; echo version-1 ;;
+    "lambda invoke"*'{"setup": true}'*)
+        [ ! -f no-setup ] || { echo "not allowed to invoke" >&2; exit 254; }
+        answer='{"outcome": "done", "exit": 0, "did": ["the user was made"]}'
+        # The answers to come, one a line.
+        if [ -s setup ]; then answer=$(head -n 1 setup); sed -i 1d setup; fi
+        echo "$answer" > "${@: -1}"
+        case $answer in *errorType*) echo Unhandled ;; *) echo None ;; esac
+        ;;
     "lambda invoke"*) if [ -f probe ]; then cat probe; else echo '{"outcome": "done", "exit": 0}'; fi > "${@: -1}"; echo None ;;
     "apigateway get-account"*) echo None ;;
     "apigateway get-usage-plan-keys"*) echo key-id ;;
     "apigateway get-api-key"*) echo SECRET-OF-THE-API ;;
     "s3api head-object"*) [ -f model ] ;;
+    "logs describe-log-groups"*) [ ! -f old-logs ] || echo /aws/lambda/predict ;;
     *) echo ok ;;
 esac
 "#;
@@ -55,6 +65,9 @@ case $1 in
     *) printf '{"sg_t2g":1.25}' > "$out"; printf 200 ;;
 esac
 "#;
+
+/// Nobody waits here.
+const SLEEP: &str = "#!/bin/bash\necho \"sleep $*\" >> \"$ACCOUNT/calls\"\n";
 
 /// A copy of what the scripts need, and an account.
 struct Account {
@@ -76,7 +89,7 @@ impl Account {
             fs::create_dir_all(copy.parent().unwrap()).unwrap();
             fs::copy(repo().join(file), copy).unwrap();
         }
-        for (name, text) in [("aws", AWS), ("curl", CURL)] {
+        for (name, text) in [("aws", AWS), ("curl", CURL), ("sleep", SLEEP)] {
             let program = path.join("bin").join(name);
             fs::create_dir_all(program.parent().unwrap()).unwrap();
             fs::write(&program, text).unwrap();
@@ -228,6 +241,11 @@ fn what_cannot_be_deployed_is_refused_before_anything_is_made() {
     fs::write(account.state("bucket"), "").unwrap();
     refuse(&deploy, 78, "is there already");
     fs::remove_file(account.state("bucket")).unwrap();
+    fs::write(account.state("old-logs"), "").unwrap();
+    refuse(&deploy, 78, "an earlier stack's logs are in the way");
+    fs::remove_file(account.state("old-logs")).unwrap();
+    refuse(&format!("{deploy} --parameter FunctionPrefix=x-"), 2, "have no prefix");
+    refuse(&format!("{deploy} --stack golf --parameter FunctionPrefix="), 2, "only the stack fairway");
     fs::write(account.state("stack"), "UPDATE_IN_PROGRESS").unwrap();
     refuse(&deploy, 69, "somebody is at work");
     fs::remove_file(account.state("stack")).unwrap();
@@ -237,6 +255,67 @@ fn what_cannot_be_deployed_is_refused_before_anything_is_made() {
     account.expect(&format!("{deploy} --any-package"), 0, "");
     fs::write(account.state("probe"), r#"{"outcome": "failed", "exit": 77}"#).unwrap();
     account.expect("scripts/aws/deploy --any-package", 69, "the stack stands, but the probe failed");
+}
+
+#[test]
+fn each_deploy_sets_the_database_up_before_it_probes() {
+    let account = Account::new();
+    let line = format!("{KEY} scripts/aws/deploy");
+    let setups = || account.calls().matches(r#"--function-name the-setup"#).count();
+    account.expect(&line, 0, r#""did": ["the user was made"]"#);
+    let calls = account.calls();
+    let at = |words: &str| calls.find(words).unwrap_or_else(|| panic!("no {words} in {calls}"));
+    assert!(
+        at("cloudformation deploy") < at(r#"{"setup": true}"#)
+            && at(r#"{"setup": true}"#) < at(r#"{"probe": true}"#)
+    );
+    assert!(!calls.contains("sleep"), "{calls}");
+    account.expect("scripts/aws/deploy", 0, "the user was made");
+    assert_eq!(setups(), 1);
+
+    // A refresh holds the lease for a while, or for good.
+    let busy = r#"{"errorType": "Exit69", "errorMessage": "another program holds the lease state"}"#;
+    fs::write(account.state("setup"), format!("{busy}\n").repeat(3)).unwrap();
+    account.expect("scripts/aws/deploy", 0, "not yet: {\"errorType\": \"Exit69\"");
+    assert_eq!((setups(), account.calls().matches("sleep 30").count()), (4, 3));
+    fs::write(account.state("setup"), format!("{busy}\n").repeat(100)).unwrap();
+    account.expect("scripts/aws/deploy", 69, "was not to be had for 20 minutes");
+    assert_eq!(setups(), 40);
+    assert!(!account.calls().contains("probe"), "{}", account.calls());
+
+    // What stays is a person's turn at once.
+    fs::write(account.state("setup"), "{\"outcome\":\"failed\",\"exit\":77,\"message\":\"Access denied\"}\n")
+        .unwrap();
+    let said = account.expect("scripts/aws/deploy", 77, "the database could not be set up");
+    assert!(
+        said.contains("Access denied") && said.contains("scripts/aws/logs get_new_eventlist_events_setup"),
+        "{said}"
+    );
+    assert_eq!(setups(), 1);
+    fs::write(account.state("no-setup"), "").unwrap();
+    account.expect("scripts/aws/deploy", 69, "the-setup could not be started");
+    assert_eq!(setups(), 1);
+    fs::remove_file(account.state("no-setup")).unwrap();
+
+    // A database of one's own is nobody else's business.
+    fs::write(account.state("own-database"), "").unwrap();
+    account.expect("scripts/aws/deploy", 0, "probe: from the function");
+    assert_eq!(setups(), 0);
+    assert!(!account.calls().contains("setup\": true"), "{}", account.calls());
+}
+
+#[test]
+fn a_second_system_has_functions_of_its_own() {
+    let account = Account::new();
+    account.expect(&format!("{KEY} scripts/aws/deploy --stack football"), 0, "");
+    let calls = account.calls();
+    assert!(calls.contains("FunctionPrefix=football-"), "{calls}");
+    assert!(calls.contains("--function-name football-get_new_eventlist_events"), "{calls}");
+    assert!(!calls.contains("--function-name get_new"), "{calls}");
+    account.expect("scripts/aws/logs predict --stack football", 0, "");
+    assert!(account.calls().contains("ParameterKey=='FunctionPrefix'"), "{}", account.calls());
+    account.expect(&format!("{KEY} scripts/aws/deploy"), 0, "");
+    assert!(!account.calls().contains("FunctionPrefix=football"), "{}", account.calls());
 }
 
 #[test]

@@ -3,9 +3,21 @@
 
 use pipelines::{Replay, Session, repo};
 
-const TOOLS: [&str; 13] = [
-    "dg-fetch", "db-load", "db-query", "clean", "bucket", "split", "fit", "score", "model", "predict",
-    "registry", "predictd", "drift",
+const TOOLS: [&str; 14] = [
+    "dg-fetch",
+    "db-load",
+    "db-query",
+    "db-export",
+    "clean",
+    "bucket",
+    "holdout",
+    "fit",
+    "score",
+    "model",
+    "predict",
+    "registry",
+    "predictd",
+    "drift",
 ];
 
 #[test]
@@ -33,7 +45,7 @@ fn stocked() -> (Replay, Session) {
     let session = Session::golf(&replay);
     session.run(&repo().join("scripts/golf/refresh").display().to_string()).expect(0);
     session.run(&repo().join("scripts/golf/train").display().to_string()).expect(0);
-    session.ok("db-query rounds > rounds.csv; bucket cat training_data/ > all.csv; cp data/models/golf_*.json model.json");
+    session.ok("db-query rows > rounds.csv; bucket cat training_data/ > all.csv; cp data/models/golf_*.json model.json");
     (replay, session)
 }
 
@@ -41,7 +53,7 @@ const WRITERS: [&str; 18] = [
     "dg-fetch events",
     "dg-fetch rounds --event pga/2025/14",
     "dg-fetch rounds --event pga/2025/14 --format csv",
-    "db-query rounds",
+    "db-query rows",
     "db-query sql 'SELECT * FROM player_round_stats_pga_with_sg_data'",
     "clean rounds.csv",
     "bucket cat training_data/",
@@ -52,7 +64,7 @@ const WRITERS: [&str; 18] = [
     "registry show",
     "registry history",
     "predict --model model.json --interval --explain all.csv",
-    "split --recipe $FAIRWAY_RECIPE --held-out held.csv all.csv",
+    "holdout --recipe $FAIRWAY_RECIPE --held-out held.csv all.csv",
     "drift --model model.json all.csv",
     "model show model.json",
     "model report model.json --rows all.csv",
@@ -110,25 +122,29 @@ fn garbage_is_refused_without_a_panic() {
             "fit",
             "score --model model.json",
             "predict --model model.json",
-            "split --by tour --share 0.5 --held-out held.csv",
+            "holdout --by tour --share 0.5 --held-out held.csv",
             "drift --model model.json",
             "model show",
             "model report model.json --rows",
-            "db-load events",
-            "db-load rounds",
-            "db-load listed",
+            "db-load listing",
+            "db-load partitions",
+            "db-load delete player_round_stats_pga_with_sg_data",
             "db-load rows garbage --key a",
             "dg-fetch rounds",
         ] {
             let ran = session.run(&format!("{line} {input} > /dev/null"));
             let fine = match input {
-                "rounds.csv" => ["clean", "dg-fetch rounds"].contains(&line) || line.starts_with("split "),
+                "rounds.csv" => {
+                    ["clean", "dg-fetch rounds"].contains(&line)
+                        || line.starts_with("holdout ")
+                        || line.starts_with("db-load delete ")
+                }
                 "model.json" => line == "model show",
                 _ => false,
             };
             let refused = ran.code == 65
                 || ran.code == 2
-                || (line == "db-load rounds" && ["empty", "newline"].contains(&input) && ran.code == 0);
+                || (line == "db-load partitions" && ["empty", "newline"].contains(&input) && ran.code == 0);
             assert!(
                 (fine || refused) && ran.code < 128 && !ran.stderr.contains("panicked"),
                 "{line} {input}: {ran}"

@@ -100,7 +100,7 @@ fn an_upload_starts_the_instance_and_its_result_stops_it() {
     let zipped = Command::new("python3")
         .args(["-m", "zipfile", "-c"])
         .arg(&zip)
-        .args(["bin", "pipeline", "worker"])
+        .args(["bin", "pipeline", "stages.sh", "worker"])
         .current_dir(packages().join("train_model"))
         .status()
         .unwrap();

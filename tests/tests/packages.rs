@@ -46,12 +46,13 @@ fn each_zip_holds_what_its_function_needs_and_starts() {
     let expected = [
         (
             "get_new_eventlist_events",
-            "bin/bucket bin/clean bin/db-load bin/db-query bin/dg-fetch bootstrap pipeline/probe pipeline/recipe.toml \
-             pipeline/refresh",
+            "bin/db-export bin/db-load bin/db-query bin/dg-fetch bootstrap pipeline/probe pipeline/recipe.toml \
+             pipeline/refresh pipeline/schema.toml pipeline/setup stages.sh",
         ),
         (
             "train_model",
-            "bin/bucket bin/fit bin/model bin/registry bootstrap pipeline/recipe.toml pipeline/train worker",
+            "bin/bucket bin/fit bin/holdout bin/model bin/registry bootstrap pipeline/recipe.toml pipeline/schema.toml \
+             pipeline/train stages.sh worker",
         ),
         ("predict", "bootstrap"),
         ("ec2_switch", "bootstrap"),
@@ -64,7 +65,7 @@ fn each_zip_holds_what_its_function_needs_and_starts() {
         let mut names = unpack(&zip, &folder);
         names.sort();
         assert_eq!(names.join(" "), files, "{function}");
-        for name in names.iter().filter(|name| !name.ends_with(".toml")) {
+        for name in names.iter().filter(|name| !name.ends_with(".toml") && !name.ends_with(".sh")) {
             let mode = folder.join(name).metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o111, 0o111, "{function}: {name}");
         }

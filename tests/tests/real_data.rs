@@ -7,16 +7,17 @@ use pipelines::{Session, repo};
 const RECIPE: &str = r#"
 [recipe]
 name = "isar"
-[tables]
 [keys]
 columns = ["tournament.id", "player.id", "date"]
 row = ["tournament.id", "player.id"]
+time = "date"
 [columns."tournament.id"]
 type = "integer"
 [columns."player.id"]
 type = "integer"
 [columns.date]
-type = "text"
+type = "date"
+format = "%m/%d/%y"
 [columns.sg_putt]
 type = "number"
 min = -20
@@ -82,8 +83,10 @@ fn strokes_gained_of_real_tournaments_add_up() {
         .says("0.7 %");
     let rows = session.read("clean.csv").lines().count();
     assert_eq!(rows, 2_560, "one of the 2,560 rows has a twin; the header");
+    assert_eq!(session.ok("clean clean.csv"), session.read("clean.csv"), "dates too");
     session.ok("fit clean.csv > model.json");
     let model: serde_json::Value = serde_json::from_str(&session.read("model.json")).unwrap();
+    assert_eq!(model["body"]["data"]["newest"], "2022-06-05", "the last Sunday in it");
     for term in model["body"]["algorithm"]["terms"].as_array().unwrap() {
         let coefficient = term["coefficient"].as_f64().unwrap();
         assert!((coefficient - 1.0).abs() < 0.02, "{term}");

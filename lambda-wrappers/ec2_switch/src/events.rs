@@ -1,8 +1,7 @@
-use manners::{Failure, Outcome};
+use bucket_address::BucketAddress;
+use failure::{Failure, Outcome};
 use notification::Notification;
 use serde_json::Value;
-
-use crate::settings::Place;
 
 /// Why the function was called.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,15 +23,15 @@ const INPUT: &str = "input/";
 const OUTPUT: &str = "output/";
 const RESULT: &str = "/result.json";
 
-pub(crate) fn wake(event: &Value, place: &Place) -> Outcome<Wake> {
+pub(crate) fn wake(event: &Value, bucket: &BucketAddress) -> Outcome<Wake> {
     if event.get("watchdog").and_then(Value::as_bool) == Some(true) {
         return Ok(Wake::Watchdog);
     }
     let notification = Notification::read(event)
         .ok_or_else(|| Failure::data("this event is neither a notification of S3 nor the watchdog's"))?;
-    let ours = |object: &&notification::Object| object.bucket == place.name;
+    let ours = |object: &&notification::Object| object.bucket == bucket.name;
     let keys =
-        notification.arrived.iter().filter(ours).filter_map(|object| object.key.strip_prefix(&place.prefix));
+        notification.arrived.iter().filter(ours).filter_map(|object| object.key.strip_prefix(&bucket.prefix));
     let keys: Vec<&str> = keys.collect();
     let mut runs: Vec<String> = keys.iter().filter_map(|key| key.strip_prefix(INPUT)).map(run_name).collect();
     runs.sort();
@@ -65,7 +64,7 @@ mod tests {
     fn read(keys: &[&str]) -> Wake {
         let record = |key: &&str| json!({"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "b"}, "object": {"key": key}}});
         let event = json!({"Records": keys.iter().map(record).collect::<Vec<_>>()});
-        wake(&event, &Place { name: "b".to_owned(), prefix: "golf/".to_owned() }).unwrap()
+        wake(&event, &BucketAddress::of("s3://b/golf")).unwrap()
     }
 
     #[test]
@@ -94,8 +93,8 @@ mod tests {
 
     #[test]
     fn the_watchdog_and_nonsense() {
-        let place = Place { name: "b".to_owned(), prefix: String::new() };
-        assert_eq!(wake(&json!({"watchdog": true}), &place).unwrap(), Wake::Watchdog);
-        assert!(wake(&json!({"x": 1}), &place).is_err());
+        let bucket = BucketAddress::of("s3://b");
+        assert_eq!(wake(&json!({"watchdog": true}), &bucket).unwrap(), Wake::Watchdog);
+        assert!(wake(&json!({"x": 1}), &bucket).is_err());
     }
 }

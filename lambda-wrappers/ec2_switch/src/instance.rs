@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use amazon::Amazon;
+use failure::{Failure, Outcome};
 use jiff::Timestamp;
-use manners::{Failure, Outcome};
 
 /// The instance that trains.
 pub(crate) struct Instance {

@@ -12,8 +12,8 @@ mod settings;
 use std::process::ExitCode;
 
 use amazon::Amazon;
+use failure::{Failure, Kind, Outcome};
 use function::{Answer, Call};
-use manners::{Exit, Failure, Outcome};
 use serde_json::json;
 
 use events::Wake;
@@ -29,7 +29,7 @@ async fn switch(call: Call) -> Outcome<Answer> {
     let settings = Settings::from_env()?;
     let amazon = Amazon::shared()?;
     let instance = Instance::find(amazon, &settings.tag).await?;
-    match events::wake(&call.event, &settings.place)? {
+    match events::wake(&call.event, &settings.address)? {
         Wake::Nothing(why) => Ok(Answer::skipped(why)),
         Wake::Work(runs) => {
             // One message may tell of several uploads; each is a run of its own.
@@ -37,8 +37,12 @@ async fn switch(call: Call) -> Outcome<Answer> {
                 work(amazon, &instance, &settings, run).await?;
                 call.say(&format!("run {run} was sent to {}", instance.id));
             }
-            Ok(Answer::done(format!("{} sent to {}", manners::plural(runs.len() as u64, "run"), instance.id))
-                .with("runs", json!(runs)))
+            Ok(Answer::done(format!(
+                "{} sent to {}",
+                diagnostics::plural(runs.len() as u64, "run"),
+                instance.id
+            ))
+            .with("runs", json!(runs)))
         }
         Wake::Result(ended) => rest(amazon, &instance, &settings, &ended).await,
         Wake::Watchdog => watch(amazon, &instance, &settings).await,
@@ -88,7 +92,7 @@ async fn rest(
         // Systems Manager should have ended it: a person should know.
         let words =
             format!("{} stops, although run {} has not ended: it takes too long", instance.id, overdue.name);
-        return Ok(Answer::failed(&Failure::new(Exit::Data, words)));
+        return Ok(Answer::failed(&Failure::new(Kind::Data, words)));
     }
     Ok(Answer::done(format!("nothing waits: {} stops", instance.id)).with("stopped", true))
 }

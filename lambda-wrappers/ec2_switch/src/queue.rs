@@ -1,5 +1,5 @@
 use amazon::{Amazon, QUEUES};
-use manners::Outcome;
+use failure::Outcome;
 use serde_json::json;
 
 /// How many messages wait or are at work.

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use amazon::{Amazon, SYSTEMS};
+use failure::{Failure, Outcome};
 use jiff::Timestamp;
-use manners::{Failure, Outcome};
 use serde_json::{Value, json};
 
 use crate::settings::Settings;

@@ -1,14 +1,15 @@
 use std::env;
 use std::time::Duration;
 
-use manners::{Failure, Outcome};
+use bucket_address::BucketAddress;
+use failure::{Failure, Outcome};
 
 /// What the template says.
 pub(crate) struct Settings {
     /// The bucket, like `s3://name`.
     pub(crate) bucket: String,
     /// Its name and prefix.
-    pub(crate) place: Place,
+    pub(crate) address: BucketAddress,
     /// The tag of the instance, name and value.
     pub(crate) tag: (String, String),
     /// Where work waits.
@@ -21,12 +22,6 @@ pub(crate) struct Settings {
     pub(crate) longest_run: Duration,
 }
 
-/// A bucket's name and what all keys in it start with, empty or with a slash at its end.
-pub(crate) struct Place {
-    pub(crate) name: String,
-    pub(crate) prefix: String,
-}
-
 impl Settings {
     pub(crate) fn from_env() -> Outcome<Settings> {
         let bucket = needed("FAIRWAY_BUCKET", "the bucket, like s3://name")?;
@@ -34,9 +29,9 @@ impl Settings {
         let (name, value) = tag.split_once('=').ok_or_else(|| {
             Failure::config(format!("FAIRWAY_INSTANCE_TAG is {tag:?}, which is not NAME=VALUE"))
         })?;
-        let number = |name: &str, usual: u64| Ok(manners::variable(name, "a whole number")?.unwrap_or(usual));
+        let number = |name: &str, usual: u64| Ok(failure::variable(name, "a whole number")?.unwrap_or(usual));
         Ok(Settings {
-            place: Place::of(&bucket),
+            address: BucketAddress::of(&bucket),
             bucket,
             tag: (name.to_owned(), value.to_owned()),
             queue: needed("FAIRWAY_QUEUE_URL", "the URL of the queue in which work waits")?,
@@ -44,16 +39,6 @@ impl Settings {
             idle: Duration::from_secs(60 * number("FAIRWAY_IDLE_MINUTES", 15)?),
             longest_run: Duration::from_secs(3_600 * number("FAIRWAY_RUN_HOURS", 4)?),
         })
-    }
-}
-
-impl Place {
-    fn of(bucket: &str) -> Place {
-        let place = bucket.strip_prefix("s3://").unwrap_or(bucket);
-        let (name, prefix) = place.split_once('/').unwrap_or((place, ""));
-        let prefix = prefix.trim_end_matches('/');
-        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-        Place { name: name.to_owned(), prefix }
     }
 }
 

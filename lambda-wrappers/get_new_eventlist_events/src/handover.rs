@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use function::Place;
+use function::Package;
 use serde_json::{Value, json};
 
 /// What one run leaves to the next one that it starts.
@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 pub(crate) struct Handover {
     /// Only see whether everything can be reached.
     pub(crate) probe: bool,
+    /// Only bring the database's tables up to date, and make the user with which all other runs work.
+    pub(crate) setup: bool,
     /// How many runs led to this one.
     pub(crate) hop: u64,
     /// The files in which `dg-fetch` remembers the key's calls of the last minute: the next run may come to another machine, and
@@ -21,8 +23,10 @@ impl Handover {
     pub(crate) fn read(event: &Value) -> Handover {
         let calls = event.get("calls").and_then(Value::as_object).into_iter().flatten();
         let calls = calls.filter(|(name, _)| is_memory(name));
+        let is = |what: &str| event.get(what).and_then(Value::as_bool).unwrap_or(false);
         Handover {
-            probe: event.get("probe").and_then(Value::as_bool).unwrap_or(false),
+            probe: is("probe"),
+            setup: is("setup"),
             hop: event.get("hop").and_then(Value::as_u64).unwrap_or(0),
             calls: calls.filter_map(|(name, text)| Some((name.clone(), text.as_str()?.to_owned()))).collect(),
         }
@@ -30,7 +34,7 @@ impl Handover {
 
     /// Remembers here what was remembered there. A minute of calls that cannot be written down is no reason not to run.
     pub(crate) fn take_over(&self) {
-        let folder = Place::state();
+        let folder = Package::state();
         let _ = fs::create_dir_all(&folder);
         for (name, text) in &self.calls {
             let _ = fs::write(folder.join(name), text);
@@ -39,7 +43,7 @@ impl Handover {
 
     /// The next run's event.
     pub(crate) fn next(&self) -> Value {
-        let files = fs::read_dir(Place::state()).into_iter().flatten().flatten();
+        let files = fs::read_dir(Package::state()).into_iter().flatten().flatten();
         let memories = files.filter_map(|file| {
             let name = file.file_name().into_string().ok().filter(|name| is_memory(name))?;
             Some((name, fs::read_to_string(file.path()).ok()?))

@@ -3,14 +3,16 @@
 
 mod counts;
 mod handover;
+mod setup;
 
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use amazon::Amazon;
+use diagnostics::Exit;
+use failure::{Failure, Outcome};
 use function::{Answer, Call, Ran, Script, Unit, Verdict};
 use jiff::Timestamp;
-use manners::{Exit, Outcome};
 use secrets::Secrets;
 use serde_json::json;
 
@@ -37,10 +39,18 @@ fn secrets() -> Outcome<&'static Secrets> {
 
 async fn refresh(call: Call) -> Outcome<Answer> {
     let handover = Handover::read(&call.event);
+    match (setup::is_for_setup(), handover.setup) {
+        (true, true) => return setup::run(&call, secrets()?).await,
+        (true, false) => {
+            return Err(Failure::config("this function only sets up the database: send {\"setup\": true}"));
+        }
+        (false, true) => return Err(setup::not_here()),
+        (false, false) => {}
+    }
     handover.take_over();
     let secrets = secrets()?;
     let script = if handover.probe { "probe" } else { "refresh" };
-    let ran = run(&call, script, secrets).await?;
+    let ran = setup::advise(run(&call, script, secrets).await?);
     let answer = Answer::of(&ran);
     if handover.probe {
         return Ok(answer);
@@ -76,7 +86,7 @@ async fn refresh(call: Call) -> Outcome<Answer> {
 }
 
 /// Runs the script; once more if somebody was refused with a secret that was rotated meanwhile.
-async fn run(call: &Call, script: &str, secrets: &Secrets) -> Outcome<Ran> {
+pub(crate) async fn run(call: &Call, script: &str, secrets: &Secrets) -> Outcome<Ran> {
     let known = secrets.variables().await?;
     let ran = attempt(call, script, &known).await?;
     if ran.code != i32::from(Exit::Denied.code()) {
@@ -97,5 +107,5 @@ async fn attempt(call: &Call, script: &str, secrets: &[(String, String)]) -> Out
 }
 
 fn max_hops() -> Outcome<u64> {
-    Ok(manners::variable("FAIRWAY_MAX_HOPS", "a whole number")?.unwrap_or(MAX_HOPS))
+    Ok(failure::variable("FAIRWAY_MAX_HOPS", "a whole number")?.unwrap_or(MAX_HOPS))
 }

@@ -1,4 +1,5 @@
-//! Predictions as a Lambda function behind API Gateway: `predictd` without its sockets. Its README says what it promises.
+//! Predictions as a Lambda function behind API Gateway: `predictd` without its sockets. Its README says what it
+//! promises.
 
 mod gateway;
 mod model;
@@ -8,22 +9,22 @@ use std::sync::Arc;
 
 use function::{Call, Unit};
 use lambda_runtime::Diagnostic;
-use predictd::Served;
+use predictd::{Served, Snapshot};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use model::Supplied;
+use model::Approved;
 
 /// Serves requests until Lambda ends the process.
 pub fn serve() -> ExitCode {
-    let supplied = Arc::new(Mutex::new(Supplied::default()));
-    function::serve("predict", move |call| answer(call, Arc::clone(&supplied)))
+    let approved = Arc::new(Mutex::new(Approved::default()));
+    function::serve("predict", move |call| answer(call, Arc::clone(&approved)))
 }
 
-async fn answer(call: Call, supplied: Arc<Mutex<Supplied>>) -> Result<Value, Diagnostic> {
-    let served = served(&call, supplied).await;
+async fn answer(call: Call, approved: Arc<Mutex<Approved>>) -> Result<Value, Diagnostic> {
+    let served = served(&call, approved).await;
     let response = match gateway::Asked::read(&call.event) {
-        Ok(asked) => asked.answered(&served),
+        Ok(asked) => asked.answered(&Snapshot::only(served.clone())),
         Err(reason) => {
             // Somebody invoked it without API Gateway: that is a mistake to be seen, not an answer to a client.
             call.journal.error(&call.request, &reason);
@@ -37,7 +38,7 @@ async fn answer(call: Call, supplied: Arc<Mutex<Supplied>>) -> Result<Value, Dia
             ("Requests", Unit::Count, 1.0),
             ("Refused", Unit::Count, is((400..500).contains(&response.status))),
             ("Failures", Unit::Count, is(response.status >= 500)),
-            ("Stale", Unit::Count, is(served.trouble.is_some())),
+            ("Stale", Unit::Count, is(served.stale_reason.is_some())),
             ("Duration", Unit::Milliseconds, call.began.elapsed().as_secs_f64() * 1e3),
         ],
     );
@@ -45,12 +46,12 @@ async fn answer(call: Call, supplied: Arc<Mutex<Supplied>>) -> Result<Value, Dia
 }
 
 /// The model of now. Looking for a newer one may wait for the network, which must not stop the runtime.
-async fn served(call: &Call, supplied: Arc<Mutex<Supplied>>) -> Arc<Served> {
-    let mut supplied = supplied.lock_owned().await;
-    let looked = tokio::task::spawn_blocking(move || supplied.look()).await;
+async fn served(call: &Call, approved: Arc<Mutex<Approved>>) -> Served {
+    let mut approved = approved.lock_owned().await;
+    let looked = tokio::task::spawn_blocking(move || approved.look()).await;
     looked.unwrap_or_else(|error| {
-        let trouble = format!("looking for the model: {error}");
-        call.journal.error(&call.request, &trouble);
-        Arc::new(Served { loaded: None, trouble: Some(trouble) })
+        let reason = format!("looking for the model: {error}");
+        call.journal.error(&call.request, &reason);
+        Served { loaded: None, stale_reason: Some(reason) }
     })
 }

@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
+use bucket_address::BucketAddress;
+use failure::{Failure, Outcome};
 use function::{Answer, Call, Script, Unit};
 use jiff::Timestamp;
-use manners::{Failure, Outcome};
 use notification::Notification;
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +50,8 @@ async fn train(call: Call) -> Outcome<Answer> {
     if let Some(arrived) = arrived {
         answer = answer.with("arrived", arrived);
     }
-    let approved: Option<Approved> = serde_json::from_str(&ran.output).ok();
+    // The last line is about the run.
+    let approved: Option<Approved> = ran.output.lines().find_map(|line| serde_json::from_str(line).ok());
     if let Some(since) = approved.as_ref().and_then(|approved| approved.since) {
         let age = Timestamp::now().duration_since(since).as_secs_f64() / 86_400.0;
         answer = answer.counting("ModelAgeDays", Unit::None, age.max(0.0));
@@ -65,14 +67,12 @@ fn bucket_url() -> Outcome<String> {
 /// The keys of new training data, each once. Everything else that a bucket can tell of is left, what training itself writes
 /// before all: it must never start itself.
 fn training_data(notification: &Notification, bucket: &str) -> Vec<String> {
-    let place = bucket.strip_prefix("s3://").unwrap_or(bucket);
-    let (name, prefix) = place.split_once('/').unwrap_or((place, ""));
-    let prefix = match prefix.trim_end_matches('/') {
-        "" => TRAINING_DATA.to_owned(),
-        prefix => format!("{prefix}/{TRAINING_DATA}"),
-    };
-    let ours =
-        notification.arrived.iter().filter(|object| object.bucket == name && object.key.starts_with(&prefix));
+    let bucket = BucketAddress::of(bucket);
+    let prefix = bucket.key(TRAINING_DATA);
+    let ours = notification
+        .arrived
+        .iter()
+        .filter(|object| object.bucket == bucket.name && object.key.starts_with(&prefix));
     let mut keys: Vec<String> = ours.map(|object| object.key.clone()).collect();
     keys.sort();
     keys.dedup();

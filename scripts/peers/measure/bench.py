@@ -14,6 +14,7 @@ from .run import Broken
 PEERS = Path(__file__).parents[1]
 ROOT = PEERS.parents[1]
 RECIPE = ROOT / "scripts" / "golf" / "recipe.toml"
+SCHEMA = ROOT / "scripts" / "golf" / "schema.toml"
 TABLE = "player_round_stats_pga_with_sg_data"
 ASKED = {
     "sg_total": 2.1,

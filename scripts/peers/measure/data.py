@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from .bench import RECIPE
+from .bench import RECIPE, SCHEMA
 
 
 @dataclass
@@ -36,16 +36,16 @@ def generate(bench):
         "--events-per-season",
         53,
     )
-    database = ["--db", f"sqlite:{data.database}"]
+    database = ["--db", f"sqlite:{data.database}", "--schema", SCHEMA]
     wanted = data.folder / "wanted.csv"
     with bench.replay(data.answers) as env:
         env["FAIRWAY_STATE_DIR"] = str(data.folder / "state")
         bench.call(bench.ours("dg-fetch"), "events", "--recipe", RECIPE, stdout=data.events, env=env)
-        bench.call(bench.ours("db-load"), "events", *database, data.events)
+        bench.call(bench.ours("db-load"), "listing", *database, data.events)
         bench.call(bench.ours("db-query"), "unfetched", *database, stdout=wanted)
         bench.call(bench.ours("dg-fetch"), "rounds", wanted, stdout=data.wire, env=env)
-    bench.call(bench.ours("db-load"), "rounds", *database, data.wire)
-    bench.call(bench.ours("db-query"), "rounds", *database, stdout=data.rounds)
+    bench.call(bench.ours("db-load"), "partitions", *database, data.wire)
+    bench.call(bench.ours("db-query"), "rows", *database, stdout=data.rounds)
     bench.call(bench.ours("clean"), "--recipe", RECIPE, stdin=data.rounds, stdout=data.clean)
     return data
 

@@ -6,7 +6,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 
-from .bench import TABLE
+from .bench import SCHEMA, TABLE
 from .run import Broken
 from .server import WITH_US
 
@@ -62,7 +62,7 @@ class Server:
             f"DROP DATABASE IF EXISTS {DATABASE}; CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4", "mysql"
         )
         try:
-            self.bench.call(self.bench.ours("db-load"), "rounds", "--db", self.url, "/dev/null")
+            self.bench.call(self.bench.ours("db-load"), "partitions", "--db", self.url, "--schema", SCHEMA, "/dev/null")
         except Broken:
             self.ask(CREATE)
 

@@ -1,20 +1,20 @@
 use std::str;
 use std::sync::{Arc, LazyLock};
 
-use artifact::Model;
-use predictd::{Loaded, Models, Request, Response, Served, handle};
+use model_file::Model;
+use predictd::{Found, Handled, LoadedModel, Request, Response, Served, Snapshot, Wanted, handle};
 use serde_json::Value;
 
 /// Numbers alone; numbers that may be missing and texts, by trees; classes.
 const MODELS: [&str; 3] =
     ["fairway-model-3-lasso", "fairway-model-3-boosted_trees", "fairway-model-3-logistic-3-classes"];
 
-static SERVED: LazyLock<Vec<Arc<Loaded>>> = LazyLock::new(|| {
+static SERVED: LazyLock<Vec<Arc<LoadedModel>>> = LazyLock::new(|| {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/models");
     let open = |name: &&str| Model::open(&folder.join(name).with_extension("json"));
     let models: Result<Vec<Model>, _> = MODELS.iter().map(open).collect();
     let models = models.unwrap_or_else(|failure| panic!("{failure}"));
-    models.into_iter().map(|model| Arc::new(Loaded::new(model, None))).collect()
+    models.into_iter().map(|model| Arc::new(LoadedModel::new(model, None))).collect()
 });
 
 /// Asks for what the bytes say: a line `<number of the model> <method> <path and query>`, a line that is the content type, one that is what is
@@ -35,14 +35,19 @@ pub fn request(bytes: &[u8]) {
         Some((path, query)) => (path, Some(query)),
         None => (words.next_back().unwrap_or("/predict"), None),
     };
-    let loaded: Arc<Loaded> = SERVED[usize::min(number, MODELS.len() - 1)].clone();
-    let models = Models::only(Served { loaded: Some(loaded.clone()), trouble: None });
+    let loaded: Arc<LoadedModel> = SERVED[usize::min(number, MODELS.len() - 1)].clone();
+    let snapshot = Snapshot::only(Served { loaded: Some(loaded.clone()), stale_reason: None });
     let said = |text: &'_ str| (!text.is_empty()).then(|| text.to_owned());
     let (content_type, accept) = (said(content_type), said(accept));
     let (content_type, accept) = (content_type.as_deref(), accept.as_deref());
-    let request = Request { method, path, query, content_type, accept, body, metrics: None };
-    let response = handle(&models, &request);
-    assert_eq!(response.body, handle(&models, &request).body, "two answers to one request");
+    let request =
+        Request { method, path, query, content_type, accept, body, metrics: None, wanted: Wanted::default() };
+    let answer = || match handle(&snapshot, &request, &Found::default()) {
+        Handled::Answer(answer) => answer,
+        Handled::Needs(needs) => match needs {},
+    };
+    let response = answer();
+    assert_eq!(response.body, answer().body, "two answers to one request");
     holds(&response);
     let is_csv = header(&response, "content-type").is_some_and(|it| it.starts_with("text/csv"));
     if path == "/predict" && response.status == 200 {

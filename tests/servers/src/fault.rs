@@ -18,6 +18,16 @@ pub enum Trouble {
     LoseReply,
     /// It is passed on later.
     Delay(Duration),
+    /// It is answered by the proxy, with this status, these headers (each with its line end) and this body.
+    Say(u16, &'static str, Vec<u8>),
+    /// The same with a body of so many spaces.
+    SayLong(u16, &'static str, u64),
+    /// A bit of the answer's body is another one, at this byte.
+    AlterBody(usize),
+    /// A bit of what is sent is another one, at this byte of its body.
+    AlterSent(usize),
+    /// The answer's body comes byte by byte, with this pause after each.
+    TrickleBody(Duration),
 }
 
 /// A proxy in front of an HTTP server, which passes bytes on as they are (so that signatures hold) and makes trouble when told
@@ -96,6 +106,11 @@ impl Fault {
         self.shared.asked.lock().unwrap().clone()
     }
 
+    /// Makes no more trouble.
+    pub fn forget(&self) {
+        self.shared.planned.lock().unwrap().clear();
+    }
+
     /// How many troubles are still to come.
     pub fn left(&self) -> usize {
         self.shared.planned.lock().unwrap().iter().map(|planned| planned.times).sum()
@@ -133,6 +148,33 @@ impl Shared {
                 self.pass(&head, from_client, &client, Ending::Cut(after))?;
                 // Until the client has had enough.
                 (&client).read(&mut [0; 1]).map(drop)
+            }
+            Some(Trouble::Say(status, headers, body)) => {
+                head.say(from_client, &client, (status, headers), body.len() as u64, &body[..])
+            }
+            Some(Trouble::SayLong(status, headers, length)) => {
+                head.say(from_client, &client, (status, headers), length, io::repeat(b' '))
+            }
+            Some(Trouble::AlterBody(at)) => self.pass(&head, from_client, &client, Ending::Altered(at)),
+            Some(Trouble::TrickleBody(pause)) => {
+                self.pass(&head, from_client, &client, Ending::Trickle(pause))
+            }
+            Some(Trouble::AlterSent(at)) => {
+                let mut body = Vec::new();
+                if head.waits_for_leave() {
+                    (&client).write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+                }
+                let mut from_client = from_client;
+                (&mut from_client).take(head.body_bytes).read_to_end(&mut body)?;
+                body[at] ^= 1;
+                let mut server = TcpStream::connect(("127.0.0.1", self.server_port))?;
+                let text = head.text.replacen("\r\n", "\r\nconnection: close\r\n", 1);
+                let expect = text.lines().find(|line| line.to_ascii_lowercase().starts_with("expect:"));
+                let text = expect.map_or(text.clone(), |line| text.replace(&format!("{line}\r\n"), ""));
+                server.write_all(text.as_bytes())?;
+                server.write_all(&body)?;
+                Ending::Whole.pass(BufReader::new(server), &client)?;
+                client.shutdown(Shutdown::Both)
             }
             Some(Trouble::LoseReply) => self.pass(&head, from_client, &client, Ending::Nothing),
             None => self.pass(&head, from_client, &client, Ending::Whole),
@@ -174,6 +216,8 @@ enum Ending {
     Whole,
     Cut(usize),
     Nothing,
+    Altered(usize),
+    Trickle(Duration),
 }
 
 impl Ending {
@@ -191,6 +235,25 @@ impl Ending {
                     client.write_all(head.text.as_bytes())?;
                 }
                 from_server.read_to_end(&mut sink)?;
+                Ok(false)
+            }
+            Ending::Altered(at) => {
+                let Some(head) = Head::read(&mut from_server)? else { return Ok(false) };
+                client.write_all(head.text.as_bytes())?;
+                let mut body = Vec::new();
+                from_server.read_to_end(&mut body)?;
+                if let Some(byte) = body.get_mut(*at) {
+                    *byte ^= 1;
+                }
+                client.write_all(&body).map(|()| false)
+            }
+            Ending::Trickle(pause) => {
+                let Some(head) = Head::read(&mut from_server)? else { return Ok(false) };
+                client.write_all(head.text.as_bytes())?;
+                for byte in from_server.bytes() {
+                    client.write_all(&[byte?])?;
+                    thread::sleep(*pause);
+                }
                 Ok(false)
             }
             Ending::Whole => io::copy(&mut from_server, &mut client).map(|_| false),
@@ -220,6 +283,25 @@ impl Head {
                 return Ok(Some(Head { text, body_bytes }));
             }
         }
+    }
+
+    /// Answers the request itself, with this status, these headers and so much of a body.
+    fn say(
+        &self,
+        from_client: BufReader<TcpStream>,
+        mut client: &TcpStream,
+        (status, headers): (u16, &str),
+        length: u64,
+        body: impl Read,
+    ) -> io::Result<()> {
+        if !self.waits_for_leave() {
+            io::copy(&mut from_client.take(self.body_bytes), &mut io::sink())?;
+        }
+        let head = format!(
+            "HTTP/1.1 {status} Said\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n"
+        );
+        client.write_all(head.as_bytes())?;
+        io::copy(&mut body.take(length), &mut client).map(drop)
     }
 
     fn waits_for_leave(&self) -> bool {

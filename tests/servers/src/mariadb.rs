@@ -7,6 +7,9 @@ use tempfile::TempDir;
 
 use crate::guarded::{Guarded, free_port};
 
+/// The folder in which servers write down what they are asked; `tests/mysql` reads it.
+const SQL_LOG: &str = "FAIRWAY_SQL_LOG";
+
 /// A private MariaDB server. Its one user is `root` without a password, from 127.0.0.1.
 #[derive(Debug)]
 pub struct MariaDb {
@@ -62,9 +65,20 @@ impl MariaDb {
         ];
         arguments.extend(as_root());
         arguments.extend(self.options.clone());
+        arguments.extend(self.sql_log());
         let server = Guarded::start(&self.folder, "mariadbd", &arguments);
         server.wait_until("mariadbd did not start", || self.client("SELECT 1").status.success());
         self.server = Some(server);
+    }
+
+    /// A log for each start: a server that was killed leaves a line without its end, in which the next one would go on.
+    fn sql_log(&self) -> Vec<String> {
+        static STARTS: AtomicU32 = AtomicU32::new(0);
+        let Some(logs) = std::env::var_os(SQL_LOG) else { return Vec::new() };
+        let name = self.folder.file_name().unwrap().display();
+        let start = STARTS.fetch_add(1, Ordering::Relaxed);
+        let log = Path::new(&logs).join(format!("{name}-{start}.log"));
+        vec!["--general-log=1".to_owned(), format!("--general-log-file={}", log.display())]
     }
 
     /// Other options for its next start.

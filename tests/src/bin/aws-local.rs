@@ -190,7 +190,7 @@ impl Year {
         let mut shell = Session::golf(&replay);
         shell.set("FAIRWAY_NOW", format!("{day}T12:00:00Z"));
         shell.ok(&format!("{} > /dev/null", script("refresh")));
-        for question in ["bucket ls training_data/ --sha256", "db-query rounds | sha256sum"] {
+        for question in ["bucket ls training_data/ --sha256", "db-query rows | sha256sum"] {
             assert_eq!(self.cloud.session.ok(question), shell.ok(question), "{question}");
         }
         let csvs = self.known.len();

@@ -1,14 +1,15 @@
 //! `bucket`: objects in and out of a folder or S3. Its README says what it promises.
 
 mod cat;
-mod split;
 
-use std::io::{self, Seek, Write};
+use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
-use manners::{Failure, IoContext, Outcome, plural, say};
-use outfile::OutFile;
+use atomic_file::OutFile;
+use clap::{Parser, Subcommand};
+use cli::BucketArg;
+use diagnostics::{plural, say};
+use failure::{Failure, IoContext, Outcome};
 use recipe::Recipe;
 use store::{Reader, Store};
 
@@ -23,13 +24,6 @@ pub struct Args {
     verb: Verb,
 }
 
-#[derive(ClapArgs)]
-struct Place {
-    /// A folder (path or file:///…), or s3://name/prefix.
-    #[arg(long, value_name = "URL", env = "FAIRWAY_BUCKET", hide_env_values = true)]
-    bucket: String,
-}
-
 #[derive(Subcommand)]
 enum Verb {
     /// Writes a file as an object and prints the object's sha256.
@@ -37,7 +31,7 @@ enum Verb {
         /// The object's key.
         key: String,
         #[command(flatten)]
-        place: Place,
+        at: BucketArg,
         /// The file. There is no reading from a pipe: a pipe that was cut looks complete.
         #[arg(long, value_name = "FILE")]
         from: PathBuf,
@@ -45,19 +39,12 @@ enum Verb {
         #[arg(long)]
         if_absent: bool,
     },
-    /// Writes the rows of a CSV as one object each for the rows of a list, and prints the list with their sha256.
-    Split {
-        #[command(flatten)]
-        split: split::Split,
-        #[command(flatten)]
-        place: Place,
-    },
     /// Writes an object to stdout, or to a file that appears when it is complete.
     Get {
         /// The object's key.
         key: String,
         #[command(flatten)]
-        place: Place,
+        at: BucketArg,
         /// The file to make.
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
@@ -67,7 +54,7 @@ enum Verb {
         /// What the keys start with, like training_data/.
         prefix: String,
         #[command(flatten)]
-        place: Place,
+        at: BucketArg,
         /// Record what was read: key, sha256 and rows of every object.
         #[arg(long, value_name = "FILE")]
         manifest: Option<PathBuf>,
@@ -81,7 +68,7 @@ enum Verb {
         #[arg(default_value = "")]
         prefix: String,
         #[command(flatten)]
-        place: Place,
+        at: BucketArg,
         /// Read every object and print its digest.
         #[arg(long)]
         sha256: bool,
@@ -91,24 +78,21 @@ enum Verb {
         /// The object's key.
         key: String,
         #[command(flatten)]
-        place: Place,
+        at: BucketArg,
     },
 }
 
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
     match args.verb {
-        Verb::Put { key, place, from, if_absent } => {
-            put(&Store::open(&place.bucket)?, &key, &from, if_absent)
+        Verb::Put { key, at, from, if_absent } => put(&Store::open(&at.bucket)?, &key, &from, if_absent),
+        Verb::Get { key, at, to } => get(&Store::open(&at.bucket)?, &key, to.as_deref()),
+        Verb::Cat { prefix, at, manifest, recipe } => {
+            let recipe = recipe.map(|path| Recipe::load(&path, input_files::read_text)).transpose()?;
+            cat::cat(&Store::open(&at.bucket)?, &prefix, manifest.as_deref(), recipe.as_ref())
         }
-        Verb::Split { split, place } => split::split(&Store::open(&place.bucket)?, &split),
-        Verb::Get { key, place, to } => get(&Store::open(&place.bucket)?, &key, to.as_deref()),
-        Verb::Cat { prefix, place, manifest, recipe } => {
-            let recipe: Option<Recipe> = recipe.as_deref().map(manners::parse_file).transpose()?;
-            cat::cat(&Store::open(&place.bucket)?, &prefix, manifest.as_deref(), recipe.as_ref())
-        }
-        Verb::Ls { prefix, place, sha256 } => ls(&Store::open(&place.bucket)?, &prefix, sha256),
-        Verb::Rm { key, place } => Store::open(&place.bucket)?.delete(&key),
+        Verb::Ls { prefix, at, sha256 } => ls(&Store::open(&at.bucket)?, &prefix, sha256),
+        Verb::Rm { key, at } => Store::open(&at.bucket)?.delete(&key),
     }
 }
 
@@ -118,7 +102,7 @@ fn put(store: &Store, key: &str, from: &Path, if_absent: bool) -> Outcome {
     let sha256 = fingerprint::of_stream(&mut file).place(name)?;
     file.rewind().place(name)?;
     if if_absent {
-        let bytes = std::fs::read(from).place(name)?;
+        let bytes = input_files::read(from).place(name)?;
         if store.put_if_absent(key, &bytes)? == store::Written::Lost {
             return Err(Failure::no(format!(
                 "{key}: there is an object with other content; nothing was written"
@@ -127,14 +111,15 @@ fn put(store: &Store, key: &str, from: &Path, if_absent: bool) -> Outcome {
     } else {
         store.put(key, &mut file)?;
     }
-    let mut out = manners::stdout()?;
-    writeln!(out, "{sha256}").and_then(|()| out.flush()).place("stdout")
+    let mut out = cli::stdout()?;
+    out.write(format!("{sha256}\n").as_bytes())?;
+    out.finish()
 }
 
 /// What may be published: a file that somebody has finished. A pipe that was cut looks complete.
 fn regular_file(path: &Path) -> Outcome<std::fs::File> {
     let name = &path.display().to_string();
-    let file = std::fs::File::open(path).place(name)?;
+    let file = input_files::open(path).place(name)?;
     if !file.metadata().place(name)?.is_file() {
         return Err(Failure::usage(format!(
             "--from {name} is not a regular file: write one first, then put it"
@@ -147,21 +132,23 @@ fn get(store: &Store, key: &str, to: Option<&Path>) -> Outcome {
     let mut reader = open(store, key)?;
     match to {
         None => {
-            let mut out = manners::stdout()?;
-            io::copy(&mut reader, &mut out).and_then(|_| out.flush()).place("stdout")
+            let mut out = cli::stdout()?;
+            io::copy(&mut reader, &mut out).place(key)?;
+            out.finish()
         }
         Some(path) => {
-            let mut file = OutFile::create(path).place(path.display())?;
-            io::copy(&mut reader, &mut file).and_then(|_| file.publish()).place(path.display())
+            let mut file = OutFile::create(path)?;
+            io::copy(&mut reader, &mut file).place(path.display())?;
+            file.publish()
         }
     }
 }
 
 fn ls(store: &Store, prefix: &str, sha256: bool) -> Outcome {
     let entries = store.list(prefix)?;
-    let mut out = rows::Writer::new(manners::stdout()?);
+    let mut out = cli::csv()?;
     let header: &[&str] = if sha256 { &["key", "size_bytes", "sha256"] } else { &["key", "size_bytes"] };
-    out.write(header).place("stdout")?;
+    out.write(header)?;
     let mut readers = store.readers(entries.iter().filter(|_| sha256).map(|entry| entry.key.as_str()));
     for entry in &entries {
         let mut record = vec![entry.key.clone(), entry.size_bytes.to_string()];
@@ -170,9 +157,9 @@ fn ls(store: &Store, prefix: &str, sha256: bool) -> Outcome {
             let Some(mut reader) = reader? else { continue };
             record.push(fingerprint::of_stream(&mut reader).place(&entry.key)?);
         }
-        out.write(&record).place("stdout")?;
+        out.write(&record)?;
     }
-    out.flush().place("stdout")?;
+    out.finish()?;
     say!("{}", plural(entries.len() as u64, "object"));
     Ok(())
 }

@@ -178,3 +178,19 @@ fn a_killed_writer_leaves_no_object_and_its_leftover_is_swept() {
     session.ok("bucket put k --from a");
     assert_eq!(session.ok("ls -A data/.fairway/under-way"), "");
 }
+
+#[test]
+fn links_are_followed_by_every_verb_and_one_that_leads_back_has_an_end() {
+    let session = Session::new();
+    session.ok("mkdir -p data elsewhere/part && ln -s ../elsewhere data/training_data && ln -s . data/again && ln -s ../nowhere data/lost");
+    session.file("one.csv", "k,x\n1,2\n");
+    session.ok("bucket put training_data/one.csv --from one.csv --bucket ./data && bucket put training_data/part/two.csv --from one.csv --bucket ./data");
+    session.ok("ln -s ../elsewhere/one.csv data/three.csv");
+    let listed = session.ok("bucket ls --bucket ./data");
+    let keys: Vec<&str> = listed.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(keys, ["three.csv", "training_data/one.csv", "training_data/part/two.csv"]);
+    assert_eq!(session.ok("bucket ls training_data/part/ --bucket ./data").lines().count(), 2);
+    for key in keys {
+        assert_eq!(session.ok(&format!("bucket get {key} --bucket ./data")), "k,x\n1,2\n");
+    }
+}

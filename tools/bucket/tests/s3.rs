@@ -199,3 +199,39 @@ fn credentials_that_expire_are_renewed_and_a_refused_renewal_is_said() {
     let ran = session.run("bucket cat n/");
     ran.expect(77).says("gave none").hides("SECRETWORDS").hides("SECRETCODE");
 }
+
+#[test]
+fn a_line_end_in_a_variable_is_named() {
+    let (session, fault) = session();
+    let asked = fault.asked().len();
+    for name in [
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_PROFILE",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_S3",
+    ] {
+        for end in ["\\r", "\\n", "\\001", "é"] {
+            // A shell's $() takes away line ends at the end.
+            let line = format!("export {name}=\"$(printf 'x{end}y')\"; bucket ls");
+            session.run(&line).expect(78).says(name).says("holds a character").hides("panicked");
+        }
+    }
+    session.file("home/.aws/config", "[profile odd]\nregion = us\u{1}east\n");
+    session
+        .run("unset AWS_REGION AWS_DEFAULT_REGION; AWS_PROFILE=odd bucket ls")
+        .expect(78)
+        .says("region of the profile");
+    for (line, words) in [
+        ("FAIRWAY_S3_MAX_WAIT=\"$(printf '9\\ry')\" bucket ls", "not a number of seconds"),
+        ("FAIRWAY_S3_PATH_STYLE=\"$(printf 'true\\ry')\" bucket ls", "FAIRWAY_S3_PATH_STYLE"),
+        ("FAIRWAY_S3_ETAG_MD5=\"$(printf 'true\\ry')\" bucket ls", "FAIRWAY_S3_ETAG_MD5"),
+    ] {
+        session.run(line).expect(78).says(words);
+    }
+    session.run("bucket ls --bucket \"$(printf 's3://name/golf\\ry')\"").expect(2).hides("panicked");
+    assert_eq!(fault.asked().len(), asked, "nobody was asked");
+}

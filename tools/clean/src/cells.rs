@@ -2,9 +2,13 @@
 
 use std::io::Read;
 
-use manners::Outcome;
-use recipe::{Column, Kind, Recipe};
+use clock::{DateFormat, is_date};
+use failure::{Failure, Outcome};
+use recipe::{Column, Recipe};
 use rows::{Table, number};
+use schema::Type;
+
+use crate::plan::Purpose;
 
 /// One input column that somebody looks at.
 pub(crate) struct Checked {
@@ -14,6 +18,8 @@ pub(crate) struct Checked {
     pub(crate) required: bool,
     min: f64,
     max: f64,
+    /// How its dates are written, if not as ISO 8601 writes them.
+    format: Option<DateFormat>,
 }
 
 /// What a cell turned out to be.
@@ -22,6 +28,8 @@ pub(crate) enum Found {
     Null,
     Number(f64),
     Date,
+    /// A date that is written in another way, as ISO 8601 writes it.
+    Iso([u8; 10]),
     Words,
 }
 
@@ -49,19 +57,29 @@ impl Nulls {
 }
 
 /// Finds the columns that the recipe needs. A column goes by its own name or, failing that, by its `from`, so that what
-/// is clean already can be cleaned again. Columns that only an identity mentions may be missing.
-pub(crate) fn checked_columns<R: Read>(recipe: &Recipe, table: &Table<R>) -> Outcome<Vec<Checked>> {
-    let required = recipe.required_columns();
-    let output = recipe.output_columns();
+/// is clean already can be cleaned again. Columns that only an identity mentions may be missing, and of rows that are to be
+/// predicted also keys.
+pub(crate) fn checked_columns<R: Read>(
+    recipe: &Recipe,
+    table: &Table<R>,
+    purpose: Purpose,
+) -> Outcome<Vec<Checked>> {
+    let required = purpose.required(recipe);
+    let output = purpose.output(recipe);
     let mut checked = Vec::new();
     for (name, column) in &recipe.columns {
-        let needed = required.contains(&name.as_str()) || output.contains(&name.as_str());
+        let is_output = output.contains(&name.as_str());
+        let needed = match purpose {
+            Purpose::Training => is_output || required.contains(&name.as_str()),
+            Purpose::Prediction => recipe.features.columns.contains(name),
+        };
         let identities = &recipe.clean.identities;
         let summed =
             identities.iter().any(|identity| identity.total == *name || identity.parts.contains(name));
+        let is_answer = purpose == Purpose::Prediction && recipe.target.column == *name;
         let found = table.position(name).or_else(|| table.position(column.from.as_deref()?));
         let at = match found {
-            Some(at) if needed || summed => at,
+            Some(at) if (needed || is_output || summed) && !is_answer => at,
             None if needed => table.require(column.from.as_deref().unwrap_or(name))?,
             _ => continue,
         };
@@ -72,6 +90,7 @@ pub(crate) fn checked_columns<R: Read>(recipe: &Recipe, table: &Table<R>) -> Out
             required: required.contains(&name.as_str()),
             min: column.min.unwrap_or(f64::NEG_INFINITY),
             max: column.max.unwrap_or(f64::INFINITY),
+            format: column.format.as_deref().map(DateFormat::new).transpose().map_err(Failure::config)?,
         });
     }
     Ok(checked)
@@ -85,15 +104,19 @@ impl Checked {
             return Ok(Found::Null);
         }
         let number = match self.column.kind {
-            Kind::Text if std::str::from_utf8(cell).is_ok() => return Ok(Found::Words),
-            Kind::Date if is_date(cell) => return Ok(Found::Date),
-            Kind::Integer if is_integer(cell) => number::parse(cell),
-            Kind::Number => number::parse(cell),
-            Kind::Text | Kind::Date | Kind::Integer => None,
+            Type::Text(_) if std::str::from_utf8(cell).is_ok() => return Ok(Found::Words),
+            Type::Date if is_date(cell) => return Ok(Found::Date),
+            Type::Instant if is_instant(cell) => return Ok(Found::Date),
+            Type::Integer if is_integer(cell) => number::parse(cell),
+            Type::Number => number::parse(cell),
+            Type::Text(_) | Type::Date | Type::Instant | Type::Integer => None,
         };
         match number {
             Some(value) if value >= self.min && value <= self.max => Ok(Found::Number(value)),
-            number => Err(self.wrong(cell, number)),
+            number => match self.format.as_ref().and_then(|format| format.to_iso(cell)) {
+                Some(iso) => Ok(Found::Iso(iso)),
+                None => Err(self.wrong(cell, number)),
+            },
         }
     }
 
@@ -103,15 +126,26 @@ impl Checked {
         let what = match number {
             Some(value) if value < self.min => format!("is below {}{unit}", self.min),
             Some(_) => format!("is above {}{unit}", self.max),
-            None => String::from(match self.column.kind {
-                Kind::Text => "is not valid UTF-8",
-                Kind::Date => "is not a date like 2025-06-15",
-                Kind::Integer => "is not an integer written like 27",
-                Kind::Number => "is not a number",
-            }),
+            None => match (self.column.kind, &self.format) {
+                (Type::Text(_), _) => "is not valid UTF-8".to_owned(),
+                (Type::Date, None) => "is not a date like 2025-06-15".to_owned(),
+                (Type::Date, Some(format)) => {
+                    format!("is not a date like {} or 2025-06-05", format.example())
+                }
+                (Type::Instant, _) => {
+                    "is not an instant with an offset, like 2025-06-15T14:00:00Z".to_owned()
+                }
+                (Type::Integer, _) => "is not an integer written like 27".to_owned(),
+                (Type::Number, _) => "is not a number".to_owned(),
+            },
         };
         format!("column {:?}: {:?} {what}", self.name, String::from_utf8_lossy(cell))
     }
+}
+
+/// An instant in any offset; cells keep their text.
+fn is_instant(cell: &[u8]) -> bool {
+    std::str::from_utf8(cell).is_ok_and(|text| Type::Instant.parse(text).is_ok())
 }
 
 /// Written in the one plain way: `027` and `+27` would be another key than `27` wherever text is compared.
@@ -131,40 +165,9 @@ fn is_long_integer(cell: &[u8]) -> bool {
         .is_ok_and(|text| text.parse::<i64>().is_ok_and(|value| value.to_string() == text))
 }
 
-/// `YYYY-MM-DD` of the Gregorian calendar.
-fn is_date(cell: &[u8]) -> bool {
-    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = cell else { return false };
-    if ![y1, y2, y3, y4, m1, m2, d1, d2].iter().all(u8::is_ascii_digit) {
-        return false;
-    }
-    let number = |digits: &[u8]| digits.iter().fold(0u32, |sum, digit| sum * 10 + u32::from(digit - b'0'));
-    let (year, month, day) = (number(&[y1, y2, y3, y4]), number(&[m1, m2]), number(&[d1, d2]));
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        _ => return false,
-    };
-    (1..=days).contains(&day)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_are_those_of_the_calendar() {
-        for good in ["2025-06-15", "2024-02-29", "2000-02-29"] {
-            assert!(is_date(good.as_bytes()), "{good}");
-        }
-        for bad in
-            ["2025-6-15", "2025-02-29", "1900-02-29", "2025-13-01", "2025-00-10", "2025-01-32", "6/5/22", ""]
-        {
-            assert!(!is_date(bad.as_bytes()), "{bad}");
-        }
-    }
 
     #[test]
     fn integers_are_written_in_one_way() {

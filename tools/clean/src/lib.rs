@@ -12,17 +12,18 @@ mod stage;
 use std::path::PathBuf;
 
 use clap::Parser;
-use manners::{Outcome, count, say};
+use failure::Outcome;
 use recipe::Recipe;
 use rejects::Rejects;
 use rows::{Ending, Table};
 
 pub use counts::{Counts, IdentityCount};
-pub use stage::clean;
+pub use plan::Purpose;
+pub use stage::{clean, clean_here};
 
 /// Keeps the rows of a CSV that a recipe can use, and the columns that it needs.
 ///
-/// Example: db-query rounds --db sqlite:golf.db | clean --recipe scripts/golf/recipe.toml > all.csv
+/// Example: db-query rows --db sqlite:golf.db | clean --recipe scripts/golf/recipe.toml > all.csv
 #[derive(Parser)]
 #[command(name = "clean", version, verbatim_doc_comment)]
 pub struct Args {
@@ -31,6 +32,9 @@ pub struct Args {
     /// The prediction problem (TOML).
     #[arg(long, value_name = "FILE", env = "FAIRWAY_RECIPE")]
     recipe: PathBuf,
+    /// The rows are to be predicted: they need no target and no keys, and come out without the target.
+    #[arg(long)]
+    no_target: bool,
     /// Keep unusable rows here, with line and reason, instead of failing at the first.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
@@ -41,41 +45,16 @@ pub struct Args {
 
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
-    let recipe: Recipe = manners::parse_file(&args.recipe)?;
-    let input = manners::input(args.input.as_deref())?;
+    let recipe = Recipe::load(&args.recipe, input_files::read_text)?;
+    let input = cli::input(args.input.as_deref())?;
     let table =
         Table::open(input.name, input.reader, Ending::allowing_unterminated(args.allow_unterminated))?;
-    let mut rejects = Rejects::wanted(args.rejects.as_deref(), args.input.as_deref())?;
-    let counts = clean(&recipe, table, manners::stdout()?, rejects.as_mut())?;
+    let mut rejects = Rejects::wanted(args.rejects.as_deref())?;
+    let purpose = if args.no_target { Purpose::Prediction } else { Purpose::Training };
+    let counts = clean(&recipe, purpose, table, cli::stdout()?, rejects.as_mut())?;
     if let Some(rejects) = rejects {
         rejects.publish()?;
     }
-    report(&counts);
+    counts.report();
     Ok(())
-}
-
-fn report(counts: &Counts) {
-    let dropped: Vec<String> =
-        counts.dropped.iter().map(|(column, rows)| format!("{column} null: {}", count(*rows))).collect();
-    let dropped = if dropped.is_empty() { String::new() } else { format!(" ({})", dropped.join(", ")) };
-    let rejected = match counts.rejected {
-        0 => String::new(),
-        n => format!(", {} rejected", count(n)),
-    };
-    say!(
-        "{} rows in, {} out, {} dropped{dropped}{rejected}",
-        count(counts.read),
-        count(counts.written),
-        count(counts.dropped_rows())
-    );
-    for miss in counts.identities.iter().filter(|miss| miss.missed > 0) {
-        let share = 100.0 * miss.missed as f64 / miss.checked as f64;
-        say!(
-            "warning: {} misses the sum of its parts by more than {} in {} of {} rows ({share:.1} %)",
-            miss.total,
-            miss.tolerance,
-            count(miss.missed),
-            count(miss.checked)
-        );
-    }
 }

@@ -1,12 +1,39 @@
 use std::io::Read;
 
-use manners::Outcome;
-use recipe::Recipe;
+use failure::Outcome;
+use recipe::{Recipe, Target};
 use rows::{Table, Text};
 
 use crate::cells::{Checked, Found, Nulls, checked_columns};
 use crate::counts::Counts;
 use crate::identities::{Misses, Sum, sums};
+
+/// What rows are cleaned for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be learnt from: keys, features and target.
+    Training,
+    /// To be predicted: features, and keys as far as they are there.
+    Prediction,
+}
+
+impl Purpose {
+    /// The columns that are written.
+    pub(crate) fn output(self, recipe: &Recipe) -> Vec<&str> {
+        match self {
+            Purpose::Training => recipe.output_columns(),
+            Purpose::Prediction => recipe.columns_to_predict(),
+        }
+    }
+
+    /// The columns whose null drops a row.
+    pub(crate) fn required(self, recipe: &Recipe) -> Vec<&str> {
+        match self {
+            Purpose::Training => recipe.required_columns(),
+            Purpose::Prediction => recipe.required_to_predict(),
+        }
+    }
+}
 
 /// What the recipe wants of this table's rows.
 pub(crate) struct Plan {
@@ -14,9 +41,11 @@ pub(crate) struct Plan {
     pub(crate) width: usize,
     pub(crate) checked: Vec<Checked>,
     pub(crate) nulls: Nulls,
-    /// The columns that are written, by position among `checked`.
-    pub(crate) output: Vec<usize>,
+    /// The columns that are written, by position among `checked` and in a row.
+    pub(crate) output: Vec<(usize, usize)>,
     sums: Vec<Sum>,
+    /// The target and its place among `checked`, where the recipe lists its classes.
+    pub(crate) listed: Option<(usize, Target)>,
     /// Whether the work goes on after a row that cannot be used.
     pub(crate) keeps_rejects: bool,
 }
@@ -33,18 +62,26 @@ pub(crate) struct Tally {
 }
 
 impl Plan {
-    pub(crate) fn new<R: Read>(recipe: &Recipe, table: &Table<R>, keeps_rejects: bool) -> Outcome<Plan> {
-        let checked = checked_columns(recipe, table)?;
+    pub(crate) fn new<R: Read>(
+        recipe: &Recipe,
+        purpose: Purpose,
+        table: &Table<R>,
+        keeps_rejects: bool,
+    ) -> Outcome<Plan> {
+        let checked = checked_columns(recipe, table, purpose)?;
         let at = |name: &str| checked.iter().position(|column| column.name == name);
-        let output = recipe.output_columns().into_iter().filter_map(at).collect();
+        let output = purpose.output(recipe).into_iter().filter_map(at);
+        let output = output.map(|column| (column, checked[column].at)).collect();
+        let has_list = !recipe.target.classes.is_empty();
+        let listed = at(&recipe.target.column).filter(|_| has_list).map(|at| (at, recipe.target.clone()));
         let (width, nulls) = (table.header().len(), Nulls::new(&recipe.clean.null_values));
-        Ok(Plan { width, nulls, output, sums: sums(recipe, at), checked, keeps_rejects })
+        Ok(Plan { width, nulls, output, sums: sums(recipe, at), listed, checked, keeps_rejects })
     }
 
     /// The header of what is written.
     pub(crate) fn header(&self) -> Text {
         let mut header = Text::default();
-        self.output.iter().for_each(|&column| header.push(self.checked[column].name.as_bytes()));
+        self.output.iter().for_each(|&(column, _)| header.push(self.checked[column].name.as_bytes()));
         header.end_row();
         header
     }

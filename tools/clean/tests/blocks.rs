@@ -126,6 +126,27 @@ fn a_cut_after_many_blocks_is_seen() {
         .run("(cat in.csv; printf '\"g,1,1,1\\n') | clean --recipe r.toml > out.csv")
         .expect(65)
         .says("a quoted cell is never closed");
+    let last = session.ok("cat in.csv | wc -l").trim().parse::<u64>().unwrap() + 1;
+    session
+        .run("(cat in.csv; printf '\"g,1,1,1\\n') | clean --recipe r.toml > out.csv")
+        .says(&format!("stdin: line {last}: a quoted cell"));
+}
+
+#[test]
+fn a_quote_inside_a_cell_is_a_character_however_many_there_are() {
+    for count in 1..6 {
+        let rows: Vec<String> = (0..count).map(|at| format!("5'{at}\",1,1,1\n")).collect();
+        let session = session(&rows);
+        session.ok("clean --recipe r.toml in.csv > out.csv");
+        // As Python's csv reads them.
+        session.ok(
+            "python3 -c \"import csv; rows = lambda name: list(csv.reader(open(name, newline=''))); assert rows('in.csv') == rows('out.csv')\"",
+        );
+        assert_eq!(session.read("out.csv").lines().count(), count + 1);
+    }
+    // A cell that begins with one is another matter.
+    let session = session(&["ok,1,1,1\n".to_owned(), "\"6 feet,1,1,1\n".to_owned()]);
+    session.run("clean --recipe r.toml in.csv").expect(65).says("line 3: a quoted cell is never closed");
 }
 
 #[test]

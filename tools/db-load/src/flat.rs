@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use manners::{Failure, Outcome};
+use failure::{Failure, Outcome};
 use rows::{Ending, Lines, Members};
 use serde_json::value::RawValue;
 

@@ -1,54 +1,134 @@
-use std::io::Read;
-use std::path::Path;
+use std::path::PathBuf;
 
-use db::{Db, Duplicates, TypedColumn};
-use manners::{Failure, IoContext, Outcome, count, plural, say};
+use clock::Now;
+use db::{Arrival, Db, Duplicates, Upserted};
+use diagnostics::{count, plural, say};
+use failure::{Failure, Outcome};
 use recipe::Recipe;
-use rows::{Ending, Row, Table, number};
-use wire::{Cell, Kind};
+use schema::{Column, Schema, Table, Type, Value, Write};
 
-use crate::flat::Flat;
+use crate::arrivals::ROWS_TOGETHER;
+use crate::records::Records;
+use crate::tally::report_rows;
 
-/// What `db-load rows` was asked to do.
+/// What `db-load rows` was asked to do with a table that the schema does not have.
 pub(crate) struct Load {
     pub(crate) table: String,
     pub(crate) key: Vec<String>,
     pub(crate) last_wins: bool,
-    pub(crate) allow_unterminated: bool,
+    pub(crate) recipe: Option<PathBuf>,
 }
 
-/// Loads a CSV, or flat JSON objects, into a table. Cells are text unless a recipe types their column; an empty cell and a null are null.
-pub(crate) fn rows(db: &mut Db, input: Option<&Path>, recipe: Option<&Recipe>, load: &Load) -> Outcome {
-    let manners::Input { name, mut reader } = manners::input(input)?;
-    let ending = Ending::allowing_unterminated(load.allow_unterminated);
-    let mut first = [0];
-    let read = reader.read(&mut first).place(&name)?;
-    let reader = first[..read].chain(reader);
-    let place = name.clone();
-    let (columns, mut next_row): (Vec<String>, NextRow<'_>) = match first {
-        [b'{'] => {
-            let mut flat = Flat::open(name.clone(), reader, ending)?;
-            (flat.columns().to_vec(), Box::new(move || flat.next_row()))
+/// Loads rows into a table of the schema, 50,000 at a time. Columns that the input lacks are null.
+pub(crate) fn into_schema(
+    db: &mut Db,
+    table: &Table,
+    mut records: Records,
+    backfill: bool,
+    now: Now,
+) -> Outcome {
+    if table.write == Write::Replace {
+        return Err(Failure::usage(format!(
+            "table {} is replaced partition by partition, which `db-load partitions` does",
+            table.name
+        )));
+    }
+    let name = records.name.clone();
+    let data = |reason: String| Failure::data(format!("{name}: {reason}"));
+    let places = places(table, &records.columns).map_err(data)?;
+    let progress = cli::progress(None, "rows");
+    let mut done = Upserted::default();
+    let mut waiting: Vec<Arrival> = Vec::new();
+    loop {
+        let next = records.next_row()?;
+        let is_end = next.is_none();
+        if let Some((line, cells)) = next {
+            let mut row = vec![Value::Null; table.columns.len()];
+            for (&at, cell) in places.iter().zip(cells) {
+                let column = &table.columns[at];
+                let Some(cell) = cell else { continue };
+                row[at] = column
+                    .kind
+                    .parse(&cell)
+                    .map_err(|reason| data(format!("line {line}, column {:?}: {reason}", column.name)))?;
+            }
+            table.check_key(&row).map_err(|reason| data(format!("line {line}: {reason}")))?;
+            waiting.push(Arrival { line, row });
+            progress.advance(1);
         }
-        _ => {
-            let mut table = Table::open(name.clone(), reader, ending)?;
-            let header = table.header().to_vec();
-            let names = header.clone();
-            let next = move || match table.next_row()? {
-                Some(row) => cells(&row, &names).map(Some).map_err(|failure| failure.at(&place)),
-                None => Ok(None),
-            };
-            (header, Box::new(next))
+        if waiting.len() >= ROWS_TOGETHER || is_end {
+            let more = db.upsert(table, std::mem::take(&mut waiting), &[], backfill, now);
+            let more = more.map_err(|failure| failure.at(&name))?;
+            done.read += more.read;
+            done.new += more.new;
+            done.changed += more.changed;
+            done.about += more.about;
+            done.ignored += more.ignored;
         }
-    };
-    let columns: Vec<TypedColumn> =
-        columns.into_iter().map(|name| TypedColumn { kind: kind_of(&name, recipe), name }).collect();
+        if is_end {
+            break;
+        }
+    }
+    drop(progress);
+    say!("{}", report_rows(&done));
+    Ok(())
+}
+
+/// Where the columns of an input stand in the table.
+fn places(table: &Table, columns: &[String]) -> Result<Vec<usize>, String> {
+    let mut places = Vec::with_capacity(columns.len());
+    for (at, column) in columns.iter().enumerate() {
+        let place = table.position(column).ok_or_else(|| {
+            let known: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+            format!("column {column:?} is not in table {} ({})", table.name, known.join(", "))
+        })?;
+        if columns[..at].contains(column) {
+            return Err(format!("column {column:?} stands twice"));
+        }
+        places.push(place);
+    }
+    match table.key.iter().find(|at| !places.contains(at)) {
+        Some(&missing) => Err(format!(
+            "column {:?} of the key of table {} is missing",
+            table.columns[missing].name, table.name
+        )),
+        None => Ok(places),
+    }
+}
+
+/// Loads rows into a table that is made when it is not there, all of them or none. Cells are text unless a recipe types their
+/// column.
+pub(crate) fn into_any(db: &mut Db, schema: Option<&Schema>, mut records: Records, load: &Load) -> Outcome {
+    if load.key.is_empty() {
+        return Err(Failure::usage(format!(
+            "table {} is not in a schema: name the columns that identify a row with --key",
+            load.table
+        )));
+    }
+    if let Some(of) = schema.and_then(|schema| owner(schema, &load.table)) {
+        return Err(Failure::usage(format!(
+            "table {} belongs to {of}, which `db-load` writes itself",
+            load.table
+        )));
+    }
+    let recipe = load.recipe.as_ref().map(|path| Recipe::load(path, input_files::read_text)).transpose()?;
+    let name = records.name.clone();
+    let columns: Vec<Column> = records
+        .columns
+        .iter()
+        .map(|name| Column { kind: kind_of(name, recipe.as_ref()), name: name.clone() })
+        .collect();
     let duplicates = if load.last_wins { Duplicates::LastWins } else { Duplicates::Refuse };
     let mut loading = db.load_table(&load.table, columns.clone(), &load.key, duplicates)?;
-    let progress = manners::progress(None, "rows");
-    while let Some((line, cells)) = next_row()? {
-        let cells =
-            typed(line, cells, &columns).map_err(|reason| Failure::data(format!("{name}: {reason}")))?;
+    let progress = cli::progress(None, "rows");
+    while let Some((line, cells)) = records.next_row()? {
+        let cell = |(cell, column): (Option<String>, &Column)| match cell {
+            None => Ok(Value::Null),
+            Some(text) => column.kind.parse(&text).map_err(|reason| {
+                Failure::data(format!("{name}: line {line}, column {:?}: {reason}", column.name))
+            }),
+        };
+        let cells = cells.into_iter().zip(&columns).map(cell).collect::<Outcome<_>>()?;
         loading.add(line, cells).map_err(|failure| failure.at(&name))?;
         progress.advance(1);
     }
@@ -68,43 +148,28 @@ pub(crate) fn rows(db: &mut Db, input: Option<&Path>, recipe: Option<&Recipe>, l
     Ok(())
 }
 
-/// A line's number and its cells; none of a null.
-type Cells = (u64, Vec<Option<String>>);
-type NextRow<'a> = Box<dyn FnMut() -> Outcome<Option<Cells>> + 'a>;
-
-fn cells(row: &Row<'_>, names: &[String]) -> Outcome<Cells> {
-    let text = |(cell, name): (&[u8], &String)| match std::str::from_utf8(cell) {
-        Ok("") => Ok(None),
-        Ok(text) => Ok(Some(text.to_owned())),
-        Err(_) => Err(Failure::data(format!("line {}, column {name:?}: not valid UTF-8", row.line))),
+/// The table of the schema that a table of this name belongs to, if it is one of ours.
+fn owner(schema: &Schema, name: &str) -> Option<String> {
+    let is = |table: &&Table| {
+        let partitions = table.has_partition_rows().then_some(table.partitions.table.as_str());
+        let history = table.history.then(|| table.history_table());
+        partitions.into_iter().chain(history.as_deref()).any(|own| own.eq_ignore_ascii_case(name))
     };
-    Ok((row.line, row.cells().zip(names).map(text).collect::<Outcome<_>>()?))
+    let of_schema = schema.tables.iter().find(is).map(|table| format!("table {}", table.name));
+    let own = name.to_ascii_lowercase().starts_with("fairway_").then(|| "the programs".to_owned());
+    of_schema.or(own)
 }
 
 /// As the recipe has it; what was predicted of a column is of that column's type.
-fn kind_of(name: &str, recipe: Option<&Recipe>) -> Kind {
+fn kind_of(name: &str, recipe: Option<&Recipe>) -> Type {
     let bare = name.strip_prefix("predicted_").unwrap_or(name);
     let of_name = |(own, column): (&String, &recipe::Column)| {
         (own == bare || column.from.as_deref() == Some(bare)).then_some(column.kind)
     };
     match recipe.and_then(|recipe| recipe.columns.iter().find_map(of_name)) {
-        // A prediction of a whole number is none.
-        Some(recipe::Kind::Integer) if bare != name => Kind::Real,
-        Some(recipe::Kind::Number) => Kind::Real,
-        Some(recipe::Kind::Integer) => Kind::Int,
-        Some(recipe::Kind::Text | recipe::Kind::Date) | None => Kind::Text,
+        // A prediction of a whole number can have a fraction.
+        Some(Type::Integer) if bare != name => Type::Number,
+        Some(kind @ (Type::Number | Type::Integer)) => kind,
+        Some(Type::Text(_) | Type::Date | Type::Instant) | None => Type::Text(None),
     }
-}
-
-fn typed(line: u64, cells: Vec<Option<String>>, columns: &[TypedColumn]) -> Result<Vec<Cell>, String> {
-    let cell = |(cell, column): (Option<String>, &TypedColumn)| {
-        let Some(text) = cell else { return Ok(Cell::Null) };
-        let wrong = |what: &str| format!("line {line}, column {:?}: {text:?} is not {what}", column.name);
-        match column.kind {
-            Kind::Text => Ok(Cell::from(text.as_str())),
-            Kind::Int => text.parse().map(Cell::Int).map_err(|_| wrong("an integer")),
-            Kind::Real => number::parse(text.as_bytes()).map(Cell::Real).ok_or_else(|| wrong("a number")),
-        }
-    };
-    cells.into_iter().zip(columns).map(cell).collect()
 }

@@ -4,10 +4,10 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
-use manners::{Failure, IoContext, Outcome};
+use failure::{Failure, IoContext, Outcome};
 use rows::Writer;
+use schema::Value;
 use tempfile::SpooledTempFile;
-use wire::Cell;
 
 /// Answers up to this size stay in memory; larger ones wait in a temporary file.
 const IN_MEMORY_BYTES: usize = 8 * 1024 * 1024;
@@ -30,7 +30,7 @@ pub(crate) struct Answer {
 /// Cells, row by row.
 #[derive(Default)]
 struct Rows {
-    cells: Vec<Cell>,
+    cells: Vec<Value>,
     width: usize,
 }
 
@@ -60,12 +60,12 @@ impl Answer {
     }
 
     pub(crate) fn header(&mut self, names: &[&str]) -> Outcome {
-        let names: Vec<Cell> = names.iter().copied().map(Cell::from).collect();
+        let names: Vec<Value> = names.iter().copied().map(Value::from).collect();
         self.row(&names)
     }
 
     /// Takes a row: as many cells, at least one, as in every other.
-    pub(crate) fn row(&mut self, cells: &[Cell]) -> Outcome {
+    pub(crate) fn row(&mut self, cells: &[Value]) -> Outcome {
         self.rows.width = cells.len();
         self.rows.cells.extend_from_slice(cells);
         if self.rows.cells.len() < TOGETHER { Ok(()) } else { self.hand_on() }
@@ -97,13 +97,13 @@ impl Answer {
         }
         let mut spooled = self.written()?;
         spooled.rewind().place(SPOOL)?;
-        let mut out = manners::stdout()?;
+        let mut out = cli::stdout()?;
         io::copy(&mut spooled, &mut out).and_then(|_| out.flush()).place("stdout")
     }
 
     /// Sends a header that was only known after the rows, then everything.
     pub(crate) fn send_with_header(self, names: &[String]) -> Outcome {
-        let mut header = Writer::new(manners::stdout()?);
+        let mut header = Writer::new(cli::stdout()?);
         header.write(names).and_then(|()| header.flush()).place("stdout")?;
         self.send()
     }

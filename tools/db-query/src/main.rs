@@ -1,5 +1,5 @@
 //! See README.md beside this folder.
 
 fn main() -> std::process::ExitCode {
-    manners::start(db_query::run)
+    cli::start(db_query::run)
 }

@@ -4,9 +4,16 @@
 use pipelines::{Replay, Session};
 use servers::{Cut, Cutter, MariaDb};
 
+/// A session that knows golf's tables and no database.
+fn golf() -> Session {
+    let mut session = Session::new();
+    session.set("FAIRWAY_SCHEMA", pipelines::repo().join("scripts/golf/schema.toml"));
+    session
+}
+
 #[test]
 fn a_database_that_is_not_there_is_said_and_not_made() {
-    let session = Session::new();
+    let session = golf();
     session
         .run("db-query unfetched --db sqlite:none.db")
         .expect(78)
@@ -68,18 +75,15 @@ fn a_server_answers_as_the_file_does() {
     let mut session = Session::golf(&replay);
     let server = MariaDb::shared();
     let url = server.new_database();
-    let fill = "dg-fetch events --tour pga --full-stats | db-load events; \
-                dg-fetch rounds --event pga/2025/14 --event pga/2025/54 --event pga/2025/478 | db-load rounds";
-    let questions = "db-query counts; db-query unfetched; db-query recent --weeks 15; db-query unexported; db-query rounds; \
-                     db-query rounds --event pga/2025/54; \
+    let fill = "dg-fetch events --tour pga --full-stats | db-load listing; \
+                dg-fetch rounds --event pga/2025/14 --event pga/2025/54 --event pga/2025/478 | db-load partitions";
+    let questions = "db-query counts; db-query unfetched; db-query recent --weeks 15; db-query unexported; db-query rows; \
+                     db-query rows --partition pga/2025/54; \
                      db-query sql 'SELECT count(*) AS n, max(sg_total) AS best FROM player_round_stats_pga_with_sg_data'";
     session.ok(fill);
     let of_file = session.ok(questions);
     // 44 listed, two stored, one not in the archive and not due again, none exported.
-    assert!(
-        of_file.starts_with("events,with_rounds,rounds,unfetched,unexported\n44,2,820,41,2\n"),
-        "{of_file}"
-    );
+    assert!(of_file.starts_with("partitions,stored,rows,unfetched,unexported\n44,2,820,41,2\n"), "{of_file}");
     session.set("FAIRWAY_DB", &url);
     session.ok(fill);
     assert_eq!(session.ok(questions), of_file);
@@ -94,13 +98,19 @@ fn a_server_answers_as_the_file_does() {
     session.run("db-query sql 'SELECT nonsense'").expect(2).says("nonsense");
     session.run("db-query sql 'SELECT 1; DELETE FROM pga_with_sg_cat_eventslist'").expect(2);
     session.run("db-query sql 'WITH a AS (SELECT 1) DELETE FROM pga_with_sg_cat_eventslist'").expect(2);
-    assert_eq!(session.ok("db-query rounds | wc -l").trim(), "821");
+    assert_eq!(session.ok("db-query rows | wc -l").trim(), "821");
     // A connection that is lost on the way: the question is asked again, and nothing of the first answer was sent.
-    for question in ["db-query rounds", "db-query unfetched", "db-query sql 'SELECT 1 AS ORDER_BY'"] {
+    let questions = [
+        ("db-query rows", 1),
+        ("db-query rows", 2),
+        ("db-query unfetched", 2),
+        ("db-query sql 'SELECT 1 AS ORDER_BY'", 1),
+    ];
+    for (question, nth) in questions {
         for cut in [Cut::Before, Cut::After] {
             session.set("FAIRWAY_DB", &url);
             let expected = session.ok(question);
-            let cutter = Cutter::new(server.port(), "ORDER", 1, cut);
+            let cutter = Cutter::new(server.port(), "ORDER", nth, cut);
             session.set("FAIRWAY_DB", url.replace(&server.port().to_string(), &cutter.port().to_string()));
             let ran = session.run(question);
             ran.expect(0).says("the connection was lost");

@@ -3,11 +3,15 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::de::{self, Deserialize, Deserializer};
+use rows::Members;
+use schema::Value;
 use serde_json::value::RawValue;
-use wire::{Cell, EVENT_V1, Event, Identity, Round};
 
+use crate::columns::{DG_ID, ROUND_NUM, Round};
+use crate::event::{Event, Listed};
+use crate::identity::Identity;
 use crate::players::{Player, Scores};
+use crate::whole_number::{maybe_whole_number, whole_number};
 
 /// One event of an answer.
 pub(crate) enum Found {
@@ -27,20 +31,31 @@ pub(crate) fn season<'a>(body: &'a [u8]) -> Result<Season<'a>, String> {
     // What is no event (a message beside the events) is left out: whoever misses it asks for it alone.
     if text.trim_start().starts_with('[') {
         let list: Vec<&RawValue> = serde_json::from_str(text).map_err(not_json)?;
-        return Ok(list.into_iter().filter_map(|value| Some((id_of(value)?, value))).collect());
+        return once(list.into_iter().filter_map(|value| Some((id_of(value)?, value))));
     }
-    let object: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(text).map_err(not_json)?;
-    if object.contains_key("scores") {
+    let Members(object) = serde_json::from_str::<Members<&RawValue>>(text).map_err(not_json)?;
+    if object.iter().any(|(key, _)| key == "scores") {
         let single: &RawValue = serde_json::from_str(text).map_err(not_json)?;
         return Ok(id_of(single).map(|id| (id, single)).into_iter().collect());
     }
     // The key is believed here, and whoever reads the event checks its id: looking for it in the text would be one more
     // way through everything.
-    let by_key = |(key, value): (Cow<'_, str>, &'a RawValue)| {
+    let by_key = |(key, value): (String, &'a RawValue)| {
         let id = key.parse().ok().or_else(|| id_of(value))?;
         value.get().starts_with('{').then_some((id, value))
     };
-    Ok(object.into_iter().filter_map(by_key).collect())
+    once(object.into_iter().filter_map(by_key))
+}
+
+/// Events by identity. Of two of the same one cannot be believed.
+fn once<'a>(events: impl Iterator<Item = (i64, &'a RawValue)>) -> Result<Season<'a>, String> {
+    let mut season = Season::new();
+    for (id, event) in events {
+        if season.insert(id, event).is_some() {
+            return Err(format!("event {id} stands twice in the answer"));
+        }
+    }
+    Ok(season)
 }
 
 /// The id inside an event whose place does not tell it.
@@ -69,31 +84,25 @@ pub(crate) fn event(text: &str, wanted: &Identity) -> Result<Found, String> {
     if !is_wanted || tour.is_some_and(|tour| tour != wanted.tour) {
         return Err(format!("the answer is about {}/{year:?}/{id:?}", tour.unwrap_or("?")));
     }
-    if !is_iso_date(&answer.event_completed) {
+    if !clock::is_date(answer.event_completed.as_bytes()) {
         return Err(format!("event_completed {:?} is not like 2025-06-15", answer.event_completed));
     }
     let mut event = Event {
-        v: EVENT_V1.to_owned(),
-        tour: wanted.tour.clone(),
-        calendar_year: wanted.calendar_year,
-        event_id: wanted.event_id,
-        event_name: answer.event_name.into_owned(),
-        event_completed: answer.event_completed.into_owned(),
+        identity: wanted.clone(),
+        listed: Listed {
+            event_name: answer.event_name.into_owned(),
+            event_completed: answer.event_completed.into_owned(),
+            sg_categories: answer.sg_categories.into_owned(),
+            traditional_stats: answer.traditional_stats.into_owned(),
+        },
         season: answer.season,
-        sg_categories: answer.sg_categories.into_owned(),
-        traditional_stats: answer.traditional_stats.into_owned(),
         unavailable: None,
-        n_rounds: 0,
         rounds: Vec::new(),
     };
     event.rounds = rounds(&event, players);
-    event.n_rounds = event.rounds.len();
     event.check()?;
     Ok(Found::Event(Box::new(event)))
 }
-
-const DG_ID: usize = Round::place("dg_id");
-const ROUND_NUM: usize = Round::place("round_num");
 
 /// Places of what an answer says once for an event or for a player.
 const COMMON: [usize; 10] = [
@@ -115,16 +124,16 @@ fn rounds(event: &Event, players: Vec<Player>) -> Vec<Round> {
     for player in players {
         for (number, mut round) in player.rounds {
             let common = [
-                Cell::from(event.tour.as_str()),
-                Cell::Int(event.calendar_year),
-                Cell::from(event.season),
-                Cell::from(event.event_completed.as_str()),
-                Cell::from(event.event_name.as_str()),
-                Cell::Int(event.event_id),
-                Cell::from(player.name.clone()),
-                Cell::Int(player.dg_id),
-                Cell::from(player.fin_text.clone()),
-                Cell::Int(number),
+                Value::from(event.identity.tour.as_str()),
+                Value::Integer(event.identity.calendar_year),
+                Value::from(event.season),
+                Value::from(event.listed.event_completed.as_str()),
+                Value::from(event.listed.event_name.as_str()),
+                Value::Integer(event.identity.event_id),
+                Value::from(player.name.clone()),
+                Value::Integer(player.dg_id),
+                Value::from(player.fin_text.clone()),
+                Value::Integer(number),
             ];
             for (at, cell) in COMMON.into_iter().zip(common) {
                 round.0[at] = cell;
@@ -132,7 +141,7 @@ fn rounds(event: &Event, players: Vec<Player>) -> Vec<Round> {
             rounds.push(round);
         }
     }
-    rounds.sort_by_key(|Round(cells)| (cells[DG_ID].int(), cells[ROUND_NUM].int()));
+    rounds.sort_by_key(|Round(cells)| (cells[DG_ID].integer(), cells[ROUND_NUM].integer()));
     rounds
 }
 
@@ -162,34 +171,6 @@ struct RawEvent<'a> {
     traditional_stats: Cow<'a, str>,
     #[serde(default)]
     scores: Scores,
-}
-
-/// An integer that may come as text: `event_id` does in one endpoint and not in the other.
-pub(crate) struct WholeNumber(pub(crate) i64);
-
-impl<'de> Deserialize<'de> for WholeNumber {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<WholeNumber, D::Error> {
-        whole_number(deserializer).map(WholeNumber)
-    }
-}
-
-pub(crate) fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    let number = match Cell::deserialize(deserializer)? {
-        Cell::Int(value) => Some(value),
-        Cell::Real(value) if value.fract() == 0.0 && value.abs() < 9e15 => Some(value as i64),
-        Cell::Text(text) => text.trim().parse().ok(),
-        Cell::Real(_) | Cell::Null => None,
-    };
-    number.ok_or_else(|| de::Error::custom("expected a whole number"))
-}
-
-fn maybe_whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    Ok(Option::<WholeNumber>::deserialize(deserializer)?.map(|number| number.0))
-}
-
-/// Whether a date is like 2025-06-15 and exists.
-pub(crate) fn is_iso_date(text: &str) -> bool {
-    text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok()
 }
 
 #[cfg(test)]
@@ -224,15 +205,11 @@ mod tests {
         let Ok(Found::Event(event)) = event(text, &Identity::new("pga", 2025, 3).unwrap()) else {
             panic!("it is an event");
         };
-        let text = |column: &str| {
-            let mut text = String::new();
-            event.rounds[0].cell(column).push_text(&mut text);
-            text
-        };
+        let text = |column: &str| event.rounds[0].0[Round::place(column)].to_text();
         let columns = ["tour", "dg_id", "round_num", "round_score", "birdies", "gir", "teetime", "sg_putt"];
         assert_eq!(columns.map(text), ["pga", "7", "2", "70", "4", "1", "7:30am", ""]);
         for (name, at) in crate::players::STATS {
-            assert_eq!(wire::COLUMNS[at].0.trim_start_matches("round_"), name);
+            assert_eq!(crate::columns::COLUMNS[at].0.trim_start_matches("round_"), name);
         }
     }
 }

@@ -4,7 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
-use manners::{Failure, Outcome, say};
+use diagnostics::say;
+use failure::{Failure, Outcome};
 use reqwest::StatusCode;
 use reqwest::blocking::{Client, Response};
 use reqwest::header::RETRY_AFTER;
@@ -31,6 +32,10 @@ const LONGEST_SUSPENSION: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Bodies of refusals are short; more of one is not worth reading.
 const REFUSAL_BYTES: usize = 600;
+
+/// A season of rounds is some 20 MB; a longer answer is none.
+const ANSWER_BYTES: usize = 128 << 20;
+const TOO_LONG: &str = "the answer is longer than 128 MiB, which none of DataGolf's is";
 
 /// An answer is received in pieces of this size.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -78,7 +83,16 @@ impl Api {
         let key = Key::read(calls.key_file.as_deref())?;
         // Fails only when a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
+        let base_url = calls.base_url.trim_end_matches('/').to_owned();
+        check_base_url(&base_url)?;
+        let mut client = Client::builder();
+        // What goes to this machine is nobody else's; a proxy that cannot be meant is not passed by.
+        if is_loopback(&base_url) {
+            client = client.no_proxy();
+        } else {
+            check_proxies()?;
+        }
+        let client = client
             .timeout(unsigned(calls.timeout))
             .connect_timeout(unsigned(calls.timeout).min(Duration::from_secs(20)))
             .user_agent(concat!("fairway-dg-fetch/", env!("CARGO_PKG_VERSION")))
@@ -86,10 +100,6 @@ impl Api {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| Failure::config(format!("HTTP client: {}", key.redact(&error.to_string()))))?;
-        let base_url = calls.base_url.trim_end_matches('/').to_owned();
-        if !base_url.starts_with("https://") && !is_loopback(&base_url) {
-            return Err(Failure::usage("--base-url must be https:// (the key would travel in the clear)"));
-        }
         let name = &fingerprint::of(format!("{base_url}\n{}", key.secret()))[..16];
         let pace = Pace::new(calls.state_dir.as_deref(), name, calls.calls_per_minute)?;
         Ok(Api {
@@ -158,7 +168,7 @@ impl Api {
         if failure.is_closed_pipe() {
             return failure;
         }
-        Failure::new(failure.exit(), self.key.redact(&failure.to_string()))
+        Failure::new(failure.kind(), self.key.redact(&failure.to_string()))
     }
 
     /// Foreign words without the key.
@@ -214,6 +224,9 @@ impl Api {
                     Ok(value) => Attempt::Answered(Answer::Body(value)),
                     Err(NotJson) => Attempt::Later("the answer is not JSON, or was cut".to_owned()),
                 },
+                Err(reason) if reason == TOO_LONG => {
+                    Attempt::Answered(Answer::Failing(format!("{place}: {TOO_LONG}")))
+                }
                 Err(reason) => Attempt::Later(format!("the answer was cut: {reason}")),
             });
         }
@@ -244,7 +257,9 @@ impl Api {
         loop {
             match response.read(&mut piece) {
                 Ok(0) => return Ok(body),
+                Ok(n) if body.len() + n > ANSWER_BYTES => return Err(TOO_LONG.to_owned()),
                 Ok(n) => body.extend_from_slice(&piece[..n]),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     let words = |error: std::io::Error| self.key.redact(&error.to_string());
                     return Err(error.downcast().map_or_else(words, |error| self.explain(error)));
@@ -259,15 +274,22 @@ impl Api {
 
     /// The start of a refusal's body on one line, without the key.
     fn words(&self, response: Response) -> String {
-        let body = response.bytes().unwrap_or_default();
+        let mut body = Vec::new();
+        // What cannot be read on is as long as it is.
+        let _ = response.take(64 * REFUSAL_BYTES as u64).read_to_end(&mut body);
+        // Where it was cut, half a key may stand.
+        if body.len() == 64 * REFUSAL_BYTES {
+            body.truncate(32 * REFUSAL_BYTES);
+        }
         let text = String::from_utf8_lossy(&body);
         let message = serde_json::from_str::<serde_json::Value>(&text)
             .ok()
             .and_then(|value| value.get("message")?.as_str().map(str::to_owned))
             .unwrap_or_else(|| text.into_owned());
-        // Redacted before it is shortened: half a key is a secret too.
-        let words = self.key.redact(&message).split_whitespace().collect::<Vec<_>>().join(" ");
-        words.chars().filter(|c| !c.is_control()).take(REFUSAL_BYTES).collect()
+        // First what does not show, then the key, and only then it is shortened: half a key is a secret too.
+        let words = message.split_whitespace().collect::<Vec<_>>().join(" ");
+        let shown: String = words.chars().filter(|c| !c.is_control()).collect();
+        self.key.redact(&shown).chars().take(REFUSAL_BYTES).collect()
     }
 
     /// An error of the HTTP client with its causes, without URL and key.
@@ -312,6 +334,43 @@ fn minutes_in(words: &str) -> Option<Duration> {
 /// A server's idea of a length of time, a day at most.
 fn seconds(number: u64) -> Duration {
     Duration::from_secs(number).min(LONGEST_SUSPENSION)
+}
+
+/// The key travels to this address, and messages name it.
+fn check_base_url(base_url: &str) -> Outcome {
+    let url = reqwest::Url::parse(base_url)
+        .map_err(|error| Failure::usage(format!("--base-url: {error} (like https://feeds.datagolf.com)")))?;
+    if !url.username().is_empty()
+        || url.password().is_some()
+        || url.query().is_some()
+        || url.fragment().is_some()
+    {
+        return Err(Failure::usage(
+            "--base-url holds a user, a password, a query or a fragment: it is only an address, and shows in messages",
+        ));
+    }
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if is_loopback(base_url) => Ok(()),
+        _ => Err(Failure::usage("--base-url must be https:// (the key would travel in the clear)")),
+    }
+}
+
+/// A proxy whose address is none would be passed by without a word. The value may hold a password: it is not repeated.
+fn check_proxies() -> Outcome {
+    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        let Some(value) = std::env::var_os(name).filter(|value| !value.is_empty()) else { continue };
+        let text = value.to_str().unwrap_or("?");
+        let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let is_meant =
+            reqwest::Url::parse(&with_scheme).is_ok_and(|url| url.has_host() && url.scheme() != "ftp");
+        if !is_meant || reqwest::Proxy::all(text).is_err() {
+            return Err(Failure::config(format!(
+                "{name}: it is no address of a proxy (like http://proxy:3128)"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn is_loopback(url: &str) -> bool {

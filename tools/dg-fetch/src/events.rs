@@ -1,14 +1,16 @@
-use manners::{Failure, Outcome, plural, say};
+use diagnostics::{plural, say};
+use failure::{Failure, Outcome};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use wire::{Identity, LISTING_V1, Listing};
 
 use crate::Format;
-use crate::answer::{is_iso_date, whole_number};
 use crate::api::{Answer, Api, json_or_nothing};
 use crate::deadline::Deadline;
+use crate::event;
+use crate::identity::Identity;
 use crate::output::Output;
 use crate::source::Source;
+use crate::whole_number::whole_number;
 
 #[derive(Debug, Deserialize)]
 struct OnlyTour {
@@ -56,7 +58,7 @@ pub(crate) fn events(api: &Api, source: &Source, format: Format) -> Outcome {
         let place =
             |reason: String| Failure::data(format!("event-list: {}: {reason}", event.event_name.trim()));
         Identity::new(&event.tour, event.calendar_year, event.event_id).map_err(place)?;
-        if !is_iso_date(&event.date) {
+        if !clock::is_date(event.date.as_bytes()) {
             return Err(place(format!("date {:?} is not like 2025-06-15", event.date)));
         }
         let full = event.sg_categories == "yes" && event.traditional_stats == "yes";
@@ -102,18 +104,20 @@ fn write(events: &[Listed], format: Format) -> Outcome {
                 &event.sg_categories,
                 &event.traditional_stats,
             ])?,
-            Format::Wire => output.line(&Listing {
-                v: LISTING_V1.to_owned(),
-                line: at as u64 + 1,
-                lines: events.len() as u64,
-                tour: event.tour.clone(),
-                calendar_year: event.calendar_year,
-                event_id: event.event_id,
-                event_name: event.event_name.clone(),
-                event_completed: event.date.clone(),
-                sg_categories: event.sg_categories.clone(),
-                traditional_stats: event.traditional_stats.clone(),
-            })?,
+            Format::Wire => {
+                let identity = Identity {
+                    tour: event.tour.clone(),
+                    calendar_year: event.calendar_year,
+                    event_id: event.event_id,
+                };
+                let listed = event::Listed {
+                    event_name: event.event_name.clone(),
+                    event_completed: event.date.clone(),
+                    sg_categories: event.sg_categories.clone(),
+                    traditional_stats: event.traditional_stats.clone(),
+                };
+                output.line(&listed.line(&identity, at as u64 + 1, events.len() as u64))?;
+            }
         }
     }
     output.finish()

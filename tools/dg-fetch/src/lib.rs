@@ -5,29 +5,33 @@
 
 mod answer;
 mod api;
+mod columns;
 mod deadline;
+mod event;
 mod events;
+mod identity;
 mod key;
 mod output;
 mod pace;
 mod players;
 mod rounds;
 mod source;
+mod whole_number;
 
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use failure::Outcome;
+use identity::Identity;
 use jiff::SignedDuration;
-use manners::Outcome;
-use wire::Identity;
 
 use api::Api;
 
 /// Fetches PGA and other tours' events and rounds from DataGolf, within its limits.
 ///
 /// Example: export DATAGOLF_API_KEY=…
-///          dg-fetch events --tour pga --full-stats | db-load events --db sqlite:golf.db
-///          db-query unfetched --db sqlite:golf.db | dg-fetch rounds | db-load rounds --db sqlite:golf.db
+///          dg-fetch events --tour pga --full-stats | db-load listing --db sqlite:golf.db
+///          db-query unfetched --db sqlite:golf.db | dg-fetch rounds | db-load partitions --db sqlite:golf.db
 #[derive(Parser)]
 #[command(name = "dg-fetch", version, verbatim_doc_comment)]
 pub struct Args {

@@ -1,5 +1,5 @@
 //! See README.md beside this folder.
 
 fn main() -> std::process::ExitCode {
-    manners::start(dg_fetch::run)
+    cli::start(dg_fetch::run)
 }

@@ -1,10 +1,12 @@
 use std::io::Write;
 
-use manners::{Failure, IoContext, Outcome, Stdout};
+use cli::Stdout;
+use failure::{Failure, IoContext, Outcome};
 use serde::Serialize;
-use wire::{COLUMNS, Event};
 
 use crate::Format;
+use crate::columns::COLUMNS;
+use crate::event::Event;
 
 /// Where fetched events go. Each one is flushed when it is whole: the next stage stores it while the next is fetched.
 pub(crate) struct Output {
@@ -14,7 +16,7 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn open(format: Format) -> Outcome<Output> {
-        Ok(Output { format, out: manners::stdout()? })
+        Ok(Output { format, out: cli::stdout()? })
     }
 
     pub(crate) fn start_rounds(&mut self) -> Outcome {
@@ -25,9 +27,9 @@ impl Output {
         self.out.flush().place("stdout")
     }
 
-    pub(crate) fn event(&mut self, event: &Event) -> Outcome {
+    pub(crate) fn event(&mut self, event: Event) -> Outcome {
         match self.format {
-            Format::Wire => self.line(event)?,
+            Format::Wire => self.line(&event.into_partition())?,
             Format::Csv => {
                 let mut csv = rows::Writer::new(&mut self.out);
                 for round in &event.rounds {

@@ -3,9 +3,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use atomic_file::OutFile;
+use failure::{Failure, IoContext, Outcome};
 use jiff::Timestamp;
-use manners::{Failure, IoContext, Outcome};
-use outfile::OutFile;
 use serde::{Deserialize, Serialize};
 
 /// A little over a minute, so that two clocks need not agree about when it starts.
@@ -77,8 +77,9 @@ impl Pace {
         memory.forget(now);
         let value = body(&mut memory, now);
         let text = serde_json::to_string(&memory).unwrap_or_default();
-        let mut file = OutFile::create(&self.path).place(place)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.publish()).place(place)?;
+        let mut file = OutFile::renew(&self.path)?;
+        file.write_all(text.as_bytes()).place(place)?;
+        file.publish()?;
         Ok(value)
     }
 }

@@ -5,10 +5,9 @@ use std::fmt;
 use serde::de::{
     self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
-use wire::Round;
 
-use crate::answer::WholeNumber;
-
+use crate::columns::Round;
+use crate::whole_number::WholeNumber;
 /// The names of a round in the order in which they come (sorted), and the columns that they are. Only the order is
 /// relied on, and only for speed.
 pub(crate) const STATS: [(&str, usize); 25] = [
@@ -108,11 +107,25 @@ impl<'de> Deserialize<'de> for Player {
                     Player { dg_id: 0, name: None, fin_text: None, rounds: Vec::with_capacity(4) };
                 while let Some(key) = map.next_key()? {
                     match key {
+                        PlayerKey::DgId if dg_id.is_some() => {
+                            return Err(de::Error::duplicate_field("dg_id"));
+                        }
                         PlayerKey::DgId => dg_id = Some(map.next_value::<WholeNumber>()?.0),
+                        PlayerKey::Name if player.name.is_some() => {
+                            return Err(de::Error::duplicate_field("player_name"));
+                        }
                         PlayerKey::Name => player.name = map.next_value()?,
+                        PlayerKey::FinText if player.fin_text.is_some() => {
+                            return Err(de::Error::duplicate_field("fin_text"));
+                        }
                         PlayerKey::FinText => player.fin_text = map.next_value()?,
                         PlayerKey::Round(number) => {
                             if let Some(ApiRound(round)) = map.next_value()? {
+                                if player.rounds.iter().any(|(other, _)| *other == number) {
+                                    return Err(de::Error::custom(format_args!(
+                                        "round_{number} stands twice"
+                                    )));
+                                }
                                 player.rounds.push((number, round));
                             }
                         }
@@ -182,11 +195,17 @@ impl<'de> Deserialize<'de> for ApiRound {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ApiRound, A::Error> {
                 let mut round = Round::empty();
-                let mut due = 0;
+                let (mut due, mut seen) = (0, 0_u128);
                 while let Some(name) = map.next_key_seed(Stat { due })? {
                     due = name.due;
                     match name.at {
-                        Some(at) => round.set_at(at, map.next_value()?).map_err(de::Error::custom)?,
+                        Some(at) if seen & (1 << at) != 0 => {
+                            return Err(de::Error::custom("a value of a round stands twice"));
+                        }
+                        Some(at) => {
+                            seen |= 1 << at;
+                            round.set_at(at, map.next_value()?).map_err(de::Error::custom)?;
+                        }
                         None => drop(map.next_value::<IgnoredAny>()?),
                     }
                 }

@@ -1,14 +1,17 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
-use manners::{Failure, Outcome, Progress, plural, say};
+use cli::Progress;
+use diagnostics::{plural, say};
+use failure::{Failure, Outcome};
 use rows::{Ending, Table};
-use wire::{EVENT_V1, Event, Identity, IdentityColumns};
 
 use crate::Format;
 use crate::answer::{self, Found, Season};
 use crate::api::{Answer, Api, NotJson, json_or_nothing};
 use crate::deadline::Deadline;
+use crate::event::{Event, Listed};
+use crate::identity::{Identity, IdentityColumns};
 use crate::output::Output;
 
 const ENDPOINT: &str = "historical-raw-data/rounds";
@@ -17,12 +20,10 @@ const ENDPOINT: &str = "historical-raw-data/rounds";
 /// season is some 15 MB, and a weekly run should not ask for it to get two events.
 const WHOLE_SEASON_FROM: usize = 4;
 
-/// An event that somebody wants, with what is known of it.
+/// An event that somebody wants.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     event: Identity,
-    name: String,
-    completed: String,
 }
 
 /// So many events one after the other that the server fails to answer, and it is the server that is down.
@@ -31,21 +32,16 @@ const FAILING_IN_A_ROW: usize = 3;
 /// The events to fetch: those named, or those that a CSV lists.
 pub(crate) fn wanted(input: Option<&Path>, named: Vec<Identity>) -> Outcome<Vec<Wanted>> {
     if !named.is_empty() {
-        let bare = |event| Wanted { event, name: String::new(), completed: String::new() };
-        return Ok(named.into_iter().map(bare).collect());
+        return Ok(named.into_iter().map(|event| Wanted { event }).collect());
     }
-    let input = manners::input(input)?;
+    let input = cli::input(input)?;
     let mut table = Table::open(input.name, input.reader, Ending::Terminated)?;
     let name = table.name().to_owned();
     let identity = IdentityColumns::find(&table)?;
-    let (event_name, completed) = (table.position("event_name"), table.position("event_completed"));
     let mut wanted = Vec::new();
     while let Some(row) = table.next_row()? {
-        let text = |at: usize| String::from_utf8_lossy(row.cell(at)).into_owned();
         wanted.push(Wanted {
             event: identity.read(&row).map_err(|reason| Failure::data(format!("{name}: {reason}")))?,
-            name: event_name.map(text).unwrap_or_default(),
-            completed: completed.map(text).unwrap_or_default(),
         });
     }
     Ok(wanted)
@@ -53,7 +49,7 @@ pub(crate) fn wanted(input: Option<&Path>, named: Vec<Identity>) -> Outcome<Vec<
 
 /// Fetches rounds, season by season, and writes each event as soon as it is whole.
 pub(crate) fn rounds(api: &Api, wanted: Vec<Wanted>, deadline: &Deadline, format: Format) -> Outcome {
-    let progress = manners::progress(Some(wanted.len() as u64), "events");
+    let progress = cli::progress(Some(wanted.len() as u64), "events");
     let mut fetch = Fetch {
         api,
         deadline,
@@ -212,7 +208,11 @@ impl Fetch<'_> {
                 return Ok(true);
             }
             Answer::NotInArchive(words) => self.write(wanted, Found::NoRounds(words))?,
-            Answer::Body(body) => match answer::event(&String::from_utf8_lossy(&body), event) {
+            // Letters of another encoding would be lost without a word.
+            Answer::Body(body) => match std::str::from_utf8(&body)
+                .map_err(|_| "the answer is not UTF-8".to_owned())
+                .and_then(|text| answer::event(text, event))
+            {
                 Ok(found) => self.write(wanted, found)?,
                 // The others may be fine: they are fetched, and this one is named at the end.
                 Err(reason) => self.bad.push(format!("{event}: {reason}")),
@@ -228,13 +228,13 @@ impl Fetch<'_> {
             Found::Event(event) => {
                 self.stored += 1;
                 self.rounds += event.rounds.len() as u64;
-                self.output.event(&event)
+                self.output.event(*event)
             }
             Found::NoRounds(reason) => {
                 self.unavailable += 1;
                 let reason = self.api.redact(&reason);
                 say!("{}: no rounds yet: {reason}", wanted.event);
-                self.output.event(&unavailable(wanted, reason))
+                self.output.event(unavailable(wanted, reason))
             }
         }
     }
@@ -272,17 +272,10 @@ impl Fetch<'_> {
 /// What `db-load` stores of an event that has no rounds yet: a note, and when to ask again.
 fn unavailable(wanted: &Wanted, reason: String) -> Event {
     Event {
-        v: EVENT_V1.to_owned(),
-        tour: wanted.event.tour.clone(),
-        calendar_year: wanted.event.calendar_year,
-        event_id: wanted.event.event_id,
-        event_name: wanted.name.clone(),
-        event_completed: wanted.completed.clone(),
+        identity: wanted.event.clone(),
+        listed: Listed::default(),
         season: None,
-        sg_categories: String::new(),
-        traditional_stats: String::new(),
         unavailable: Some(reason),
-        n_rounds: 0,
         rounds: Vec::new(),
     }
 }

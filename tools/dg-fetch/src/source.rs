@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use manners::{Failure, Outcome};
+use failure::{Failure, Outcome};
 use recipe::Recipe;
 use serde::Deserialize;
 
@@ -25,7 +25,7 @@ impl Source {
             None => Source::default(),
             Some(path) => {
                 let at = |failure: Failure| failure.at(path.display());
-                let recipe: Recipe = manners::parse_file(path)?;
+                let recipe = Recipe::load(path, input_files::read_text)?;
                 let source = Source::deserialize(recipe.source)
                     .map_err(|error| at(Failure::config(format!("[source]: {}", error.message()))))?;
                 if source.kind.as_deref().is_some_and(|kind| kind != "datagolf") {

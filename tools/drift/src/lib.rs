@@ -1,18 +1,19 @@
 //! `drift`: whether new rows are distributed as those that a model was fitted on. Its README says what it promises.
 
 use std::collections::HashSet;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::PathBuf;
 
-use artifact::{FeatureColumns, Histogram, Model, divergence};
 use clap::Parser;
-use manners::{Failure, IoContext, Outcome, plural, say};
-use recipe::{Drift, Limit, Recipe};
+use diagnostics::{plural, say};
+use failure::{Failure, Outcome};
+use model_file::{FeatureColumns, Histogram, Model, divergence};
+use recipe::{Drift, GroupKey, Recipe};
 use rows::{Ending, Table, number};
 
 /// Says whether new rows are distributed as those that a model was fitted on. Exit 1 if not.
 ///
-/// Example: bucket cat training_data/event_data_2026 --bucket ./data | drift --model model.json --recipe scripts/golf/recipe.toml
+/// Example: bucket cat training_data/ --bucket ./data | drift --model model.json
 #[derive(Parser)]
 #[command(name = "drift", version, verbatim_doc_comment)]
 pub struct Args {
@@ -21,8 +22,8 @@ pub struct Args {
     /// The model file.
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// The prediction problem (TOML), for its limits (default: those of an empty [drift]).
-    #[arg(long, value_name = "FILE", env = "FAIRWAY_RECIPE")]
+    /// Judge by this recipe's [drift] (default: by the model's, as `predictd` does).
+    #[arg(long, value_name = "FILE")]
     recipe: Option<PathBuf>,
     /// Accept a last line without newline, as foreign files have.
     #[arg(long)]
@@ -31,17 +32,17 @@ pub struct Args {
 
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
-    let rules = match &args.recipe {
-        Some(path) => manners::parse_file::<Recipe>(path)?.drift,
-        None => Drift::default(),
-    };
     let model = Model::open(&args.model)?;
-    let input = manners::input(args.input.as_deref())?;
+    let rules = match &args.recipe {
+        Some(path) => Recipe::load(path, input_files::read_text)?.drift,
+        None => model.body().drift(),
+    };
+    let input = cli::input(args.input.as_deref())?;
     let table =
         Table::open(input.name, input.reader, Ending::allowing_unterminated(args.allow_unterminated))?;
     let seen = count(&model, table)?;
     let lines = lines(&model, &rules, &seen);
-    write(&lines, &seen, manners::stdout()?)?;
+    write(&lines, &seen)?;
     if lines.is_empty() {
         return Err(Failure::data(format!(
             "{}: it carries no histograms to compare with: fit it again",
@@ -84,8 +85,9 @@ fn count<R: Read>(model: &Model, mut table: Table<R>) -> Outcome<Seen> {
     let by: Option<Vec<usize>> = body.split.by.iter().map(|name| table.position(name)).collect();
     let histograms: Vec<&Histogram> = body.histograms.iter().chain(&body.predictions).collect();
     let mut bins: Vec<Vec<u64>> = histograms.iter().map(|histogram| vec![0; histogram.bins()]).collect();
-    let mut groups: HashSet<Vec<u8>> = HashSet::new();
-    let (mut rows, mut values, mut predicted, mut key) = (0, Vec::new(), Vec::new(), Vec::new());
+    let mut groups: HashSet<GroupKey> = HashSet::new();
+    let (mut rows, mut values, mut predicted) = (0, Vec::new(), Vec::new());
+    let mut key = GroupKey::default();
     let name = table.name().to_owned();
     while let Some(row) = table.next_row()? {
         predicted.clear();
@@ -98,11 +100,7 @@ fn count<R: Read>(model: &Model, mut table: Table<R>) -> Outcome<Seen> {
             bins[at][histogram.bin(value)] += 1;
         }
         if let Some(by) = &by {
-            key.clear();
-            for &at in by {
-                key.extend_from_slice(row.cell(at));
-                key.push(0x1F);
-            }
+            key.set(by.iter().map(|&at| row.cell(at)));
             if !groups.contains(&key) {
                 groups.insert(key.clone());
             }
@@ -141,10 +139,7 @@ fn lines(model: &Model, rules: &Drift, seen: &Seen) -> Vec<Line> {
                 _ => format!("predicted_{}", body.target.name),
             };
             let counts = histogram.all_counts();
-            let limit = match rules.psi {
-                Limit::Fixed(limit) => limit,
-                Limit::Learned(_) => histogram.limit(),
-            };
+            let limit = histogram.limit(rules);
             let psi = divergence::psi(&counts, bins);
             let verdict = match is_enough {
                 false => Verdict::Insufficient,
@@ -156,9 +151,9 @@ fn lines(model: &Model, rules: &Drift, seen: &Seen) -> Vec<Line> {
         .collect()
 }
 
-fn write(lines: &[Line], seen: &Seen, out: impl Write) -> Outcome {
-    let mut out = rows::Writer::new(out);
-    out.write(["column", "rows", "psi", "jensen_shannon", "limit", "verdict"]).place("stdout")?;
+fn write(lines: &[Line], seen: &Seen) -> Outcome {
+    let mut out = cli::csv()?;
+    out.write(["column", "rows", "psi", "jensen_shannon", "limit", "verdict"])?;
     for Line { name, psi, jensen_shannon, limit, verdict } in lines {
         let verdict = match verdict {
             Verdict::Stable => "stable",
@@ -168,7 +163,7 @@ fn write(lines: &[Line], seen: &Seen, out: impl Write) -> Outcome {
         let rows = seen.rows.to_string();
         let numbers = [*psi, *jensen_shannon, *limit].map(number::text);
         let [psi, jensen_shannon, limit] = &numbers;
-        out.write([name.as_str(), &rows, psi, jensen_shannon, limit, verdict]).place("stdout")?;
+        out.write([name.as_str(), &rows, psi, jensen_shannon, limit, verdict])?;
     }
-    out.flush().place("stdout")
+    out.finish()
 }

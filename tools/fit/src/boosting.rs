@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use artifact::{Algorithm, Sum, Tree};
-use manners::{Failure, Outcome};
+use failure::{Failure, Outcome};
+use model_file::{Algorithm, Sum, Tree};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 
 use crate::bins::Bins;
-use crate::draw::below;
 use crate::grown;
 use crate::levels::{Gradients, Grower};
 use crate::matrix::Matrix;
@@ -211,5 +210,5 @@ fn tenth(matrix: &Matrix, seed: u64) -> BTreeSet<u32> {
     let groups: BTreeSet<u32> = matrix.groups.iter().copied().collect();
     let mut left: Vec<u32> = groups.into_iter().collect();
     let wanted = (left.len() / 10).max(1);
-    (0..wanted).map(|_| left.swap_remove(below(&mut random, left.len()))).collect()
+    (0..wanted).map(|_| left.swap_remove(draw::below(&mut random, left.len()))).collect()
 }

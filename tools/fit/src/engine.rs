@@ -1,11 +1,12 @@
-use artifact::{Algorithm, Term};
-use manners::Outcome;
+use failure::Outcome;
+use model_file::{Algorithm, Term};
 use recipe::{Candidate, Grid};
 
 use crate::boosting::{Boosting, boosted};
 use crate::descent::elastic_net;
+use crate::fitted::Fitted;
 use crate::forest::{Growing, forest};
-use crate::least_squares::{Fitted, linear, ridge};
+use crate::least_squares::{linear, ridge};
 use crate::logistic::logistic;
 use crate::matrix::Matrix;
 

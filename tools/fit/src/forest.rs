@@ -6,15 +6,14 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use artifact::Algorithm;
-use manners::Outcome;
+use failure::Outcome;
+use model_file::Algorithm;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 
 use crate::bins::Bins;
-use crate::draw::below;
-use crate::grown::{self, Place, Split};
+use crate::grown::{self, GrownNode, Split};
 use crate::matrix::Matrix;
 
 /// A split must explain more than this share of all squared errors: less is rounding.
@@ -82,7 +81,7 @@ pub(crate) fn forest(matrix: &Matrix, growing: Growing, seed: u64) -> Outcome<Al
         let answers = Numbers(matrix.target.iter().map(|answer| answer - mean).collect());
         let grown = grow_all(matrix, &bins, &answers, growing, seed);
         let leaf = |sums: &Vec<f64>| sums[1] / sums[0] + mean;
-        let tree = |places: Vec<Place<Vec<f64>>>| grown::tree(&places, &bins, |sums| sums[0], leaf);
+        let tree = |places: Vec<GrownNode<Vec<f64>>>| grown::tree(&places, &bins, |sums| sums[0], leaf);
         let trees = grown.into_iter().map(tree).collect::<Outcome<_>>()?;
         return Ok(Algorithm::RandomForest { trees });
     }
@@ -119,7 +118,7 @@ fn grow_all<A: Answers>(
     answers: &A,
     growing: Growing,
     seed: u64,
-) -> Vec<Vec<Place<Vec<f64>>>> {
+) -> Vec<Vec<GrownNode<Vec<f64>>>> {
     let mut baseline = vec![0.0; answers.stride()];
     let mut squares = 0.0;
     let mut own = vec![0.0; answers.stride()];
@@ -185,7 +184,7 @@ struct Grower<'a, A: Answers> {
     times: Vec<f64>,
     /// Those that were, place by place.
     rows: Vec<u32>,
-    places: Vec<Place<Vec<f64>>>,
+    places: Vec<GrownNode<Vec<f64>>>,
     scratch: Scratch,
 }
 
@@ -212,11 +211,11 @@ impl<'a, A: Answers> Grower<'a, A> {
     ) -> Grower<'a, A> {
         let count = matrix.rows();
         let mut times = vec![0.0; count];
-        (0..count).for_each(|_| times[below(&mut random, count)] += 1.0);
+        (0..count).for_each(|_| times[draw::below(&mut random, count)] += 1.0);
         let rows: Vec<u32> = (0..count as u32).filter(|row| times[*row as usize] > 0.0).collect();
         let mut sums = vec![0.0; answers.stride()];
         rows.iter().for_each(|row| answers.add(&mut sums, *row as usize, times[*row as usize]));
-        let root = Place::new(0, rows.len(), sums);
+        let root = GrownNode::new(0, rows.len(), sums);
         Grower {
             bins,
             answers,
@@ -232,7 +231,7 @@ impl<'a, A: Answers> Grower<'a, A> {
         }
     }
 
-    fn grow(mut self) -> Vec<Place<Vec<f64>>> {
+    fn grow(mut self) -> Vec<GrownNode<Vec<f64>>> {
         let mut waiting = BinaryHeap::new();
         self.look(0, &mut waiting);
         while self.places.len() + 2 <= self.growing.max_nodes {
@@ -257,7 +256,7 @@ impl<'a, A: Answers> Grower<'a, A> {
                 if drawn >= self.wanted && best.is_some() {
                     break;
                 }
-                let other = drawn + below(&mut self.random, self.columns.len() - drawn);
+                let other = drawn + draw::below(&mut self.random, self.columns.len() - drawn);
                 self.columns.swap(drawn, other);
             }
             let column = self.columns[drawn];
@@ -272,7 +271,7 @@ impl<'a, A: Answers> Grower<'a, A> {
 
     /// Sums of a place's rows by their codes in a column, into the scratch's cells.
     fn sum_up(&mut self, place: usize, column: usize) {
-        let Place { start, end, .. } = self.places[place];
+        let GrownNode { start, end, .. } = self.places[place];
         let (rows, codes, stride) = (&self.rows[start..end], self.bins.codes(column), self.answers.stride());
         let Scratch { histogram, coded, cells, codes: found, .. } = &mut self.scratch;
         cells.clear();
@@ -357,7 +356,7 @@ impl<'a, A: Answers> Grower<'a, A> {
 
     /// Splits a place; its children are the last two, the left one first.
     fn divide(&mut self, place: usize, split: Split) -> usize {
-        let Place { start, end, .. } = self.places[place];
+        let GrownNode { start, end, .. } = self.places[place];
         let codes = self.bins.codes(split.column);
         let right_rows = &mut self.scratch.right_rows;
         right_rows.clear();
@@ -379,8 +378,8 @@ impl<'a, A: Answers> Grower<'a, A> {
             .iter()
             .for_each(|row| self.answers.add(&mut others, *row as usize, self.times[*row as usize]));
         let left = self.places.len();
-        self.places.push(Place::new(start, middle, sums));
-        self.places.push(Place::new(middle, end, others));
+        self.places.push(GrownNode::new(start, middle, sums));
+        self.places.push(GrownNode::new(middle, end, others));
         self.places[place].split = Some((split, left));
         left
     }

@@ -1,7 +1,7 @@
 //! A tree that was grown over [`Bins`], before it has a file's order.
 
-use artifact::{Node, Tree};
-use manners::{Failure, Outcome};
+use failure::{Failure, Outcome};
+use model_file::{Node, Tree};
 
 use crate::bins::Bins;
 
@@ -23,9 +23,9 @@ impl Split {
     }
 }
 
-/// A place of a tree.
+/// A node of a tree under way.
 #[derive(Debug)]
-pub(crate) struct Place<S> {
+pub(crate) struct GrownNode<S> {
     /// Its rows: a part of the list that its grower orders.
     pub(crate) start: usize,
     pub(crate) end: usize,
@@ -35,15 +35,15 @@ pub(crate) struct Place<S> {
     pub(crate) split: Option<(Split, usize)>,
 }
 
-impl<S> Place<S> {
-    pub(crate) fn new(start: usize, end: usize, sums: S) -> Place<S> {
-        Place { start, end, sums, split: None }
+impl<S> GrownNode<S> {
+    pub(crate) fn new(start: usize, end: usize, sums: S) -> GrownNode<S> {
+        GrownNode { start, end, sums, split: None }
     }
 }
 
 /// The tree in a file's order. `count` says how many rows came to a place, or their weight; `leaf` the value of a leaf.
 pub(crate) fn tree<S>(
-    places: &[Place<S>],
+    places: &[GrownNode<S>],
     bins: &Bins,
     count: impl Fn(&S) -> f64,
     mut leaf: impl FnMut(&S) -> f64,
@@ -57,7 +57,7 @@ pub(crate) fn tree<S>(
         if let Some(Node::Split { right, .. }) = parent.and_then(|parent: usize| nodes.get_mut(parent)) {
             *right = own as u32;
         }
-        let Place { split, sums, .. } = &places[place];
+        let GrownNode { split, sums, .. } = &places[place];
         rows.push(count(sums));
         let Some((split, left)) = split else {
             nodes.push(Node::Leaf { value: leaf(sums) });

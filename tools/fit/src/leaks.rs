@@ -2,8 +2,8 @@
 
 use std::hash::BuildHasher;
 
-use artifact::Comparison;
 use hashbrown::{DefaultHashBuilder, HashSet};
+use model_file::Comparison;
 use rayon::prelude::*;
 use recipe::Recipe;
 
@@ -12,15 +12,19 @@ use crate::training::{Part, Training};
 /// Real data are noisier: who explains more than this share has seen the answer.
 const TOO_GOOD: f64 = 0.99;
 
-/// Values of a feature that are told apart; with more, each would explain its own row.
+/// Values of a feature that are told apart, and rows that each must have: a row by itself is explained by whatever it has.
 const VALUES: usize = 100;
+const ROWS_OF_A_VALUE: usize = 5;
 
 /// So large a share of the held-out rows may stand among the training rows by chance.
 const SAME_ROWS: f64 = 0.01;
 
-/// What a person should look at before trusting the model.
-pub(crate) fn warnings(recipe: &Recipe, training: &Training, comparison: &Comparison) -> Vec<String> {
-    let target = &recipe.target.column;
+/// Candidates that explain more than can be.
+pub(crate) fn too_good_candidates(
+    recipe: &Recipe,
+    training: &Training,
+    comparison: &Comparison,
+) -> Vec<String> {
     let mut warnings = Vec::new();
     let ignorance = ignorance(&training.trained);
     for one in &comparison.candidates {
@@ -33,6 +37,13 @@ pub(crate) fn warnings(recipe: &Recipe, training: &Training, comparison: &Compar
         });
         warnings.extend(too_good(recipe, &one.name, explained));
     }
+    warnings
+}
+
+/// What a person should look at before trusting a model, whichever it is.
+pub(crate) fn among_the_features(recipe: &Recipe, training: &Training) -> Vec<String> {
+    let target = &recipe.target.column;
+    let mut warnings = Vec::new();
     let names = &recipe.features.columns;
     let alone = |(feature, name): (usize, &String)| {
         let explained = if training.classes.is_empty() && training.texts[feature].list.is_empty() {
@@ -84,9 +95,10 @@ fn along_a_line(part: &Part, width: usize, feature: usize) -> f64 {
     let (y_mean, y_variance) = moments(pairs.clone().map(|(_, y)| y));
     let rows = pairs.clone().count() as f64;
     let shared = pairs.map(|(x, y)| (x - x_mean) * (y - y_mean)).sum::<f64>() / rows;
-    // Two rows that are not null would always lie on a line.
+    // Two rows always lie on a line, and three nearly: as if each row that the line has for nothing were not there ("adjusted").
+    let left = (1.0 - shared * shared / (x_variance * y_variance)) * (rows - 1.0) / (rows - 2.0);
     let given = rows / part.rows() as f64;
-    given * shared * shared / (x_variance * y_variance)
+    if rows > 2.0 { given * (1.0 - left) } else { 0.0 }
 }
 
 /// What there is to explain: the variance of numbers, the entropy of classes.
@@ -111,7 +123,7 @@ fn by_value(part: &Part, width: usize, feature: usize) -> f64 {
     let mut rows: Vec<(f64, f64)> =
         part.features.chunks_exact(width).map(|row| row[feature]).zip(part.target.iter().copied()).collect();
     rows.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
-    let least = rows.len().div_ceil(VALUES);
+    let least = rows.len().div_ceil(VALUES).max(ROWS_OF_A_VALUE);
     let mut left = 0.0;
     let mut start = 0;
     while start < rows.len() {

@@ -3,12 +3,13 @@
 //! The QR decomposition is `nalgebra`'s: `smartcore`'s takes ten times as long (a `hypot` for every element), and
 //! keeps for itself what a second right-hand side needs.
 
-use manners::{Failure, Outcome};
+use failure::{Failure, Outcome};
 use nalgebra::{DMatrix, DVector};
 use smartcore::linalg::basic::arrays::Array;
 use smartcore::linalg::basic::matrix::DenseMatrix;
 use smartcore::linalg::traits::cholesky::CholeskyDecomposable;
 
+use crate::fitted::Fitted;
 use crate::matrix::Matrix;
 use crate::scale::Scale;
 
@@ -23,25 +24,68 @@ const SINGULAR: &str = "the matrix is singular";
 /// A column of which less than this share is its own is a combination of others, as far as doubles can tell.
 const DEPENDENT: f64 = 1e-11;
 
-/// `target = intercept + sum of coefficients[i] * feature i`.
-#[derive(Debug)]
-pub(crate) struct Fitted {
-    pub(crate) intercept: f64,
-    pub(crate) coefficients: Vec<f64>,
-}
-
 /// Ordinary least squares by QR. Without an intercept the prediction is 0 where all features are, and columns are scaled but not centred.
 ///
 /// Solution and residuals are refined together (Björck, "Iterative refinement of linear least squares solutions I", 1967): the residuals of a bad fit
 /// are large, and what is wrong with them is wrong with the coefficients, too.
+///
+/// In a part of the training rows a column that is constant there, or a combination of those before it, has the coefficient 0; in all of them it
+/// is refused.
 pub(crate) fn linear(matrix: &Matrix, names: &[String], intercept: bool) -> Outcome<Fitted> {
+    let (rows, width) = (matrix.rows(), matrix.width);
+    let enough_for = |width: usize| {
+        let least = width + if intercept { 2 } else { 1 };
+        if rows >= least {
+            return Ok(());
+        }
+        Err(Failure::data(format!(
+            "{rows} training rows are too few for {width} features: at least {least} are needed"
+        )))
+    };
+    if !matrix.is_part {
+        enough_for(width)?;
+    }
     let scale = if intercept { Scale::of(matrix, names)? } else { Scale::around_zero(matrix, names)? };
+    let mut kept: Vec<usize> = (0..width).filter(|&at| scale.deviations[at].is_finite()).collect();
+    loop {
+        enough_for(kept.len())?;
+        let solved = match kept.len() == width {
+            true => solve(matrix, &scale, intercept)?,
+            false => solve(&matrix.only(&kept), &scale.only(&kept), intercept)?,
+        };
+        let dependent = match solved {
+            Solved::Fitted(fitted) => {
+                let mut coefficients = vec![0.0; width];
+                kept.iter().zip(fitted.coefficients).for_each(|(&at, value)| coefficients[at] = value);
+                return Ok(Fitted { coefficients, ..fitted });
+            }
+            Solved::Dependent(at) => kept.remove(at),
+        };
+        if !matrix.is_part {
+            return Err(Failure::data(format!(
+                "feature {:?} is a sum or a copy of the features before it: they cannot be told apart; take it \
+                 out of [features], or fit --candidate ridge",
+                names[dependent]
+            )));
+        }
+    }
+}
+
+enum Solved {
+    Fitted(Fitted),
+    /// The first column that the columns before it already say.
+    Dependent(usize),
+}
+
+fn solve(matrix: &Matrix, scale: &Scale, intercept: bool) -> Outcome<Solved> {
     let target_mean = if intercept { matrix.mean_target() } else { 0.0 };
     let design = Design::new(matrix, scale, target_mean, intercept);
     let rounded = design.rounded();
     let decomposed = rounded.clone().qr();
     let triangle = decomposed.r();
-    check_rank(&triangle, &design, names)?;
+    if let Some(dependent) = dependent(&triangle, &design) {
+        return Ok(Solved::Dependent(dependent));
+    }
     let mut solution = DVector::zeros(design.width());
     let mut residuals = DVector::zeros(matrix.rows());
     for pass in 0..=REFINEMENTS {
@@ -58,20 +102,65 @@ pub(crate) fn linear(matrix: &Matrix, names: &[String], intercept: bool) -> Outc
             break;
         }
     }
-    Ok(design.unscaled(target_mean, solution.as_slice()))
+    Ok(Solved::Fitted(design.unscaled(target_mean, solution.as_slice())))
 }
 
 /// Ridge by Cholesky: minimises the squared residuals plus `alpha` times the squared coefficients of the standardised
 /// columns. The intercept is not penalised.
 pub(crate) fn ridge(matrix: &Matrix, names: &[String], alpha: f64) -> Outcome<Fitted> {
+    // Without a penalty it is least squares, which says what it cannot tell apart.
+    if alpha == 0.0 {
+        return linear(matrix, names, true);
+    }
+    let fitted = match matrix.rows() < matrix.width {
+        true => ridge_of_few_rows(matrix, names, alpha)?,
+        false => ridge_of_products(matrix, names, alpha)?,
+    };
+    match fitted.intercept.is_finite() && fitted.coefficients.iter().all(|value| value.is_finite()) {
+        true => Ok(fitted),
+        false => Err(refused(&"the coefficients are no finite numbers")),
+    }
+}
+
+fn ridge_of_products(matrix: &Matrix, names: &[String], alpha: f64) -> Outcome<Fitted> {
     let Products { scale, target_mean, mut squares, products } = Products::of(matrix, names)?;
-    let width = matrix.width;
-    squares.iter_mut().step_by(width + 1).for_each(|square| *square += alpha);
+    squares.iter_mut().step_by(matrix.width + 1).for_each(|square| *square += alpha);
+    let coefficients = cholesky(squares, products)?;
+    Ok(scale.unscaled(target_mean, &coefficients))
+}
+
+/// The same where there are fewer rows than columns: `Z' (Z Z' + alpha I)^-1 y` (Hastie, Tibshirani, Friedman, "The Elements of Statistical
+/// Learning", section 18.3.5), with as many unknowns as rows.
+fn ridge_of_few_rows(matrix: &Matrix, names: &[String], alpha: f64) -> Outcome<Fitted> {
+    let (scale, target_mean) = (Scale::of(matrix, names)?, matrix.mean_target());
+    let (rows, width) = (matrix.rows(), matrix.width);
+    let mut standard = vec![0.0; rows * width];
+    for (row, standard) in matrix.iter().zip(standard.chunks_exact_mut(width)) {
+        scale.standardise(row, standard);
+    }
+    let mut squares = vec![0.0; rows * rows];
+    for (one, squares) in standard.chunks_exact(width).zip(squares.chunks_exact_mut(rows)) {
+        for (other, square) in standard.chunks_exact(width).zip(squares) {
+            *square = one.iter().zip(other).map(|(one, other)| one * other).sum();
+        }
+    }
+    squares.iter_mut().step_by(rows + 1).for_each(|square| *square += alpha);
+    let answers = matrix.target.iter().map(|answer| answer - target_mean).collect();
+    let weights = cholesky(squares, answers)?;
+    let mut coefficients = vec![0.0; width];
+    for (row, weight) in standard.chunks_exact(width).zip(&weights) {
+        coefficients.iter_mut().zip(row).for_each(|(coefficient, x)| *coefficient += weight * x);
+    }
+    Ok(scale.unscaled(target_mean, &coefficients))
+}
+
+/// The solution of `squares * x = products`.
+fn cholesky(squares: Vec<f64>, products: Vec<f64>) -> Outcome<Vec<f64>> {
+    let width = products.len();
     let squares = DenseMatrix::new(width, width, squares, false).map_err(|error| refused(&error))?;
     let products = DenseMatrix::new(width, 1, products, false).map_err(|error| refused(&error))?;
     let solved = squares.cholesky_solve_mut(products).map_err(|error| refused(&error))?;
-    let coefficients: Vec<f64> = solved.iterator(0).copied().collect();
-    Ok(scale.unscaled(target_mean, &coefficients))
+    Ok(solved.iterator(0).copied().collect())
 }
 
 /// Z'Z and Z'y of the standardised columns Z and the centred answers y.
@@ -109,17 +198,17 @@ impl Products {
 /// what rounding takes when its mean is taken off is kept: no digit of the features is lost.
 struct Design<'a> {
     matrix: &'a Matrix,
-    means: Vec<f64>,
+    means: &'a [f64],
     powers: Vec<f64>,
     target_mean: f64,
     intercept: bool,
 }
 
 impl<'a> Design<'a> {
-    fn new(matrix: &'a Matrix, scale: Scale, target_mean: f64, intercept: bool) -> Design<'a> {
+    fn new(matrix: &'a Matrix, scale: &'a Scale, target_mean: f64, intercept: bool) -> Design<'a> {
         let power = |deviation: &f64| deviation.log2().round().exp2();
         let powers = scale.deviations.iter().map(power).collect();
-        Design { matrix, means: scale.means, powers, target_mean, intercept }
+        Design { matrix, means: &scale.means, powers, target_mean, intercept }
     }
 
     fn width(&self) -> usize {
@@ -172,7 +261,7 @@ impl<'a> Design<'a> {
         let mut intercept = Exact::default();
         intercept.add(target_mean);
         intercept.add(solution.get(self.matrix.width).copied().unwrap_or(0.0));
-        for (coefficient, mean) in coefficients.iter().zip(&self.means) {
+        for (coefficient, mean) in coefficients.iter().zip(self.means) {
             intercept.add_product(-coefficient, *mean, 0.0);
         }
         Fitted { intercept: intercept.value(), coefficients }
@@ -214,18 +303,10 @@ fn two_sum(a: f64, b: f64) -> (f64, f64) {
 
 /// Every column must hold something that the columns before it do not: otherwise the coefficients are noise. What is a
 /// column's own is as long as its place on the triangle's diagonal.
-fn check_rank(triangle: &DMatrix<f64>, design: &Design<'_>, names: &[String]) -> Outcome {
-    let rows = design.matrix.rows() as f64;
-    for (at, name) in names.iter().enumerate() {
-        // A column whose standard deviation is about 1 is about sqrt(rows) long.
-        if triangle[(at, at)].abs() <= DEPENDENT * rows.sqrt() {
-            return Err(Failure::data(format!(
-                "feature {name:?} is a sum or a copy of the features before it: they cannot be told apart; take it \
-                 out of [features], or fit --candidate ridge"
-            )));
-        }
-    }
-    Ok(())
+fn dependent(triangle: &DMatrix<f64>, design: &Design<'_>) -> Option<usize> {
+    // A column whose standard deviation is about 1 is about sqrt(rows) long.
+    let least = DEPENDENT * (design.matrix.rows() as f64).sqrt();
+    (0..design.matrix.width).find(|&at| triangle[(at, at)].abs() <= least)
 }
 
 /// The product, and what rounding took from it (Dekker, "A floating-point technique for extending the available precision", section 5): a fused

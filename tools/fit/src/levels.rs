@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 
 use crate::bins::{Bins, CODES};
-use crate::grown::{Place, Split};
+use crate::grown::{GrownNode, Split};
 
 /// Rows that one task adds up.
 const CHUNK: usize = 16_384;
@@ -121,12 +121,12 @@ impl<'a> Grower<'a> {
     }
 
     /// Grows a tree; puts `rows` into the order of its places.
-    pub(crate) fn grow(&mut self, gradients: &Gradients, rows: &mut Vec<u32>) -> Vec<Place<Sums>> {
+    pub(crate) fn grow(&mut self, gradients: &Gradients, rows: &mut Vec<u32>) -> Vec<GrownNode<Sums>> {
         let count = gradients.pairs.len();
         rows.clear();
         rows.extend(0..count as u32);
         self.noise.get_or_insert_with(|| NOISE * gradients.squares());
-        let mut places = vec![Place::new(0, count, gradients.all())];
+        let mut places = vec![GrownNode::new(0, count, gradients.all())];
         let mut level = Vec::new();
         if self.max_depth > 0 && self.may_split(gradients, &places[0]) {
             let cells = (self.width <= WIDE).then(|| self.added_up(gradients, rows));
@@ -134,7 +134,7 @@ impl<'a> Grower<'a> {
         }
         for depth in 1..=self.max_depth {
             let look = |open: &mut Open| {
-                let Place { start, end, sums, .. } = &places[open.place];
+                let GrownNode { start, end, sums, .. } = &places[open.place];
                 open.best = match &open.cells {
                     Some(cells) => self.best(gradients, cells, 0, sums),
                     None => self.best_of_blocks(gradients, &rows[*start..*end], sums),
@@ -153,7 +153,7 @@ impl<'a> Grower<'a> {
         places
     }
 
-    fn may_split(&self, gradients: &Gradients, place: &Place<Sums>) -> bool {
+    fn may_split(&self, gradients: &Gradients, place: &GrownNode<Sums>) -> bool {
         place.end - place.start >= 2 && gradients.second(&place.sums) >= 2.0 * self.min_weight
     }
 
@@ -268,12 +268,12 @@ impl<'a> Grower<'a> {
     }
 
     /// Splits the places of a level: orders their rows, and adds their children to `places`, pair by pair.
-    fn divide(&self, level: &mut [Open], places: &mut Vec<Place<Sums>>, rows: &mut [u32]) {
+    fn divide(&self, level: &mut [Open], places: &mut Vec<GrownNode<Sums>>, rows: &mut [u32]) {
         // Each place's own rows; a level is in the order of its rows.
         let mut parts = Vec::with_capacity(level.len());
         let (mut rest, mut begin) = (rows, 0);
         for open in level.iter() {
-            let Place { start, end, .. } = places[open.place];
+            let GrownNode { start, end, .. } = places[open.place];
             let (_, behind) = rest.split_at_mut(start - begin);
             let (own, behind) = behind.split_at_mut(end - start);
             parts.push((open, own));
@@ -290,8 +290,8 @@ impl<'a> Grower<'a> {
             place.split = Some((split, left));
             let (start, middle, end) = (place.start, place.start + middle, place.end);
             let others = less(place.sums, sums);
-            places.push(Place::new(start, middle, sums));
-            places.push(Place::new(middle, end, others));
+            places.push(GrownNode::new(start, middle, sums));
+            places.push(GrownNode::new(middle, end, others));
         }
     }
 
@@ -317,7 +317,7 @@ impl<'a> Grower<'a> {
         &self,
         gradients: &Gradients,
         level: Vec<Open>,
-        places: &[Place<Sums>],
+        places: &[GrownNode<Sums>],
         rows: &[u32],
     ) -> Vec<Open> {
         let kept = KEPT / (self.width * size_of::<Cells>()).max(1);

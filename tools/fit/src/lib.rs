@@ -7,8 +7,8 @@ mod bins;
 mod boosting;
 mod descent;
 mod distribution;
-mod draw;
 mod engine;
+mod fitted;
 mod folds;
 mod forest;
 mod grown;
@@ -26,15 +26,15 @@ mod search;
 mod sides;
 mod training;
 
-use std::io::Write;
 use std::path::PathBuf;
 
-use artifact::Model;
 use clap::Parser;
+use diagnostics::{count, say};
+use failure::{Failure, Outcome};
 use fingerprint::Hashed;
 use manifest::Manifest;
-use manners::{Failure, IoContext, Outcome, count, say};
 use metrics::Scores;
+use model_file::Model;
 use recipe::{Candidate, Recipe};
 use rows::{Ending, Table};
 
@@ -68,13 +68,13 @@ pub struct Args {
 
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
-    let recipe: Recipe = manners::parse_file(&args.recipe)?;
+    let recipe = Recipe::load(&args.recipe, input_files::read_text)?;
     let candidates = wanted(&recipe, args.candidate.as_deref())?;
     let only = args.candidate.as_deref();
     let manifest = match &args.manifest {
         None => None,
         Some(path) => {
-            Some(Manifest::parse(&path.display().to_string(), manners::read_text(path)?.as_bytes())?)
+            Some(Manifest::parse(&path.display().to_string(), input_files::read_text(path)?.as_bytes())?)
         }
     };
     if args.training_key {
@@ -108,30 +108,39 @@ fn wanted<'a>(recipe: &'a Recipe, name: Option<&str>) -> Outcome<Vec<&'a Candida
 }
 
 fn read(args: &Args, recipe: &Recipe, manifest: Option<Manifest>) -> Outcome<Training> {
-    let input = manners::input(args.input.as_deref())?;
+    let input = cli::input(args.input.as_deref())?;
     let mut hashed = Hashed::new(input.reader);
     let table = Table::open(&input.name, &mut hashed, Ending::Terminated)?;
     let mut training = Training::read(recipe, table, manifest.as_ref())?;
     let joined = hashed.hex();
     match manifest {
         None => training.data_sha256 = joined,
-        Some(manifest) if manifest.joined_sha256 == joined => {
-            training.data_sha256 = manifest.data_sha256();
-            training.manifest = Some(manifest);
-        }
-        Some(_) => {
+        Some(manifest) if manifest.joined_sha256 != joined => {
             return Err(Failure::data(format!(
                 "{}: these are not the rows that the manifest describes (pass what the same `bucket cat` wrote)",
                 input.name
             )));
+        }
+        Some(manifest) if manifest.rows != training.rows() => {
+            return Err(Failure::data(format!(
+                "{}: it has {} rows, but the manifest {} (pass what the same `bucket cat` wrote)",
+                input.name,
+                count(training.rows()),
+                count(manifest.rows)
+            )));
+        }
+        Some(manifest) => {
+            training.data_sha256 = manifest.data_sha256();
+            training.manifest = Some(manifest);
         }
     }
     Ok(training)
 }
 
 fn send(text: &str) -> Outcome {
-    let mut out = manners::stdout()?;
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).place("stdout")
+    let mut out = cli::stdout()?;
+    out.write(text.as_bytes())?;
+    out.finish()
 }
 
 fn report(model: &Model) {

@@ -8,11 +8,11 @@ use std::cell::RefCell;
 use argmin::core::{CostFunction, Error, Executor, Gradient, State};
 use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
-use artifact::{Algorithm, Plane, Term};
-use manners::{Failure, Outcome};
+use failure::{Failure, Outcome};
+use model_file::{Algorithm, Plane, Term};
 use rayon::prelude::*;
 
-use crate::least_squares::Fitted;
+use crate::fitted::Fitted;
 use crate::matrix::Matrix;
 use crate::scale::Scale;
 

@@ -1,4 +1,4 @@
-use artifact::Column;
+use model_file::Column;
 
 use crate::training::Part;
 
@@ -15,6 +15,8 @@ pub(crate) struct Matrix {
     pub(crate) target: Vec<f64>,
     /// The number of each row's group.
     pub(crate) groups: Vec<u32>,
+    /// Whether there are training rows beside these: a column that says nothing here may say much there.
+    pub(crate) is_part: bool,
 }
 
 impl Matrix {
@@ -44,9 +46,22 @@ impl Matrix {
         matrix
     }
 
+    /// The same rows with these columns only.
+    pub(crate) fn only(&self, columns: &[usize]) -> Matrix {
+        Matrix {
+            width: columns.len(),
+            classes: self.classes,
+            values: self.iter().flat_map(|row| columns.iter().map(|&column| row[column])).collect(),
+            target: self.target.clone(),
+            groups: self.groups.clone(),
+            is_part: self.is_part,
+        }
+    }
+
     /// The rows whose groups are wanted, and the others.
     pub(crate) fn divided(&self, wanted: impl Fn(u32) -> bool) -> (Matrix, Matrix) {
-        let empty = || Matrix { width: self.width, classes: self.classes, ..Matrix::default() };
+        let empty =
+            || Matrix { width: self.width, classes: self.classes, is_part: true, ..Matrix::default() };
         let (mut those, mut others) = (empty(), empty());
         for ((row, &answer), &group) in self.iter().zip(&self.target).zip(&self.groups) {
             let side = if wanted(group) { &mut those } else { &mut others };

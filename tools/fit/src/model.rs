@@ -1,8 +1,9 @@
-use artifact::{
+use diagnostics::say;
+use failure::{Failure, Outcome};
+use metrics::Scores;
+use model_file::{
     Baseline, Body, Check, DataCard, Feature, Intervals, Measured, Model, RecipeCard, TargetCard,
 };
-use manners::{Failure, Outcome, say};
-use metrics::Scores;
 use rayon::prelude::*;
 use recipe::{Candidate, Recipe};
 
@@ -29,8 +30,8 @@ pub(crate) fn fit(
     if training.trained.rows() == 0 {
         return Err(Failure::data("there are no training rows"));
     }
-    let (candidate, mut comparison) = search::choose(recipe, candidates, &training, seed);
-    comparison.warnings.extend(leaks::warnings(recipe, &training, &comparison));
+    let mut choice = search::choose(recipe, candidates, &training, seed);
+    let found = leaks::among_the_features(recipe, &training);
     // Texts that count are numbered anew, so that the model knows no others.
     let counted: Vec<Vec<u32>> = (0..recipe.features.columns.len())
         .map(|feature| match recipe.is_text(&recipe.features.columns[feature]) {
@@ -39,11 +40,24 @@ pub(crate) fn fit(
         })
         .collect();
     training.renumber_texts(counted);
-    let preparation = prepare::learn(recipe, &training.texts, &training.trained, |_| true)?;
+    let preparation = prepare::learn(recipe, &training.texts, &training.trained, false, |_| true)?;
     let names = prepare::names(recipe, &training.texts, &preparation);
     let width = recipe.features.columns.len();
     let matrix = Matrix::of(&training.trained, width, &preparation, |_| true);
-    let algorithm = engine::fit(&candidate, &matrix, &names, seed)?;
+    let algorithm = loop {
+        match engine::fit(choice.candidate(), &matrix, &names, seed) {
+            Ok(algorithm) => break algorithm,
+            // What can be fitted to parts of the training rows only is no candidate: the next one is.
+            Err(failure) if !choice.pass_on(&failure) => return Err(failure),
+            Err(_) => {}
+        }
+    };
+    choice.tell(&training);
+    let mut comparison = choice.comparison;
+    // Of candidates only those that can be fitted.
+    comparison.warnings.extend(leaks::too_good_candidates(recipe, &training, &comparison));
+    comparison.warnings.extend(found);
+    comparison.warnings.extend(training.unknown_classes());
     let means = matrix.means();
     drop(matrix);
     let distributions = Distributions::new(&training);
@@ -58,6 +72,7 @@ pub(crate) fn fit(
         task: recipe.target.task,
         target: target(recipe, &training),
         features: features(recipe, &training)?,
+        null_values: recipe.clean.null_values.clone(),
         preparation,
         means,
         algorithm,
@@ -67,10 +82,11 @@ pub(crate) fn fit(
         intervals: None,
         histograms: (0..width).into_par_iter().map(|feature| distributions.of_feature(feature)).collect(),
         predictions: None,
+        drift: Some(recipe.drift.clone()),
         checks: Vec::new(),
         data: DataCard {
             sha256: training.data_sha256.clone(),
-            rows: (training.trained.rows() + training.held_out.rows()) as u64,
+            rows: training.rows(),
             rows_trained: training.trained.rows() as u64,
             rows_held_out: training.held_out.rows() as u64,
             groups_held_out: training.groups_held_out,

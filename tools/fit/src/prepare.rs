@@ -1,7 +1,7 @@
 //! Preparation is learnt from training rows only; the model carries it, and `artifact` applies it.
 
-use artifact::Column;
-use manners::{Failure, Outcome};
+use failure::{Failure, Outcome};
+use model_file::Column;
 use recipe::{Encoding, Impute, Prepare, Recipe, Substitute};
 
 use crate::training::{Part, Texts};
@@ -10,11 +10,12 @@ use crate::training::{Part, Texts};
 const MOST: u32 = 50;
 
 /// The columns that an algorithm sees, learnt from the rows of the wanted groups. Nothing if the recipe prepares nothing. `texts` are the
-/// features' texts by number.
+/// features' texts by number. In a part of the training rows a feature that says nothing there is 0; in all of them it is refused.
 pub(crate) fn learn(
     recipe: &Recipe,
     texts: &[Texts],
     part: &Part,
+    is_part: bool,
     wanted: impl Fn(u32) -> bool,
 ) -> Outcome<Vec<Column>> {
     let names = &recipe.features.columns;
@@ -28,13 +29,25 @@ pub(crate) fn learn(
         let prepare = recipe.prepare.get(name).cloned().unwrap_or_default();
         let (values, nulls) = sorted(part, names.len(), feature, &wanted);
         if recipe.is_text(name) {
-            columns.extend(of_text(feature, name, &prepare, &texts[feature], &values)?);
+            match of_text(feature, &prepare, &texts[feature], &values) {
+                Some(of_text) => columns.extend(of_text),
+                None if is_part => columns.push(Column::Other { feature, known: Vec::new() }),
+                None => {
+                    return Err(Failure::data(format!(
+                        "feature {name:?}: none of its texts is frequent enough to count (is [prepare.{name}] right?)"
+                    )));
+                }
+            }
         } else {
-            columns.push(number(feature, &prepare, &values, nulls.len()).ok_or_else(|| {
-                Failure::data(format!(
-                    "feature {name:?} is null in every row that is fitted on: impute a number, or take it out of [features]"
-                ))
-            })?);
+            match number(feature, &prepare, &values, nulls.len()) {
+                Some(column) => columns.push(column),
+                None if is_part => columns.push(nothing(feature)),
+                None => {
+                    return Err(Failure::data(format!(
+                        "feature {name:?} is null in every training row: impute a number, or take it out of [features]"
+                    )));
+                }
+            }
         }
         // A flag that is the same everywhere says nothing, nor does one that says what another one says.
         let is_news = !values.is_empty() && !nulls.is_empty() && !flagged.contains(&nulls);
@@ -59,12 +72,17 @@ pub(crate) fn names(recipe: &Recipe, texts: &[Texts], columns: &[Column]) -> Vec
     columns.iter().map(name).collect()
 }
 
-/// The numbers of the texts of a feature that count in all training rows.
+/// The numbers of the texts of a feature that count in all training rows: in the recipe's order, or else in that of the texts.
 pub(crate) fn counted(recipe: &Recipe, texts: &[Texts], part: &Part, feature: usize) -> Vec<u32> {
     let names = &recipe.features.columns;
     let prepare = recipe.prepare.get(&names[feature]).cloned().unwrap_or_default();
     let (values, _) = sorted(part, names.len(), feature, &|_| true);
-    counts(&prepare, &texts[feature], &values).into_iter().map(|(text, _)| text).collect()
+    let mut counted: Vec<u32> =
+        counts(&prepare, &texts[feature], &values).into_iter().map(|(text, _)| text).collect();
+    if prepare.categories.is_empty() {
+        counted.sort_by_key(|number| &texts[feature].list[*number as usize]);
+    }
+    counted
 }
 
 /// The values of a feature that are not null, ascending, and in which rows it is null.
@@ -126,6 +144,12 @@ fn number(feature: usize, prepare: &Prepare, values: &[f64], nulls: usize) -> Op
     Some(column)
 }
 
+/// A feature of which nothing is known: 0, whatever it is.
+fn nothing(feature: usize) -> Column {
+    let nothing = Some(0.0);
+    Column::Number { feature, null: nothing, low: nothing, high: nothing, mean: None, deviation: None }
+}
+
 /// The texts that count, and how many rows have each; `values` are the numbers of the rows' texts, ascending.
 fn counts(prepare: &Prepare, texts: &Texts, values: &[f64]) -> Vec<(u32, usize)> {
     // A text that did not count when texts were numbered anew has no number.
@@ -151,19 +175,10 @@ fn counts(prepare: &Prepare, texts: &Texts, values: &[f64]) -> Vec<(u32, usize)>
 }
 
 /// The columns of a feature that is a text; `values` are the numbers of its texts, ascending.
-fn of_text(
-    feature: usize,
-    name: &str,
-    prepare: &Prepare,
-    texts: &Texts,
-    values: &[f64],
-) -> Outcome<Vec<Column>> {
+/// None if none of them counts.
+fn of_text(feature: usize, prepare: &Prepare, texts: &Texts, values: &[f64]) -> Option<Vec<Column>> {
     let counts = counts(prepare, texts, values);
-    let Some(reference) = (0..counts.len()).max_by_key(|at| (counts[*at].1, usize::MAX - at)) else {
-        return Err(Failure::data(format!(
-            "feature {name:?}: none of its texts is frequent enough to count (is [prepare.{name}] right?)"
-        )));
-    };
+    let reference = (0..counts.len()).max_by_key(|at| (counts[*at].1, usize::MAX - at))?;
     let counted: usize = counts.iter().map(|(_, rows)| rows).sum();
     let mut known: Vec<u32> = counts.iter().map(|(category, _)| *category).collect();
     match prepare.encode.unwrap_or(Encoding::OneHot) {
@@ -171,7 +186,7 @@ fn of_text(
             if prepare.categories.is_empty() {
                 known.sort_by(|one, other| texts.list[*one as usize].cmp(&texts.list[*other as usize]));
             }
-            Ok(vec![Column::Ordinal { feature, order: known }])
+            Some(vec![Column::Ordinal { feature, order: known }])
         }
         Encoding::OneHot => {
             // Where the most frequent one stands, all of its columns are 0: with a column of its own they would always add up to 1.
@@ -183,7 +198,7 @@ fn of_text(
             if counted < values.len() || columns.is_empty() {
                 columns.push(Column::Other { feature, known });
             }
-            Ok(columns)
+            Some(columns)
         }
     }
 }

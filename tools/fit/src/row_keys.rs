@@ -2,6 +2,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
+use recipe::GroupKey;
 
 /// The row keys seen so far: one text of all, and a table of which row has which part of it. A map of keys would hold
 /// each in an allocation of its own.
@@ -18,10 +19,7 @@ impl RowKeys {
     /// Takes the next row's key. If an earlier row has the same one, its number from 0.
     pub(crate) fn add<'a>(&mut self, cells: impl Iterator<Item = &'a [u8]>) -> Option<u64> {
         let start = self.text.len();
-        for cell in cells {
-            self.text.extend_from_slice(cell);
-            self.text.push(0x1F);
-        }
+        GroupKey::append(&mut self.text, cells);
         let RowKeys { text, ends, rows, hasher } = self;
         ends.push(text.len());
         let key = |row: usize| &text[row.checked_sub(1).map_or(0, |before| ends[before])..ends[row]];

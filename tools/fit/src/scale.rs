@@ -1,9 +1,10 @@
-use manners::{Failure, Outcome};
+use failure::{Failure, Outcome};
 
-use crate::least_squares::Fitted;
+use crate::fitted::Fitted;
 use crate::matrix::Matrix;
 
-/// Mean and population standard deviation of each feature.
+/// Mean and population standard deviation of each feature. A column that is constant in a part of the training rows deviates without end:
+/// standardised it is 0, and so is its coefficient.
 #[derive(Debug)]
 pub(crate) struct Scale {
     pub(crate) means: Vec<f64>,
@@ -11,24 +12,35 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    /// Measures the features; a constant one, and fewer rows than a fit needs, are failures (65).
+    /// Measures the features; one that is constant in all training rows is a failure (65).
     pub(crate) fn of(matrix: &Matrix, names: &[String]) -> Outcome<Scale> {
-        let (rows, width) = (matrix.rows(), matrix.width);
-        if rows < width + 2 {
-            return Err(Failure::data(format!(
-                "{rows} training rows are too few for {width} features: at least {} are needed",
-                width + 2
-            )));
-        }
         let means = column_means(matrix, |_, x| x);
         let variances = column_means(matrix, |at, x| (x - means[at]) * (x - means[at]));
-        let deviations: Vec<f64> = variances.into_iter().map(f64::sqrt).collect();
-        for ((name, middle), deviation) in names.iter().zip(&means).zip(&deviations) {
-            // Relative: the spread of a constant column is rounding.
-            if *deviation <= middle.abs() * 1e-14 {
+        let mut deviations: Vec<f64> = variances.into_iter().map(f64::sqrt).collect();
+        // Relative: the spread of a constant column is rounding.
+        let constant = deviations.iter_mut().zip(&means).map(|(deviation, middle)| {
+            let is_constant = *deviation <= middle.abs() * 1e-14;
+            if is_constant {
+                *deviation = f64::INFINITY;
+            }
+            is_constant
+        });
+        let constant: Vec<bool> = constant.collect();
+        if !matrix.is_part {
+            let same = names.iter().zip(&means).zip(constant).filter(|(_, constant)| *constant);
+            let same: Vec<(&String, f64)> = same.map(|((name, value), _)| (name, *value)).collect();
+            if let [(name, value)] = same[..] {
                 return Err(Failure::data(format!(
-                    "feature {name:?} has the same value, {middle}, in every training row: it says nothing; take it \
+                    "feature {name:?} has the same value, {value}, in every training row: it says nothing; take it \
                      out of [features]"
+                )));
+            }
+            if !same.is_empty() {
+                let same: Vec<String> =
+                    same.iter().map(|(name, value)| format!("{name:?} ({value})")).collect();
+                return Err(Failure::data(format!(
+                    "features {} have the same value in every training row: they say nothing; take them out of [features]",
+                    same.join(", ")
                 )));
             }
         }
@@ -37,17 +49,26 @@ impl Scale {
 
     /// As [`Scale::of`], but around 0: each column is divided by its root mean square.
     pub(crate) fn around_zero(matrix: &Matrix, names: &[String]) -> Outcome<Scale> {
-        let (rows, width) = (matrix.rows(), matrix.width);
-        if rows < width + 1 {
-            return Err(Failure::data(format!("{rows} training rows are too few for {width} features")));
+        let mut deviations: Vec<f64> =
+            column_means(matrix, |_, x| x * x).into_iter().map(f64::sqrt).collect();
+        if !matrix.is_part {
+            let zeros = names.iter().zip(&deviations).filter(|(_, size)| **size == 0.0);
+            let zeros: Vec<String> = zeros.map(|(name, _)| format!("{name:?}")).collect();
+            if !zeros.is_empty() {
+                return Err(Failure::data(format!(
+                    "0 in every training row says nothing: take {} out of [features]",
+                    zeros.join(", ")
+                )));
+            }
         }
-        let deviations: Vec<f64> = column_means(matrix, |_, x| x * x).into_iter().map(f64::sqrt).collect();
-        if let Some((name, _)) = names.iter().zip(&deviations).find(|(_, size)| **size == 0.0) {
-            return Err(Failure::data(format!(
-                "feature {name:?} is 0 in every training row: it says nothing"
-            )));
-        }
-        Ok(Scale { means: vec![0.0; width], deviations })
+        deviations.iter_mut().filter(|size| **size == 0.0).for_each(|size| *size = f64::INFINITY);
+        Ok(Scale { means: vec![0.0; matrix.width], deviations })
+    }
+
+    /// The scale of these columns.
+    pub(crate) fn only(&self, columns: &[usize]) -> Scale {
+        let of = |values: &[f64]| columns.iter().map(|&column| values[column]).collect();
+        Scale { means: of(&self.means), deviations: of(&self.deviations) }
     }
 
     /// Coefficients for the columns as they come, of those of standardised ones; `at_means` is the answer where every column has its mean.

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use artifact::{Algorithm, Compared, Comparison, Fold, Tuned};
-use manners::{plural, progress, say};
+use cli::progress;
+use diagnostics::{plural, say};
+use failure::Failure;
 use metrics::Scores;
+use model_file::{Algorithm, Compared, Comparison, Fold, Tuned};
 use rayon::prelude::*;
 use recipe::{Candidate, Recipe};
 
@@ -23,24 +25,62 @@ struct Job<'a> {
 }
 
 /// The candidate to fit, its settings settled, and how it was chosen.
-pub(crate) fn choose(
-    recipe: &Recipe,
-    candidates: &[&Candidate],
-    training: &Training,
-    seed: u64,
-) -> (Candidate, Comparison) {
+pub(crate) struct Choice {
+    /// In the order of those that were compared.
+    settled: Vec<Candidate>,
+    pub(crate) comparison: Comparison,
+}
+
+impl Choice {
+    fn of_one(candidate: Candidate, warning: Option<String>) -> Choice {
+        let comparison = uncompared(&candidate, warning);
+        Choice { settled: vec![candidate], comparison }
+    }
+
+    /// The one to fit.
+    pub(crate) fn candidate(&self) -> &Candidate {
+        &self.settled[self.comparison.chosen]
+    }
+
+    /// Goes on to the next one, because this one cannot be fitted to all training rows. False if there is none.
+    pub(crate) fn pass_on(&mut self, why: &Failure) -> bool {
+        let failed = &mut self.comparison.candidates[self.comparison.chosen];
+        (failed.failed, failed.mean_error, failed.standard_error) = (Some(why.to_string()), None, None);
+        let Some((best, chosen)) = best_of(&self.comparison.candidates) else { return false };
+        (self.comparison.best, self.comparison.chosen) = (Some(best), chosen);
+        true
+    }
+
+    /// The comparison, a line each; nothing if there was none.
+    pub(crate) fn tell(&self, training: &Training) {
+        if self.comparison.best.is_some() {
+            tell(&self.comparison, if training.classes.is_empty() { "RMSE" } else { "log loss" });
+        }
+    }
+}
+
+/// The best, and the first that is within a standard error of it; none where all failed.
+fn best_of(compared: &[Compared]) -> Option<(usize, usize)> {
+    let best = (0..compared.len())
+        .filter(|&at| compared[at].mean_error.is_some())
+        .min_by(|&one, &other| rank(&compared[one]).total_cmp(&rank(&compared[other])))?;
+    let limit = rank(&compared[best]) + compared[best].standard_error.unwrap_or(0.0);
+    Some((best, (0..compared.len()).find(|&at| rank(&compared[at]) <= limit).unwrap_or(best)))
+}
+
+/// Compares the candidates.
+pub(crate) fn choose(recipe: &Recipe, candidates: &[&Candidate], training: &Training, seed: u64) -> Choice {
     let settled: Vec<Vec<Candidate>> = candidates.iter().map(|candidate| candidate.settled()).collect();
     if let [only] = settled.as_slice()
         && let [only] = only.as_slice()
     {
-        return (only.clone(), uncompared(only, None));
+        return Choice::of_one(only.clone(), None);
     }
     // A pipeline that has just begun has few groups; it should have a model all the same.
     let first = |why: String| {
         let first = settled.iter().flatten().next().cloned().unwrap_or(Candidate::Mean {});
         let warning = format!("{why}; the first, {}, is taken", first.name());
-        let comparison = uncompared(&first, Some(warning));
-        (first, comparison)
+        Choice::of_one(first, Some(warning))
     };
     // To tune a setting without two parts, a third one must be left; in order of time the earlier parts are there.
     let has_choice = settled.iter().any(|choices| choices.len() > 1);
@@ -59,20 +99,14 @@ pub(crate) fn choose(
         finals.push(choices[chosen].clone());
         compared.push(tried.compared(at, choices, chosen, &folds));
     }
-    let best = (0..compared.len())
-        .filter(|&at| compared[at].mean_error.is_some())
-        .min_by(|&one, &other| rank(&compared[one]).total_cmp(&rank(&compared[other])));
-    let Some(best) = best else {
+    let Some((best, chosen)) = best_of(&compared) else {
         let reason = compared.iter().find_map(|one| one.failed.clone()).unwrap_or_default();
         return first(format!("no candidate can be fitted to a part of the training rows: {reason}"));
     };
-    let limit = rank(&compared[best]) + compared[best].standard_error.unwrap_or(0.0);
-    let chosen = (0..compared.len()).find(|&at| rank(&compared[at]) <= limit).unwrap_or(best);
     let folds = folds.measured.iter().map(|&fold| job.fold(&folds, fold)).collect();
     let comparison =
         Comparison { folds, candidates: compared, chosen, best: Some(best), warnings: Vec::new() };
-    tell(&comparison, if training.classes.is_empty() { "RMSE" } else { "log loss" });
-    (finals.swap_remove(chosen), comparison)
+    Choice { settled: finals, comparison }
 }
 
 /// What is said of a candidate that had no rival.
@@ -191,12 +225,12 @@ impl Job<'_> {
         let part = &self.training.trained;
         let features = self.recipe.features.columns.len();
         let on: Vec<u32> = std::iter::once(task.fold).chain(task.inner).collect();
-        let preparation = match prepare::learn(self.recipe, &self.training.texts, part, fits) {
+        let preparation = match prepare::learn(self.recipe, &self.training.texts, part, true, fits) {
             Ok(preparation) => preparation,
             Err(failure) => return none(settled, task, &on, &failure.to_string()),
         };
         let names = prepare::names(self.recipe, &self.training.texts, &preparation);
-        let fitted_on = Matrix::of(part, features, &preparation, fits);
+        let fitted_on = Matrix { is_part: true, ..Matrix::of(part, features, &preparation, fits) };
         let measured_on: Vec<(u32, Matrix)> = on
             .into_iter()
             .map(|fold| (fold, Matrix::of(part, features, &preparation, |group| folds.measures(group, fold))))

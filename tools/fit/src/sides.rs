@@ -1,32 +1,34 @@
 use std::collections::BTreeSet;
 
-use recipe::Split;
+use recipe::{GroupKey, Split};
 
 /// Which rows are held out, asked once for all rows of one group that follow each other.
 #[derive(Debug)]
 pub(crate) struct Sides<'a> {
     split: &'a Split,
     /// The group of the last row.
-    group: Vec<u8>,
+    group: GroupKey,
     /// The group of this row; its memory is used again.
-    next: Vec<u8>,
+    next: GroupKey,
     /// The side of that group; none before the first row.
     held_out: Option<bool>,
-    groups_held_out: BTreeSet<Vec<u8>>,
+    groups_held_out: BTreeSet<GroupKey>,
 }
 
 impl<'a> Sides<'a> {
     pub(crate) fn new(split: &'a Split) -> Sides<'a> {
-        Sides { split, group: Vec::new(), next: Vec::new(), held_out: None, groups_held_out: BTreeSet::new() }
+        Sides {
+            split,
+            group: GroupKey::default(),
+            next: GroupKey::default(),
+            held_out: None,
+            groups_held_out: BTreeSet::new(),
+        }
     }
 
     /// Whether the row with these cells in the split's columns is held out.
     pub(crate) fn holds_out<'b>(&mut self, cells: impl Iterator<Item = &'b [u8]> + Clone) -> bool {
-        self.next.clear();
-        for cell in cells.clone() {
-            self.next.extend_from_slice(cell);
-            self.next.push(0x1F);
-        }
+        self.next.set(cells.clone());
         if let Some(held_out) = self.held_out.filter(|_| self.next == self.group) {
             return held_out;
         }

@@ -2,11 +2,13 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::io::Read;
 
-use cells::{Cell, Cells};
+use cells::Cells;
+use clock::is_date;
+use failure::{Failure, Outcome};
 use manifest::Manifest;
-use manners::{Failure, Outcome};
-use recipe::{Recipe, Task};
+use recipe::{GroupKey, Recipe, Task};
 use rows::{Row, Table, number};
+use schema::{Type, ValueRef};
 
 use crate::row_keys::RowKeys;
 use crate::sides::Sides;
@@ -91,24 +93,22 @@ struct Columns<'a> {
     split: Vec<usize>,
     group: Vec<usize>,
     time: Option<usize>,
+    /// The name of the time column, where it is one of dates.
+    date: Option<&'a str>,
 }
 
 /// The groups seen so far, by the cells that name them.
 #[derive(Default)]
 struct Groups {
-    numbers: HashMap<Vec<u8>, u32>,
+    numbers: HashMap<GroupKey, u32>,
     groups: Vec<Group>,
-    key: Vec<u8>,
+    key: GroupKey,
 }
 
 impl Groups {
     /// The number of a row's group.
     fn of(&mut self, recipe: &Recipe, row: &Row<'_>, columns: &Columns<'_>) -> u32 {
-        self.key.clear();
-        for &at in &columns.group {
-            self.key.extend_from_slice(row.cell(at));
-            self.key.push(0x1F);
-        }
+        self.key.set(columns.group.iter().map(|&at| row.cell(at)));
         let number = match self.numbers.get(&self.key) {
             Some(&number) => number,
             None => {
@@ -144,7 +144,7 @@ impl Training {
     ) -> Outcome<Training> {
         let columns = Columns::find(recipe, &table)?;
         let name = table.name().to_owned();
-        let progress = manners::progress(manifest.map(|manifest| manifest.rows), "rows");
+        let progress = cli::progress(manifest.map(|manifest| manifest.rows), "rows");
         let mut training = Training::default();
         let mut sides = Sides::new(&recipe.split);
         let mut groups = Groups::default();
@@ -177,6 +177,16 @@ impl Training {
                 training.trained.groups.push(group);
             }
             if let Some(at) = columns.time {
+                // Other texts do not sort as time goes. An empty cell is older than all.
+                if let Some(name) =
+                    columns.date.filter(|_| !row.cell(at).is_empty() && !is_date(row.cell(at)))
+                {
+                    let cell = String::from_utf8_lossy(row.cell(at));
+                    return Err(Failure::data(format!(
+                        "{}, column {name:?}: {cell:?} is not a date like 2025-06-15 (fit takes the rows that `clean` wrote)",
+                        here()
+                    )));
+                }
                 let newest = training.newest.as_deref().map(str::as_bytes);
                 if newest.is_none_or(|newest| newest < row.cell(at)) {
                     training.newest = Some(String::from_utf8_lossy(row.cell(at)).into_owned());
@@ -217,8 +227,6 @@ impl Training {
         self.classes = recipe.target.classes.clone();
         if self.classes.is_empty() {
             self.classes = trained.into_iter().cloned().collect();
-        } else if let Some(other) = trained.iter().find(|class| !self.classes.contains(class)) {
-            return Err(Failure::data(format!("{other:?} in {column:?} is not among [target] classes")));
         }
         let place = |class: &String| self.classes.iter().position(|known| known == class);
         let places: Vec<f64> =
@@ -230,14 +238,29 @@ impl Training {
         Ok(())
     }
 
-    /// Numbers the texts of each feature anew: those that count in order of their texts, all others -1. What was learnt before is of the old numbers.
+    /// How many rows there are, held out or not.
+    pub(crate) fn rows(&self) -> u64 {
+        (self.trained.rows() + self.held_out.rows()) as u64
+    }
+
+    /// What to say if held-out rows have classes that no training row has: no model can be right about those.
+    pub(crate) fn unknown_classes(&self) -> Option<String> {
+        let unknown = self.held_out.target.iter().filter(|class| **class < 0.0).count();
+        (unknown > 0 && !self.classes.is_empty()).then(|| {
+            format!(
+                "{unknown} of {} held-out rows have a class that no training row has: every answer for them is wrong",
+                self.held_out.rows()
+            )
+        })
+    }
+
+    /// Numbers the texts of each feature anew: those that count in the order in which they are given, all others -1. What was learnt before is of the old numbers.
     pub(crate) fn renumber_texts(&mut self, counted: Vec<Vec<u32>>) {
         let width = self.texts.len();
-        for (feature, mut counted) in counted.into_iter().enumerate() {
+        for (feature, counted) in counted.into_iter().enumerate() {
             if self.texts[feature].list.is_empty() {
                 continue;
             }
-            counted.sort_by_key(|number| &self.texts[feature].list[*number as usize]);
             let mut new = vec![-1.0; self.texts[feature].list.len()];
             let mut texts = Texts::default();
             for old in counted {
@@ -264,6 +287,7 @@ impl<'a> Columns<'a> {
             split: positions(&recipe.split.by)?,
             group: positions(recipe.validation_by())?,
             time: recipe.keys.time.as_ref().map(|name| table.require(name)).transpose()?,
+            date: recipe.keys.time.as_deref().filter(|name| recipe.columns[*name].kind == Type::Date),
         })
     }
 
@@ -274,10 +298,10 @@ impl<'a> Columns<'a> {
         texts: &mut [Texts],
         classes: &mut Texts,
     ) -> Result<(), String> {
-        let number = |cell: Cell<'_>, texts: &mut Texts| match cell {
-            Cell::Null => f64::NAN,
-            Cell::Text(text) => f64::from(texts.number(text)),
-            Cell::Number(number) => number,
+        let number = |cell: ValueRef<'_>, texts: &mut Texts| match cell {
+            ValueRef::Null => f64::NAN,
+            ValueRef::Text(text) => f64::from(texts.number(text)),
+            ValueRef::Number(number) => number,
         };
         let features = &mut part.features;
         let target = self.cells.read(row, |at, cell| features.push(number(cell, &mut texts[at])))?;

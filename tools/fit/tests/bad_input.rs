@@ -139,10 +139,14 @@ fn answers_that_do_not_vary_or_are_huge() {
 
 #[test]
 fn ten_thousand_columns() {
-    let rows = |task: &str| csv(60, 10_000, chance, |row| answer(task, row));
+    let feature = |row: usize, at: usize| format!("{}.{row}", chance(row, at));
+    let rows = |task: &str| csv(60, 10_000, feature, |row| answer(task, row));
     each(&rows, 10_000, |candidate, ran| {
-        if is_sum(candidate) {
+        if candidate.contains("linear") {
             ran.expect(65).says("training rows are too few for 10000 features");
+        } else if ran.code != 0 && candidate.contains("alpha = 0.1") {
+            // So small a penalty hardly chooses among so many columns.
+            ran.expect(65).says("do not settle").says("use a larger alpha");
         } else {
             ran.expect(0);
         }

@@ -215,7 +215,7 @@ fn what_is_no_classification_is_refused() {
     session
         .run("fit --recipe r.toml m.csv")
         .expect(65)
-        .says("\"draw\" in \"result\" is not among [target] classes");
+        .says("column \"result\": \"draw\" is not among [target] classes");
     session.file("r.toml", classes("", "[[candidates]]\nalgorithm = \"ridge\"\nalpha = 1\n"));
     session.run("fit --recipe r.toml m.csv").expect(78).says("\"ridge\" predicts a number");
     session.file("r.toml", classes("ordered = true", logistic));

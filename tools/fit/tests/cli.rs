@@ -140,6 +140,44 @@ fn rows_that_the_manifest_does_not_describe_are_refused() {
 }
 
 #[test]
+fn a_manifest_that_lies_is_refused() {
+    let mut session = Session::new();
+    session.ok("mkdir data");
+    session.set("FAIRWAY_BUCKET", "data");
+    nist(&session, "norris");
+    session.ok("bucket put t/a.csv --from data.csv; bucket put t/b.csv --from data.csv");
+    session.ok("bucket rm t/b.csv; bucket cat t/ --manifest m > all.csv");
+    // Each change as it is, and under a new seal, as somebody would make it who knows the format.
+    session.file(
+        "lie.py",
+        "import hashlib, json, sys\n\
+         file = json.load(open('m'))\nm = file['manifest']\nexec(sys.argv[1])\n\
+         if sys.argv[2] == 'sealed':\n    \
+         file['sha256'] = hashlib.sha256(json.dumps(m, separators=(',', ':')).encode()).hexdigest()\n\
+         json.dump(file, open('lie', 'w'))\n",
+    );
+    let run = |change: &str, seal: &str| {
+        session.ok(&format!("python3 lie.py \"{change}\" {seal}"));
+        session.run("fit --recipe r.toml --candidate linear --manifest lie all.csv")
+    };
+    run("pass", "sealed").expect(0);
+    for (change, words) in [
+        ("m['rows'] = 0; m['objects'] = []", "it has 36 rows, but the manifest 0"),
+        ("m['rows'] = 35", "its objects have 36 rows, but it says 35"),
+        ("m['rows'] = m['objects'][0]['rows'] = 35", "it has 36 rows, but the manifest 35"),
+        ("m['joined_sha256'] = '0' * 64", "these are not the rows that the manifest describes"),
+        ("m['v'] = 'fairway.manifest/2'", "version"),
+        ("m['more'] = 1", "unknown field"),
+    ] {
+        run(change, "sealed").expect(65).says(words);
+        run(change, "unsealed").expect(65);
+    }
+    for change in ["m['objects'][0]['key'] = 'c.csv'", "m['objects'][0]['sha256'] = '0' * 64"] {
+        run(change, "unsealed").expect(65).says("its seal does not hold");
+    }
+}
+
+#[test]
 fn data_that_cannot_be_fitted_are_refused_with_a_remedy() {
     let session = Session::new();
     session.file("r.toml", recipe(&["x1".to_owned(), "x2".to_owned()], 0.0));

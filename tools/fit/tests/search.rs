@@ -433,7 +433,12 @@ fn what_cannot_be_chosen_is_said() {
     let ran = session.run("fit --recipe wing.toml wing.csv > model.json");
     ran.expect(0).says("warning: 1 group of training rows (wing): too few to compare candidates; the first, linear, is taken");
     session.ok("head -n 4 all.csv > few.csv");
-    session.run("fit --recipe r.toml few.csv").expect(65).says("3 training rows are too few for 5 features");
+    let ran = session.run("fit --recipe r.toml --candidate linear few.csv");
+    ran.expect(65).says("3 training rows are too few for 5 features: at least 7 are needed");
+    let ran = session.run("fit --recipe r.toml --candidate ridge few.csv");
+    ran.expect(65)
+        .says("features \"angle\" (0), \"length\" (0.3048)")
+        .says("the same value in every training row");
     // A column that copies another one: least squares cannot, ridge can.
     session.ok("awk -F, -v OFS=, 'NR > 1 { $8 = $7 } 1' all.csv > copy.csv");
     let ran = session.run("fit --recipe r.toml copy.csv > model.json");

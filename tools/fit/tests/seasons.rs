@@ -37,7 +37,7 @@ fn seasons(session: &Session) {
     session.file("all.csv", csv);
     session.file("r.toml", RECIPE);
     // The last two seasons are the next ones of 2024 and 2025.
-    session.ok("split --time season --from 2024 --held-out test.csv all.csv > train.csv");
+    session.ok("holdout --time season --from 2024 --held-out test.csv all.csv > train.csv");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use manners::{Failure, Outcome};
+use failure::{Failure, Outcome};
 use plotters::prelude::*;
 
 const SIZE: (u32, u32) = (480, 340);
@@ -21,6 +21,9 @@ pub(crate) struct Axes<'a> {
     pub(crate) y_range: Range<f64>,
 }
 
+/// What is larger is not drawn.
+const LARGEST: f64 = 1e150;
+
 /// Both ends, and a little more; never empty.
 pub(crate) fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -28,8 +31,8 @@ pub(crate) fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
         low = low.min(value);
         high = high.max(value);
     }
-    // Nothing finite, or more than a double can tell apart.
-    if low > high || !(high - low).is_finite() {
+    // Nothing finite, or more than can be drawn: between ticks there would be no doubles, and no end of them.
+    if low > high || low < -LARGEST || high > LARGEST {
         return 0.0..1.0;
     }
     let more = if high > low { 0.04 * (high - low) } else { 0.5 * low.abs().max(1.0) };

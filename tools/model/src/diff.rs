@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
-use artifact::Model;
-use manners::count;
+use diagnostics::count;
+use model_file::Model;
 
 use crate::show::{algorithm, column_name, figures};
 

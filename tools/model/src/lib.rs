@@ -1,6 +1,7 @@
 //! `model`: what a model file says, for people. Its README says what it promises.
 //!
-//! `show.rs` and `diff.rs` write text, `report.rs` a page with what `probe.rs` finds out and `chart.rs` draws, `onnx` the model for other programs.
+//! `show.rs` and `diff.rs` write text, `report.rs` a page with what `probe.rs` finds out and `chart.rs` draws, `onnx` the
+//! model for other programs. `recipe` needs no file here: crate `recipe` writes it.
 
 mod chart;
 mod diff;
@@ -12,15 +13,17 @@ mod show;
 use std::io::{IsTerminal, Write, stdout};
 use std::path::PathBuf;
 
-use artifact::Model;
 use clap::{Parser, Subcommand};
-use manners::{Failure, IoContext, Outcome};
+use failure::{Failure, IoContext, Outcome};
+use model_file::Model;
+use recipe::Layers;
 
-/// Shows what a model file says: a card, the difference of two, a page with pictures, the model for other programs.
+/// Shows what a model file says: a card, the difference of two, a page with pictures, the model for other programs; and what a recipe says.
 ///
 /// Example: model show model.json
 ///          model report model.json --rows all.csv > report.html
 ///          model export --onnx model.json > model.onnx
+///          model recipe scripts/golf/recipe.toml
 #[derive(Parser)]
 #[command(name = "model", version, verbatim_doc_comment)]
 pub struct Args {
@@ -61,6 +64,11 @@ enum Verb {
         /// The model file.
         model: PathBuf,
     },
+    /// Prints a recipe merged with the files that it extends, as TOML; a comment behind each value names the file that it is from.
+    Recipe {
+        /// The prediction problem (TOML).
+        recipe: PathBuf,
+    },
 }
 
 /// Runs the program.
@@ -77,10 +85,16 @@ pub fn run(args: Args) -> Outcome {
             Err(Failure::usage("an ONNX file is not for a terminal: send it to a file with >"))
         }
         Verb::Export { model, .. } => send(&onnx::file(&Model::open(&model)?)?),
+        Verb::Recipe { recipe } => {
+            let layers = Layers::load(&recipe, input_files::read_text)?;
+            send(layers.text_with_origins()?.as_bytes())?;
+            // After it: where something is wrong, the text shows from where it came.
+            layers.recipe().map(drop)
+        }
     }
 }
 
 fn send(bytes: &[u8]) -> Outcome {
-    let mut out = manners::stdout()?;
+    let mut out = cli::stdout()?;
     out.write_all(bytes).and_then(|()| out.flush()).place("stdout")
 }

@@ -1,13 +1,12 @@
 //! What a model does with rows that it never saw: which features matter, and how the prediction moves with one of them.
 
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use artifact::{Algorithm, FeatureColumns, Model, Node, Tree};
-use judge::Which;
-use manners::{Failure, IoContext, Outcome};
+use evaluation::Which;
+use failure::{Failure, IoContext, Outcome};
 use metrics::Scores;
+use model_file::{Algorithm, FeatureColumns, Model, Node, Tree};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use rayon::prelude::*;
@@ -45,8 +44,11 @@ impl<'a> Probe<'a> {
     /// Reads the wanted rows.
     pub(crate) fn read(model: &'a Model, path: &Path, which: Which) -> Outcome<Probe<'a>> {
         let name = path.display().to_string();
-        let mut table =
-            Table::open(name.clone(), BufReader::new(File::open(path).place(&name)?), Ending::Terminated)?;
+        let mut table = Table::open(
+            name.clone(),
+            BufReader::new(input_files::open(path).place(&name)?),
+            Ending::Terminated,
+        )?;
         let features = FeatureColumns::find(model, &table)?;
         let target = table.require(&model.body().target.name)?;
         let split = &model.body().split;

@@ -1,14 +1,14 @@
 //! One page of HTML that needs nothing else.
 
 use std::fmt::Write;
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use artifact::{Comparison, Model};
-use judge::{Line, Report, Resampling, Rows, Which};
-use manners::{IoContext, Outcome, count, plural};
+use diagnostics::{count, plural};
+use evaluation::{Line, Report, Resampling, Rows, Which};
+use failure::{IoContext, Outcome};
 use metrics::Confusion;
+use model_file::{Comparison, Model};
 use rows::{Ending, Table};
 
 use crate::chart::{self, Axes, label, range};
@@ -26,7 +26,7 @@ const TENTHS: usize = 10;
 pub(crate) fn page(model: &Model, path: &Path, seed: u64) -> Outcome<String> {
     let name = path.display().to_string();
     let table =
-        Table::open(name.clone(), BufReader::new(File::open(path).place(&name)?), Ending::Terminated)?;
+        Table::open(name.clone(), BufReader::new(input_files::open(path).place(&name)?), Ending::Terminated)?;
     let which = which(model);
     let rows = Rows::read(model, None, table, which)?;
     let report = rows.report(Resampling { samples: 1_000, seed });

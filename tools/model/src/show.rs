@@ -1,8 +1,8 @@
 use std::fmt::Write;
 
-use artifact::{Algorithm, Body, Compared, Model, Term};
-use manners::{count, plural};
+use diagnostics::{count, plural};
 use metrics::Scores;
+use model_file::{Algorithm, Body, Compared, Model, Term};
 
 /// The card of a model, as text.
 pub(crate) fn card(model: &Model) -> String {

@@ -124,3 +124,32 @@ fn a_report_is_one_page_that_needs_nothing_else() {
         .says("no column \"c\"");
     session.run("model report model.json").expect(2);
 }
+
+#[test]
+fn a_forged_model_of_huge_numbers_is_drawn_and_its_intervals_have_ends() {
+    let session = session();
+    // Sealed anew, as somebody does it who knows the format: a digest of the text without its spaces holds.
+    session.file(
+        "forge.py",
+        "import hashlib, json\n\
+         body = json.load(open('model.json'))['body']\nhuge = 1.5e308\n\
+         body['predictions'].update(edges=[-huge, 0, huge], counts=[400, 400])\n\
+         body['histograms'][0].update(edges=[-huge, -1, 1, huge], counts=[1, 2, 3])\n\
+         body['features'][0].update(min=-huge, max=huge)\n\
+         body['intervals'] = dict(coverage=0.9, half_width=1.7e308, rows=100, rows_measured=100, measured=0.9)\n\
+         body['algorithm'] = dict(name='mean', value=1.5e308)\n\
+         for check in body['checks']: check['prediction'] = 1.5e308\n\
+         text = json.dumps(body, separators=(',', ':'))\n\
+         sha256 = hashlib.sha256(text.encode()).hexdigest()\n\
+         open('forged.json', 'w').write('{\"format\":\"fairway.model/4\",\"sha256\":\"%s\",\"body\":%s}' % (sha256, text))\n",
+    );
+    session.ok("python3 forge.py");
+    let page = session.ok("timeout 60 model report forged.json --rows in.csv");
+    assert!(page.len() < 2_000_000 && page.contains("</html>"), "{} bytes", page.len());
+    session.ok("timeout 60 model show forged.json");
+    let rows = session.ok("predict --model forged.json --interval in.csv");
+    let last = rows.lines().last().unwrap();
+    assert!(last.ends_with(",1.7976931348623157e+308"), "{last}");
+    assert!(!rows.contains("inf") && !rows.contains("NaN"), "{last}");
+    session.run("timeout 60 drift --model forged.json in.csv > drift.csv || [ $? -eq 1 ]").expect(0);
+}

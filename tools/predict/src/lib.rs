@@ -5,9 +5,10 @@ mod stage;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use artifact::Model;
 use clap::Parser;
-use manners::{Failure, Outcome, count, plural, say};
+use diagnostics::{count, plural, say};
+use failure::{Failure, Outcome};
+use model_file::Model;
 use predictions::More;
 use rejects::Rejects;
 use rows::{Ending, Table};
@@ -16,7 +17,7 @@ use stage::predict;
 
 /// Adds a model's prediction to every row of a CSV.
 ///
-/// Example: db-query rounds --db sqlite:golf.db --event pga/2025/14 | clean --recipe scripts/golf/recipe.toml |
+/// Example: db-query rows --db sqlite:golf.db --partition pga/2025/14 | clean --recipe scripts/golf/recipe.toml |
 ///          predict --model model.json | head
 #[derive(Parser)]
 #[command(name = "predict", version, verbatim_doc_comment)]
@@ -50,15 +51,16 @@ pub struct Args {
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
     let model = Arc::new(Model::open(&args.model)?);
-    let input = manners::input(args.input.as_deref())?;
+    let input = cli::input(args.input.as_deref())?;
     let table =
         Table::open(input.name, input.reader, Ending::allowing_unterminated(args.allow_unterminated))?;
-    let mut rejects = Rejects::wanted(args.rejects.as_deref(), args.input.as_deref())?;
+    let mut rejects = Rejects::wanted(args.rejects.as_deref())?;
     let more = More {
         probabilities: args.probabilities,
         interval: args.interval,
         outside: args.outside,
         explain: args.explain,
+        unknown: false,
     };
     if args.interval && model.body().intervals.is_none() {
         return Err(Failure::data(format!(
@@ -69,7 +71,7 @@ pub fn run(args: Args) -> Outcome {
     if args.probabilities && model.classes().is_empty() {
         return Err(Failure::usage(format!("--probabilities: {} predicts a number", model.id())));
     }
-    let counts = predict(&model, more, table, manners::stdout()?, rejects.as_mut())?;
+    let counts = predict(&model, more, table, cli::stdout()?, rejects.as_mut())?;
     if let Some(rejects) = rejects {
         rejects.publish()?;
     }

@@ -1,5 +1,5 @@
 //! See README.md beside this folder.
 
 fn main() -> std::process::ExitCode {
-    manners::start(predict::run)
+    cli::start(predict::run)
 }

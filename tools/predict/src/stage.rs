@@ -1,8 +1,9 @@
-use std::io::{Read, Write};
+use std::io::Read;
 use std::sync::Arc;
 
-use artifact::Model;
-use manners::{Failure, IoContext, Outcome};
+use cli::Stdout;
+use failure::{Failure, Outcome};
+use model_file::Model;
 use predictions::{More, Predictions, Refused};
 use rejects::Rejects;
 use relay::in_order;
@@ -18,15 +19,15 @@ pub(crate) struct Counts {
 }
 
 /// Copies every row with its prediction, block by block. Memory does not grow with the input.
-pub(crate) fn predict<R: Read + Send + 'static, W: Write>(
+pub(crate) fn predict<R: Read + Send + 'static>(
     model: &Arc<Model>,
     more: More,
     table: Table<R>,
-    mut out: W,
+    mut out: Stdout,
     mut rejects: Option<&mut Rejects>,
 ) -> Outcome<Counts> {
     let predictions = Predictions::of(model, more, rejects.is_some(), &table)?;
-    out.write_all(predictions.header().bytes()).and_then(|()| out.flush()).place("stdout")?;
+    out.send(predictions.header().bytes())?;
     if let Some(rejects) = rejects.as_mut() {
         rejects.start(table.header())?;
     }
@@ -38,7 +39,7 @@ pub(crate) fn predict<R: Read + Send + 'static, W: Write>(
         next_block,
         move |block| predictions.predict(block),
         |block| {
-            out.write_all(block.text.bytes()).place("stdout")?;
+            out.write(block.text.bytes())?;
             predicted += block.rows;
             match (block.refused, rejects.as_mut()) {
                 (Some(Refused::Row(reason)), _) => {
@@ -50,6 +51,6 @@ pub(crate) fn predict<R: Read + Send + 'static, W: Write>(
             }
         },
     )?;
-    out.flush().place("stdout")?;
+    out.finish()?;
     Ok(Counts { predicted, rejected: rejects.map_or(0, |rejects| rejects.kept()) })
 }

@@ -66,6 +66,11 @@ fn one_byte_changed_anywhere_is_refused() {
             continue; // indentation is for people and does not count
         }
         bytes[at] = if bytes[at] == b'7' { b'8' } else { b'7' };
+        // The seventeenth digit of a number may be another one of the same double.
+        let value = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).ok();
+        if value(&bytes) == value(model.as_bytes()) {
+            continue;
+        }
         session.file("changed.json", bytes);
         session.run("predict --model changed.json in.csv").expect(65).says("changed.json: ");
         refused += 1;
@@ -111,11 +116,11 @@ fn a_model_that_lies_is_refused_even_with_a_right_digest() {
 fn files_of_other_formats_say_what_to_do() {
     let session = session();
     session.file("in.csv", "z,x\n2,10\n");
-    session.ok("sed 's|fairway.model/3|fairway.model/9|' model.json > newer.json");
+    session.ok("sed 's|fairway.model/4|fairway.model/9|' model.json > newer.json");
     session
         .run("predict --model newer.json in.csv")
         .expect(65)
-        .says("but this program reads up to \"fairway.model/3\": use the release that wrote it");
+        .says("but this program reads up to \"fairway.model/4\": use the release that wrote it");
     session.file("empty.json", "");
     session.run("predict --model empty.json in.csv").expect(65).says("it is empty");
     session.ok("head -c 500 model.json > cut.json");

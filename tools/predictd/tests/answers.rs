@@ -65,21 +65,21 @@ fn every_algorithm_answers_as_predict_does_to_the_bit() {
         if path.extension().is_none_or(|extension| extension != "json") {
             continue;
         }
-        let model = artifact::Model::parse("fixture", &std::fs::read(&path).unwrap()).unwrap();
+        let model = model_file::Model::parse("fixture", &std::fs::read(&path).unwrap()).unwrap();
         let (target, classes) = (&model.body().target.name, model.classes());
         algorithms.insert((model.body().algorithm.name(), classes.len()));
         let server = Server::start(&["--model", path.to_str().unwrap()]);
         let text = std::fs::read_to_string(path.with_extension("csv")).unwrap();
         let table =
             rows::Table::open("rows.csv".to_owned(), text.as_bytes(), rows::Ending::Terminated).unwrap();
-        let columns = artifact::FeatureColumns::find(&model, &table).unwrap();
+        let columns = model_file::FeatureColumns::find(&model, &table).unwrap();
         let header = table.header().to_vec();
         let mut table = table;
         let (mut predicted, mut asked, mut values) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(row) = table.next_row().unwrap() {
             // As `predict` reads it, and as a client writes it.
             columns.predict(&model, &row, &mut values, &mut predicted).unwrap();
-            let field = |feature: &artifact::Feature| {
+            let field = |feature: &model_file::Feature| {
                 let at = header.iter().position(|name| *name == feature.name).unwrap();
                 let cell = std::str::from_utf8(row.cell(at)).unwrap();
                 let value = match cell {

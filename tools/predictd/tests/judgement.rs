@@ -3,8 +3,9 @@
 
 mod common;
 
-use artifact::{Histogram, Intervals, Model};
 use common::{Server, body, model};
+use model_file::{Histogram, Intervals, Model};
+use recipe::{Drift, Limit};
 use serde_json::{Value, json};
 
 const ROW: &str = r#"{"sg_total": 2.5, "gir": 0.5, "prox_fw": 28}"#;
@@ -12,7 +13,7 @@ const ROW: &str = r#"{"sg_total": 2.5, "gir": 0.5, "prox_fw": 28}"#;
 fn with_intervals() -> Model {
     let intervals =
         Intervals { coverage: 0.9, half_width: 0.75, rows: 40, rows_measured: 40, measured: 0.91 };
-    Model::seal(artifact::Body { intervals: Some(intervals), means: vec![0.0, 0.5, 30.0], ..body(0.3) })
+    Model::seal(model_file::Body { intervals: Some(intervals), means: vec![0.0, 0.5, 30.0], ..body(0.3) })
         .unwrap()
 }
 
@@ -236,7 +237,8 @@ fn metrics_count_what_happened_and_trials_are_not_data() {
         windows: None,
     };
     let histograms = vec![histogram(0, &[-9.5, 0.0, 9.25]), histogram(1, &[0.1, 0.5, 1.0])];
-    let model = Model::seal(artifact::Body { histograms, ..body(0.3) }).unwrap();
+    let drift = Drift { min_rows: 300, psi: Limit::Fixed(0.125), ..Drift::default() };
+    let model = Model::seal(model_file::Body { histograms, drift: Some(drift), ..body(0.3) }).unwrap();
     let server = Server::of(&model, &[]);
     let metric = |name: &str| {
         let reply = server.get("/metrics");
@@ -273,6 +275,8 @@ fn metrics_count_what_happened_and_trials_are_not_data() {
         psi("sg_total"),
         psi("gir")
     );
+    // The limit of the model's recipe.
+    assert_eq!(metric("predictd_input_psi_limit{name=\"\",feature=\"gir\"}"), Some(0.125));
     let asked = |route: &str, status: u16| {
         metric(&format!("predictd_requests_total{{route=\"{route}\",status=\"{status}\"}}"))
     };

@@ -155,3 +155,37 @@ fn an_open_address_needs_keys_or_a_word() {
     let (code, said) = refused(&["--model", model, "--keys", missing.to_str().unwrap()]);
     assert!(code == 78 && said.contains("predictd keys create NAME --keys"), "{code} {said}");
 }
+
+#[test]
+fn a_file_that_no_create_has_written_opens_nothing() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.json");
+    create(&file, &["alice"]);
+    create(&file, &["bob"]);
+    let whole: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let refused = |change: &dyn Fn(&mut serde_json::Value), words: &str| {
+        let mut changed = whole.clone();
+        change(&mut changed["keys"]);
+        std::fs::write(&file, changed.to_string()).unwrap();
+        let (code, _, said) = keys(&file, &["list"]);
+        assert!(code == 78 && said.contains(words), "{words}: {code} {said}");
+    };
+    // The digest of nothing, under a salt of nothing.
+    refused(&|keys| keys[0]["salt"] = "".into(), "salt");
+    refused(&|keys| keys[0]["sha256"] = "e3b0c4".into(), "sha256");
+    refused(&|keys| keys[0]["sha256"] = keys[0]["sha256"].as_str().unwrap().to_uppercase().into(), "sha256");
+    refused(&|keys| keys[1]["id"] = keys[0]["id"].clone(), "another one has");
+    refused(&|keys| keys[0]["id"] = "dead".into(), "id");
+    std::fs::write(&file, whole.to_string()).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let (code, _, said) = keys(&file, &["list"]);
+    assert!(code == 78 && said.contains("everybody may write"), "{code} {said}");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(keys(&file, &["list"]).0, 0);
+    let long = "x".repeat(65);
+    for name in ["a\nb", "", "=cmd", "a\u{1b}[2J", &long] {
+        let (code, _, said) = keys(&file, &["create", name]);
+        assert!(code == 2, "{name:?}: {code} {said}");
+    }
+}

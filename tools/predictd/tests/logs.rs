@@ -34,17 +34,20 @@ fn a_line_for_each_prediction_and_each_request() {
     assert!(server.wait().success());
     let log = lines(&fs::read_to_string(path("log")).unwrap());
     assert_eq!(log.len(), 2, "a trial and a refusal are no predictions");
+    let access = lines(&fs::read_to_string(path("access")).unwrap());
+    let access_id = access[0]["request_id"].clone();
+    assert!(access_id.as_str().is_some_and(|id| id.len() > 16), "{access_id}");
     for (at, line) in log.iter().enumerate() {
         let predicted = model.predict(&[2.5, 0.5, 28.0]);
         let mut expected = json!({
-            "request_id": "mine", "row_index": at, "key_name": null, "model_name": null, "model_id": model.id(),
+            "client_request_id": "mine", "row_index": at, "key_name": null, "model_name": null, "model_id": model.id(),
             "sg_total": 2.5, "gir": 0.5, "prox_fw": 28, "predicted_sg_t2g": predicted,
         });
         expected["logged_at"] = line["logged_at"].clone();
+        expected["request_id"] = access_id.clone();
         assert_eq!(*line, expected);
         assert!(line["logged_at"].as_str().unwrap().ends_with('Z'));
     }
-    let access = lines(&fs::read_to_string(path("access")).unwrap());
     let seen: Vec<_> = access
         .iter()
         .map(|line| {
@@ -52,7 +55,7 @@ fn a_line_for_each_prediction_and_each_request() {
         })
         .collect();
     assert_eq!(seen, [("/predict", 200, 2), ("/predict", 200, 1), ("/predict", 422, 0)]);
-    assert_eq!(access[0]["request_id"], "mine");
+    assert_eq!(access[0]["client_request_id"], "mine");
 }
 
 #[test]
@@ -70,7 +73,7 @@ fn who_hangs_up_is_in_the_access_log_once() {
     );
     let of_it = || {
         let all = lines(&fs::read_to_string(&access).unwrap_or_default());
-        all.into_iter().filter(|line| line["request_id"] == "gone").collect::<Vec<_>>()
+        all.into_iter().filter(|line| line["client_request_id"] == "gone").collect::<Vec<_>>()
     };
     // One that was answered before it was gone counts as answered.
     let mut sent = 0;
@@ -161,4 +164,39 @@ fn stdout_takes_lines_and_a_reader_that_goes_away_stops_nothing() {
         assert_eq!(server.predict(ROW).status, 200);
     }
     eventually("it is said", || server.said().contains("stdout: "));
+}
+
+#[test]
+fn a_text_that_the_model_does_not_know_is_logged_as_it_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let mut body = common::body(0.3);
+    body.features[1].categories = vec!["east".to_owned(), "west".to_owned()];
+    body.checks[0].row[1] = 1.0;
+    let mut said = Vec::new();
+    body.algorithm.answers(&body.checks[0].row, 3, &mut said);
+    body.checks[0].prediction = said[0];
+    let model = model_file::Model::seal(body).unwrap();
+    let mut server = Server::of(&model, &["--log", log.to_str().unwrap()]);
+    let row = |suburb: &str| format!(r#"{{"sg_total":1,"gir":"{suburb}","prox_fw":30}}"#);
+    let long = "x".repeat(500);
+    let json = format!("[{},{},{}]", row("Newtown"), row("west"), row(&long));
+    assert_eq!(server.send("POST", "/predict", "", json.as_bytes()).status, 200);
+    // Large enough to be read in pieces.
+    let many: Vec<String> = (0..3_000).map(|at| row(&format!("s{at}"))).collect();
+    assert_eq!(server.send("POST", "/predict", "", format!("[{}]", many.join(",")).as_bytes()).status, 200);
+    let csv = "sg_total,gir,prox_fw\n1,east,30\n1,\"Old, town\",30\n";
+    assert_eq!(server.send("POST", "/predict", "content-type: text/csv\r\n", csv.as_bytes()).status, 200);
+    let frame = r#"{"inputs":[[1,"Elsewhere",30]]}"#;
+    assert_eq!(
+        server.send("POST", "/invocations", "content-type: application/json\r\n", frame.as_bytes()).status,
+        200
+    );
+    server.signal("TERM");
+    assert!(server.wait().success());
+    let lines = lines(&fs::read_to_string(log).unwrap());
+    let seen: Vec<&str> = lines.iter().map(|line| line["gir"].as_str().unwrap()).collect();
+    assert_eq!(seen[..3], ["Newtown", "west", &long[..64]]);
+    assert!(seen[3..3_003].iter().enumerate().all(|(at, text)| *text == format!("s{at}")));
+    assert_eq!(seen[3_003..], ["east", "Old, town", "Elsewhere"]);
 }

@@ -4,9 +4,11 @@ mod common;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use artifact::Algorithm;
 use common::{Server, body, eventually, file_of, model, publish, publish_model, refusal_of, refused};
+use model_file::Algorithm;
+use predictd::{LoadedModel, ModelSource, Source};
 use serde_json::{Value, json};
 
 const ROW: &str = r#"{"sg_total": 2.5, "gir": 0.7222222222222222, "prox_fw": 28}"#;
@@ -72,13 +74,13 @@ fn a_poisoned_model_is_not_served() {
     eventually("word of the bad model", || stale(&server, "models/poisoned.json: its digest is"));
     assert_eq!(server.predict(ROW).body, before);
     // The pointer itself can be damaged, too.
-    let pointer = bucket.path().join(pointer::KEY);
+    let pointer = bucket.path().join(pointer::Prefix::default().pointer_key());
     let whole = std::fs::read(&pointer).unwrap();
     std::fs::write(&pointer, &whole[..whole.len() / 2]).unwrap();
     eventually("word of the bad pointer", || stale(&server, "not a pointer"));
     assert_eq!(server.predict(ROW).body, before);
     // Many looks, one line for each reason.
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(200));
     assert_eq!(server.said().matches("its digest is").count(), 1, "{}", server.said());
     assert_eq!(server.said().matches("not a pointer").count(), 1, "{}", server.said());
     std::fs::write(&pointer, whole).unwrap();
@@ -282,8 +284,65 @@ fn a_file_that_was_only_touched_is_no_new_model() {
     server.predict(ROW);
     std::fs::write(&file, model(0.1).to_text().unwrap()).unwrap();
     server.signal("HUP");
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(200));
     let counted = format!("predictd_predictions_total{{name=\"\",model=\"{}\"}} 1\n", model(0.1).id());
     assert!(server.get("/metrics").body.contains(&counted));
     assert!(!server.said().contains("now serving"), "{}", server.said());
+}
+
+#[test]
+fn a_source_that_nobody_has_looked_at_is_looked_at_when_its_time_has_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let bucket = folder.path().join("bucket");
+    let mut source = ModelSource::unseen(Source::bucket(bucket.to_str().unwrap().to_owned()));
+    assert!(source.is_unseen() && source.served().loaded.is_none());
+    let hour = Duration::from_secs(3600);
+    // What is wrong is no end: it stands in what is served, and a model of one's own serves meanwhile.
+    assert!(source.look_after(hour) && !source.is_unseen());
+    let reason = source.served().stale_reason.clone().unwrap();
+    assert!(reason.contains("there is no such bucket") && source.served().loaded.is_none(), "{reason}");
+    source.fall_back(LoadedModel::new(model(0.3), None));
+    std::fs::create_dir(&bucket).unwrap();
+    publish_model(&bucket, &model(0.1));
+    assert!(!source.look_after(hour), "the last look is not an hour old");
+    let served = source.served();
+    assert_eq!(
+        (served.loaded.as_ref().unwrap().id(), served.stale_reason.as_ref()),
+        (&*model(0.3).id(), Some(&reason))
+    );
+    assert!(source.look_after(Duration::ZERO));
+    let served = source.served();
+    assert_eq!((served.loaded.as_ref().unwrap().id(), &served.stale_reason), (&*model(0.1).id(), &None));
+    // The last good one stays, and is in nobody's way.
+    std::fs::remove_dir_all(&bucket).unwrap();
+    assert!(source.look_after(Duration::ZERO) && !source.look_after(Duration::ZERO));
+    source.fall_back(LoadedModel::new(model(0.3), None));
+    assert_eq!(source.served().loaded.as_ref().unwrap().id(), model(0.1).id());
+}
+
+#[test]
+fn systemd_hears_when_every_model_is_there_and_when_the_end_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("notify");
+    let systemd = std::os::unix::net::UnixDatagram::bind(&place).unwrap();
+    systemd.set_read_timeout(Some(common::PATIENCE)).unwrap();
+    let hear = || {
+        let mut text = [0; 1_000];
+        let length = systemd.recv(&mut text).unwrap();
+        String::from_utf8_lossy(&text[..length]).into_owned()
+    };
+    let bucket = folder.path().join("bucket");
+    std::fs::create_dir(&bucket).unwrap();
+    let mut command = common::command(&["--listen", "127.0.0.1:0", "--poll", "0.2", "--bucket"]);
+    command.arg(&bucket).env("NOTIFY_SOCKET", &place);
+    let mut server = Server::spawn(command);
+    assert_eq!(hear(), "STATUS=serving no model yet\n");
+    let (first, second) = (model(0.3), model(0.4));
+    publish_model(&bucket, &first);
+    assert_eq!(hear(), format!("STATUS=serving {}\nREADY=1\n", first.id()));
+    publish_model(&bucket, &second);
+    assert_eq!(hear(), format!("STATUS=serving {}\n", second.id()), "ready once");
+    server.signal("TERM");
+    assert_eq!(hear(), "STOPPING=1\n");
+    assert!(server.wait().success());
 }

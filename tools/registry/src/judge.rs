@@ -1,10 +1,9 @@
-use std::fs::File;
 use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use ::judge::{Resampling, Rows, Which, verdicts};
-use artifact::Model;
-use manners::{IoContext, Outcome};
+use ::evaluation::{Resampling, Rows, Which, verdicts};
+use failure::{Failure, IoContext, Outcome};
+use model_file::Model;
 use recipe::{Gate, Recipe, Verdict};
 use rows::{Ending, Table};
 
@@ -19,13 +18,19 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
-    /// Both or neither are given.
-    pub(crate) fn new(recipe: Option<&Path>, rows: Option<PathBuf>) -> Outcome<Judge> {
-        let gates = match recipe {
-            Some(path) => manners::parse_file::<Recipe>(path)?.gates,
-            None => Vec::new(),
-        };
-        Ok(Judge { gates, rows })
+    /// The gates of the recipe, if there are rows to ask them with. `is_named`: somebody named the recipe here, and so
+    /// means its gates.
+    pub(crate) fn new(recipe: Option<&Recipe>, is_named: bool, rows: Option<PathBuf>) -> Outcome<Judge> {
+        match (recipe, &rows) {
+            (None, Some(_)) => {
+                Err(Failure::usage("--rows: name the recipe whose gates are asked with them (--recipe)"))
+            }
+            (Some(recipe), None) if is_named && !recipe.gates.is_empty() => {
+                Err(Failure::usage("--recipe: its gates have to be asked with rows (--rows)"))
+            }
+            (Some(recipe), Some(_)) => Ok(Judge { gates: recipe.gates.clone(), rows }),
+            (_, None) => Ok(Judge { gates: Vec::new(), rows }),
+        }
     }
 
     /// Whether a model may serve. It must have been measured on rows that it never saw, and beat always predicting the mean, or the shares of the
@@ -38,7 +43,7 @@ impl Judge {
         }
         if let Some(path) = self.rows.as_ref().filter(|_| !self.gates.is_empty()) {
             let name = path.display().to_string();
-            let file = BufReader::new(File::open(path).place(&name)?);
+            let file = BufReader::new(input_files::open(path).place(&name)?);
             let table = Table::open(name, file, Ending::Terminated)?;
             let rows = Rows::read(model, approved, table, Which::HeldOut)?;
             all.extend(verdicts(&self.gates, &rows, RESAMPLING));

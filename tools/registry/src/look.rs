@@ -1,14 +1,15 @@
 use std::io::Write;
 
-use artifact::Model;
-use manners::{Failure, IoContext, Outcome};
-use pointer::{Deed, Entry, Named, PREFIX, Pointer};
+use failure::{Failure, IoContext, Outcome};
+use model_file::Model;
+use pointer::{Deed, Entry, Named};
 use serde::Serialize;
-use store::Store;
+
+use crate::Registry;
 
 /// Prints the pointer for people.
-pub(crate) fn show(store: &Store) -> Outcome {
-    let pointer = Pointer::load(store)?.pointer;
+pub(crate) fn show(registry: &Registry) -> Outcome {
+    let pointer = registry.load()?.pointer;
     let mut text = String::new();
     match &pointer.model {
         None => text.push_str("approved: none yet\n"),
@@ -36,9 +37,9 @@ pub(crate) fn show(store: &Store) -> Outcome {
 }
 
 /// Prints the history for programs.
-pub(crate) fn history(store: &Store) -> Outcome {
-    let pointer = Pointer::load(store)?.pointer;
-    let mut out = rows::Writer::new(manners::stdout()?);
+pub(crate) fn history(registry: &Registry) -> Outcome {
+    let pointer = registry.load()?.pointer;
+    let mut out = rows::Writer::new(cli::stdout()?);
     out.write(["seq", "when", "who", "what", "model", "why"]).place("stdout")?;
     for entry in &pointer.history {
         let model = entry.model.as_ref().map_or("", |model| model.key.as_str());
@@ -59,11 +60,17 @@ struct Approved<'a> {
 }
 
 /// Prints which model is approved, for programs.
-pub(crate) fn approved(store: &Store) -> Outcome {
-    let pointer = Pointer::load(store)?.pointer;
+pub(crate) fn approved(registry: &Registry) -> Outcome {
+    let pointer = registry.load()?.pointer;
     let Some(model) = &pointer.model else {
         return Err(Failure::no("no model is approved yet"));
     };
+    if registry.store.reader(&model.key)?.is_none() {
+        return Err(Failure::data(format!(
+            "{} is approved, but it is not there (put it back, or registry rollback)",
+            model.key
+        )));
+    }
     let put_there = |entry: &&Entry| {
         matches!(entry.what, Deed::Promoted | Deed::Rollback) && entry.model.as_ref() == Some(model)
     };
@@ -76,17 +83,14 @@ pub(crate) fn approved(store: &Store) -> Outcome {
 }
 
 /// Lists the stored models.
-pub(crate) fn ls(store: &Store) -> Outcome {
-    let pointer = Pointer::load(store)?.pointer;
-    let mut out = rows::Writer::new(manners::stdout()?);
+pub(crate) fn ls(registry: &Registry) -> Outcome {
+    let pointer = registry.load()?.pointer;
+    let mut out = rows::Writer::new(cli::stdout()?);
     out.write(["key", "id", "approved", "verdict"]).place("stdout")?;
-    for entry in store.list(PREFIX)? {
-        // Pages about models stand beside them.
-        if entry.key == pointer::KEY || entry.key.ends_with(".html") {
-            continue;
-        }
-        let Some(object) = store.get(&entry.key)? else { continue };
-        let named = Named { sha256: fingerprint::of(&object.bytes), key: entry.key };
+    // Pages about models stand beside them.
+    for key in registry.keys()?.into_iter().filter(|key| !key.ends_with(".html")) {
+        let Some(object) = registry.store.get(&key)? else { continue };
+        let named = Named { sha256: fingerprint::of(&object.bytes), key };
         let id = Model::parse(&named.key, &object.bytes)
             .map_or_else(|_| "unreadable".to_owned(), |model| model.id());
         let approved = if pointer.model.as_ref() == Some(&named) { "yes" } else { "no" };
@@ -97,7 +101,7 @@ pub(crate) fn ls(store: &Store) -> Outcome {
 }
 
 /// Writes the model with a training key to stdout.
-pub(crate) fn find(store: &Store, training_key: &str) -> Outcome {
+pub(crate) fn find(registry: &Registry, training_key: &str) -> Outcome {
     let is_key = training_key.len() == 64 && training_key.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !is_key {
         return Err(Failure::usage(format!(
@@ -106,14 +110,13 @@ pub(crate) fn find(store: &Store, training_key: &str) -> Outcome {
     }
     let head = &training_key[..12];
     let end = format!("_{head}.json");
-    let Some(entry) = store.list(PREFIX)?.into_iter().find(|entry| entry.key.ends_with(&end)) else {
+    let Some(key) = registry.keys()?.into_iter().find(|key| key.ends_with(&end)) else {
         return Err(Failure::no(format!("no model with the training key {head}…")));
     };
-    let object =
-        store.get(&entry.key)?.ok_or_else(|| Failure::unavailable(format!("{}: removed", entry.key)))?;
-    let model = Model::parse(&entry.key, &object.bytes).map_err(crate::promote::damaged)?;
+    let object = registry.store.get(&key)?.ok_or_else(|| Failure::unavailable(format!("{key}: removed")))?;
+    let model = Model::parse(&key, &object.bytes).map_err(crate::promote::damaged)?;
     if model.body().training_key != training_key {
-        return Err(Failure::no(format!("{} has another training key", entry.key)));
+        return Err(Failure::no(format!("{key} has another training key")));
     }
     send(&object.bytes)
 }
@@ -124,10 +127,11 @@ fn deed(deed: Deed) -> &'static str {
         Deed::Refused => "refused",
         Deed::Rollback => "rollback",
         Deed::Released => "released",
+        Deed::Restored => "restored",
     }
 }
 
 fn send(bytes: &[u8]) -> Outcome {
-    let mut out = manners::stdout()?;
+    let mut out = cli::stdout()?;
     out.write_all(bytes).and_then(|()| out.flush()).place("stdout")
 }

@@ -1,21 +1,29 @@
-use std::fs::File;
+use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
-use artifact::Model;
-use manners::{Exit, Failure, IoContext, Now, Outcome, say};
-use pointer::{Deed, Loaded, Named, PREFIX, Pointer};
+use diagnostics::say;
+use failure::{Failure, IoContext, Kind, Outcome};
+use fingerprint::Hashed;
+use model_file::Model;
+use pointer::{Deed, Named, Pointer};
 use recipe::Verdict;
-use store::{Store, Written};
+use store::Written;
 
-use crate::Signature;
 use crate::judge::{Judge, failed, is_superseded};
+use crate::{Registry, Signature};
 
 /// How often a lost swap is judged and tried again.
 const TRIES: usize = 5;
 
-/// What one look at the pointer decided.
+/// How long a listing is given to name what was just written.
+const LISTING_REST: Duration = Duration::from_millis(200);
+
+/// What one look at the pointer decided: to write it as it is changed, or to leave the one that is there.
 enum Decision {
-    Write(Box<Loaded>, Result<String, String>),
+    Write(Result<String, String>),
     Leave(Result<String, String>),
 }
 
@@ -24,6 +32,8 @@ pub(crate) struct Brought<'a> {
     pub(crate) model: &'a Path,
     /// A page about it.
     pub(crate) report: Option<&'a Path>,
+    /// What the keys of the training data start with.
+    pub(crate) data: Option<&'a str>,
 }
 
 /// The key of the page about a model, beside the model.
@@ -33,27 +43,39 @@ pub(crate) fn report_of(key: &str) -> String {
 
 /// Stores the model, judges it against the pointer as it is now, and swaps. Doing it again changes nothing.
 pub(crate) fn promote(
-    store: &Store,
+    registry: &Registry,
     brought: &Brought<'_>,
     judge: &Judge,
     signature: &Signature,
     force: Option<String>,
 ) -> Outcome {
     let name = brought.model.display().to_string();
-    let bytes = std::fs::read(brought.model).place(&name)?;
-    let Kept { named, model, bytes } = keep(store, Model::parse(&name, &bytes)?, &bytes, signature)?;
+    let bytes = input_files::read(brought.model).place(&name)?;
+    let Kept { named, model, bytes } = keep(registry, Model::parse(&name, &bytes)?, &bytes, signature)?;
     if let Some(report) = brought.report {
-        let mut page = File::open(report).place(report.display())?;
-        store.put(&report_of(&named.key), &mut page)?;
+        let page = input_files::read(report).place(report.display())?;
+        // Written once: whoever waits for new objects would be told of it at each run.
+        let key = report_of(&named.key);
+        if registry.store.get(&key)?.is_none_or(|there| there.bytes != page) {
+            registry.store.put(&key, &mut page.as_slice())?;
+        }
     }
     for _ in 0..TRIES {
-        let answer = match decide(store, &model, &named, judge, signature, force.as_deref())? {
-            Decision::Leave(answer) => answer,
-            Decision::Write(loaded, answer) => match loaded.save(store)? {
+        let mut loaded = registry.load()?;
+        let look = Look { registry, data: brought.data, model: &model, named: &named, judge };
+        let answer = match look.decide(&mut loaded.pointer, signature, force.as_deref())? {
+            Decision::Leave(answer) => {
+                // Whoever was killed after the move has left no copy of it.
+                if loaded.is_there() {
+                    registry.keep_copy(&loaded);
+                }
+                answer
+            }
+            Decision::Write(answer) => match registry.save(&loaded)? {
                 Written::Done => {
                     // A prune may have taken it for old between the look and the move.
-                    if store.get(&named.key)?.is_none() {
-                        store.put_if_absent(&named.key, &bytes)?;
+                    if registry.store.get(&named.key)?.is_none() {
+                        registry.store.put_if_absent(&named.key, &bytes)?;
                     }
                     answer
                 }
@@ -62,7 +84,8 @@ pub(crate) fn promote(
         };
         return answer.map(|words| say!("{words}")).map_err(Failure::no);
     }
-    Err(Failure::unavailable(format!("{}: other writers moved it {TRIES} times; try again", pointer::KEY)))
+    let pointer = registry.prefix.pointer_key();
+    Err(Failure::unavailable(format!("{pointer}: other writers moved it {TRIES} times; try again")))
 }
 
 /// A stored model.
@@ -73,10 +96,36 @@ struct Kept {
 }
 
 /// Puts the model under its dated key, unless its training key is there already: then the stored one is what is judged.
-fn keep(store: &Store, model: Model, bytes: &[u8], signature: &Signature) -> Outcome<Kept> {
-    if let Some(key) = find_key(store, &model)? {
-        let there =
-            store.get(&key)?.ok_or_else(|| Failure::unavailable(format!("{key}: removed meanwhile")))?;
+fn keep(registry: &Registry, model: Model, bytes: &[u8], signature: &Signature) -> Outcome<Kept> {
+    let date = signature.clock.now().date();
+    let name = format!("{}_{date}_{}.json", model.body().recipe.name, model.key_head());
+    let own_key = registry.prefix.key(&name);
+    for attempt in 0..TRIES {
+        if attempt > 0 {
+            // A listing may be older than what it does not name yet.
+            thread::sleep(LISTING_REST * attempt as u32);
+        }
+        if let Some(kept) = stored(registry, &model)? {
+            return Ok(kept);
+        }
+        if registry.store.put_if_absent(&own_key, bytes)? == Written::Done {
+            let named = Named { key: own_key, sha256: fingerprint::of(bytes) };
+            return Ok(Kept { named, model, bytes: bytes.to_vec() });
+        }
+        // Somebody else stored the same training key at the same time.
+    }
+    Err(Failure::unavailable(format!(
+        "{own_key}: the bucket says that it is there, and does not list it; try again later"
+    )))
+}
+
+/// The stored model with the same training key, if there is one.
+fn stored(registry: &Registry, model: &Model) -> Outcome<Option<Kept>> {
+    if let Some(key) = find_key(registry, model)? {
+        let there = registry
+            .store
+            .get(&key)?
+            .ok_or_else(|| Failure::unavailable(format!("{key}: removed meanwhile")))?;
         let stored = Model::parse(&key, &there.bytes).map_err(damaged)?;
         if stored.body().training_key != model.body().training_key {
             return Err(Failure::data(format!(
@@ -84,18 +133,9 @@ fn keep(store: &Store, model: Model, bytes: &[u8], signature: &Signature) -> Out
             )));
         }
         let named = Named { key, sha256: fingerprint::of(&there.bytes) };
-        return Ok(Kept { named, model: stored, bytes: there.bytes });
+        return Ok(Some(Kept { named, model: stored, bytes: there.bytes }));
     }
-    let date = Now::or_clock(signature.now).date();
-    let key = format!("{PREFIX}{}_{date}_{}.json", model.body().recipe.name, model.key_head());
-    match store.put_if_absent(&key, bytes)? {
-        Written::Done => {
-            let named = Named { key, sha256: fingerprint::of(bytes) };
-            Ok(Kept { named, model, bytes: bytes.to_vec() })
-        }
-        // Somebody else stored the same training key at the same time.
-        Written::Lost => keep(store, model, bytes, signature),
-    }
+    Ok(None)
 }
 
 /// What to do about a stored model that cannot be read.
@@ -104,10 +144,11 @@ pub(crate) fn damaged(failure: Failure) -> Failure {
 }
 
 /// The key of a stored model with the same training key, if there is one.
-fn find_key(store: &Store, model: &Model) -> Outcome<Option<String>> {
-    let start = format!("{PREFIX}{}_", model.body().recipe.name);
+fn find_key(registry: &Registry, model: &Model) -> Outcome<Option<String>> {
+    let start = registry.prefix.key(&format!("{}_", model.body().recipe.name));
     let end = format!("_{}.json", model.key_head());
-    Ok(store.list(&start)?.into_iter().map(|entry| entry.key).find(|key| key.ends_with(&end)))
+    let is_it = |key: &String| key.ends_with(&end) && registry.prefix.name_of(key).is_some();
+    Ok(registry.store.list(&start)?.into_iter().map(|entry| entry.key).find(is_it))
 }
 
 /// Whether it was promoted before and another one after it: a late or repeated run must not undo the later one.
@@ -117,14 +158,41 @@ fn has_had_its_day(pointer: &Pointer, named: &Named) -> bool {
     !is_latest && promoted.any(|entry| entry.model.as_ref() == Some(named))
 }
 
+/// Whether a model was made from the very objects that lie under a prefix now.
+fn is_of_what_is_there(registry: &Registry, prefix: &str, model: &Model) -> Outcome<bool> {
+    let Some(manifest) = &model.body().data.manifest else { return Ok(false) };
+    let made_from: BTreeMap<&str, &str> = manifest
+        .objects
+        .iter()
+        .map(|part| (part.key.as_str(), part.sha256.as_str()))
+        .chain(manifest.excluded.iter().map(|part| (part.key.as_str(), part.sha256.as_str())))
+        .collect();
+    let there = registry.store.list(prefix)?;
+    let names = there.iter().filter_map(|entry| entry.key.strip_prefix(prefix));
+    if !names.eq(made_from.keys().copied()) {
+        return Ok(false);
+    }
+    let keys = there.iter().map(|entry| entry.key.as_str());
+    for (content, sha256) in registry.store.readers(keys).zip(made_from.values()) {
+        let Some(content) = content? else { return Ok(false) };
+        let mut hashed = Hashed::new(content);
+        io::copy(&mut hashed, &mut io::sink()).place(prefix)?;
+        if hashed.hex() != **sha256 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// The model that is approved, if there is one that can be read.
-fn approved_model(store: &Store, pointer: &Pointer) -> Outcome<Option<Model>> {
+fn approved_model(registry: &Registry, pointer: &Pointer) -> Outcome<Option<Model>> {
     let Some(approved) = &pointer.model else { return Ok(None) };
-    let model = Pointer::fetch_model(store, approved).and_then(|bytes| Model::parse(&approved.key, &bytes));
+    let model =
+        Pointer::fetch_model(&registry.store, approved).and_then(|bytes| Model::parse(&approved.key, &bytes));
     match model {
         Ok(model) => Ok(Some(model)),
         // An approved model that is damaged or gone must not keep a good one out; a bucket that is away must.
-        Err(failure) if failure.exit() == Exit::Data => {
+        Err(failure) if failure.kind() == Kind::Data => {
             say!("warning: {failure}");
             Ok(None)
         }
@@ -132,65 +200,74 @@ fn approved_model(store: &Store, pointer: &Pointer) -> Outcome<Option<Model>> {
     }
 }
 
-fn decide(
-    store: &Store,
-    model: &Model,
-    named: &Named,
-    judge: &Judge,
-    signature: &Signature,
-    force: Option<&str>,
-) -> Outcome<Decision> {
-    let mut loaded = Pointer::load(store)?;
-    let pointer = &mut loaded.pointer;
-    let key = &named.key;
-    let is_approved = pointer.model.as_ref() == Some(named);
-    if is_approved && (force.is_none() || pointer.hold.is_none()) {
-        return Ok(Decision::Leave(Ok(format!("{key} is the approved model already"))));
-    }
-    let approved = approved_model(store, pointer)?;
-    if let Some(reason) = force {
-        let mut entry = signature.entry(Deed::Promoted, Some(named), reason);
-        // Whoever forces may force what cannot even be judged.
-        let verdicts = judge.verdicts(model, approved.as_ref());
-        entry.verdicts = verdicts.unwrap_or_else(|failure| {
-            vec![Verdict { rule: format!("it can be judged: {failure}"), passed: false }]
-        });
-        pointer.model = Some(named.clone());
-        pointer.hold = None;
+/// A model beside the pointer as it is now.
+struct Look<'a> {
+    registry: &'a Registry,
+    data: Option<&'a str>,
+    model: &'a Model,
+    named: &'a Named,
+    judge: &'a Judge,
+}
+
+impl Look<'_> {
+    fn decide(&self, pointer: &mut Pointer, signature: &Signature, force: Option<&str>) -> Outcome<Decision> {
+        let Look { registry, data, model, named, judge } = *self;
+        let key = &named.key;
+        let is_approved = pointer.model.as_ref() == Some(named);
+        if is_approved && (force.is_none() || pointer.hold.is_none()) {
+            return Ok(Decision::Leave(Ok(format!("{key} is the approved model already"))));
+        }
+        let approved = approved_model(registry, pointer)?;
+        if let Some(reason) = force {
+            let mut entry = signature.entry(Deed::Promoted, Some(named), reason);
+            // Whoever forces may force what cannot even be judged.
+            let verdicts = judge.verdicts(model, approved.as_ref());
+            entry.verdicts = verdicts.unwrap_or_else(|failure| {
+                vec![Verdict { rule: format!("it can be judged: {failure}"), passed: false }]
+            });
+            pointer.model = Some(named.clone());
+            pointer.hold = None;
+            pointer.record(entry);
+            return Ok(Decision::Write(Ok(format!("{key} is the approved model now, by force"))));
+        }
+        if let Some(hold) = &pointer.hold {
+            return Ok(Decision::Leave(Err(format!(
+                "{key} was not promoted: the registry is on hold ({hold}); registry release lifts it"
+            ))));
+        }
+        if let Some(entry) = pointer.verdict_on(named).filter(|entry| entry.what == Deed::Refused) {
+            return Ok(Decision::Leave(Err(format!("{key} was refused before: {}", entry.why))));
+        }
+        // A late or repeated run must not undo a later one; but the data may be again what they were.
+        let is_of_now =
+            |model: &Model| data.map_or(Ok(false), |prefix| is_of_what_is_there(registry, prefix, model));
+        let is_current = || -> Outcome<bool> {
+            let approved_is = approved.as_ref().map_or(Ok(false), is_of_now);
+            Ok(!approved_is? && is_of_now(model)?)
+        };
+        if has_had_its_day(pointer, named) && !is_current()? {
+            let words =
+                format!("{key} stays aside: another one was promoted after it (registry rollback goes back)");
+            return Ok(Decision::Leave(Ok(words)));
+        }
+        if let Some(newer) = approved.as_ref().filter(|approved| is_superseded(model, approved))
+            && !is_current()?
+        {
+            let words = format!("{key} stays aside: {} was trained on newer data", newer.id());
+            return Ok(Decision::Leave(Ok(words)));
+        }
+        let verdicts = judge.verdicts(model, approved.as_ref())?;
+        let (deed, answer) = match failed(&verdicts) {
+            None => (Deed::Promoted, Ok(format!("{key} is the approved model now"))),
+            Some(why) => (Deed::Refused, Err(format!("{key} was refused: {why}"))),
+        };
+        let why = failed(&verdicts).unwrap_or_else(|| "every rule holds".to_owned());
+        let mut entry = signature.entry(deed, Some(named), &why);
+        entry.verdicts = verdicts;
+        if deed == Deed::Promoted {
+            pointer.model = Some(named.clone());
+        }
         pointer.record(entry);
-        return Ok(Decision::Write(
-            Box::new(loaded),
-            Ok(format!("{key} is the approved model now, by force")),
-        ));
+        Ok(Decision::Write(answer))
     }
-    if let Some(hold) = &pointer.hold {
-        return Ok(Decision::Leave(Err(format!(
-            "{key} was not promoted: the registry is on hold ({hold}); registry release lifts it"
-        ))));
-    }
-    if let Some(entry) = pointer.verdict_on(named).filter(|entry| entry.what == Deed::Refused) {
-        return Ok(Decision::Leave(Err(format!("{key} was refused before: {}", entry.why))));
-    }
-    if has_had_its_day(pointer, named) {
-        let words =
-            format!("{key} stays aside: another one was promoted after it (registry rollback goes back)");
-        return Ok(Decision::Leave(Ok(words)));
-    }
-    if let Some(newer) = approved.as_ref().filter(|approved| is_superseded(model, approved)) {
-        let words = format!("{key} stays aside: {} was trained on newer data", newer.id());
-        return Ok(Decision::Leave(Ok(words)));
-    }
-    let verdicts = judge.verdicts(model, approved.as_ref())?;
-    let (deed, answer) = match failed(&verdicts) {
-        None => (Deed::Promoted, Ok(format!("{key} is the approved model now"))),
-        Some(why) => (Deed::Refused, Err(format!("{key} was refused: {why}"))),
-    };
-    let why = failed(&verdicts).unwrap_or_else(|| "every rule holds".to_owned());
-    let mut entry = signature.entry(deed, Some(named), &why);
-    entry.verdicts = verdicts;
-    if deed == Deed::Promoted {
-        pointer.model = Some(named.clone());
-    }
-    pointer.record(entry);
-    Ok(Decision::Write(Box::new(loaded), answer))
 }

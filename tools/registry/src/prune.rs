@@ -1,9 +1,12 @@
 use std::collections::BTreeSet;
 
-use manners::{Failure, IoContext, Now, Outcome, plural, say};
-use pointer::{PREFIX, Pointer};
-use store::{Store, Written};
+use clock::Now;
+use diagnostics::{plural, say};
+use failure::{Failure, IoContext, Outcome};
+use pointer::Prefix;
+use store::Written;
 
+use crate::Registry;
 use crate::promote::report_of;
 use crate::rollback::target;
 
@@ -18,13 +21,13 @@ pub(crate) struct Retention {
 }
 
 /// Removes models that neither the pointer nor the end of its history names, and writes their keys to stdout.
-pub(crate) fn prune(store: &Store, retention: &Retention, now: Option<Now>) -> Outcome {
-    let mut loaded = Pointer::load(store)?;
+pub(crate) fn prune(registry: &Registry, retention: &Retention, now: Now) -> Outcome {
+    let mut loaded = registry.load()?;
     let pointer = &loaded.pointer;
     if pointer.model.is_none() {
         return Err(Failure::data(format!(
             "{}: no model is approved, so that nothing says which of them are needed: nothing is removed",
-            pointer::KEY
+            registry.prefix.pointer_key()
         )));
     }
     let recent = pointer.history.iter().rev().take(retention.keep);
@@ -36,29 +39,28 @@ pub(crate) fn prune(store: &Store, retention: &Retention, now: Option<Now>) -> O
         .chain(&before)
         .map(|model| model.key.as_str())
         .collect();
-    let oldest_kept = Now::or_clock(now).plus_hours(-24 * i64::from(retention.days)).date();
-    let entries = store.list(PREFIX)?.into_iter();
-    let doomed: Vec<String> = entries
-        .map(|entry| entry.key)
+    let oldest_kept = now.plus_hours(-24 * i64::from(retention.days)).date();
+    let keys = registry.keys()?.into_iter();
+    let doomed: Vec<String> = keys
         .filter(|key| !named.contains(key.as_str()))
-        .filter(|key| date_of(key).is_some_and(|date| date < oldest_kept.as_str()))
+        .filter(|key| date_of(&registry.prefix, key).is_some_and(|date| date < oldest_kept.as_str()))
         .collect();
     if !retention.dry_run && !doomed.is_empty() {
         // Counted before anything is removed: whoever moves the pointer back meanwhile looks again, and finds what is left.
         loaded.pointer.seq += 1;
-        if loaded.save(store)? == Written::Lost {
-            return Err(Failure::unavailable(format!("{}: moved meanwhile; try again", pointer::KEY)));
+        if registry.save(&loaded)? == Written::Lost {
+            return Err(registry.moved("try again"));
         }
         for key in &doomed {
             // Somebody may have moved it to one of these since.
-            if Pointer::load(store)?.pointer.seq != loaded.pointer.seq {
-                return Err(Failure::unavailable(format!("{}: moved meanwhile; try again", pointer::KEY)));
+            if registry.load()?.pointer.seq != loaded.pointer.seq {
+                return Err(registry.moved("try again"));
             }
-            store.delete(key)?;
-            store.delete(&report_of(key))?;
+            registry.store.delete(key)?;
+            registry.store.delete(&report_of(key))?;
         }
     }
-    let mut out = rows::Writer::new(manners::stdout()?);
+    let mut out = rows::Writer::new(cli::stdout()?);
     out.write(["key"]).place("stdout")?;
     for key in &doomed {
         out.write([key.as_str()]).place("stdout")?;
@@ -70,8 +72,8 @@ pub(crate) fn prune(store: &Store, retention: &Retention, now: Option<Now>) -> O
 }
 
 /// The date in the key of a model, as `promote` names it; nothing else is ever removed.
-fn date_of(key: &str) -> Option<&str> {
-    let name = key.strip_prefix(PREFIX)?.strip_suffix(".json")?;
+fn date_of<'a>(prefix: &Prefix, key: &'a str) -> Option<&'a str> {
+    let name = prefix.name_of(key)?.strip_suffix(".json")?;
     let (rest, head) = name.rsplit_once('_')?;
     let (recipe, date) = rest.rsplit_once('_')?;
     let is_head = head.len() == 12 && head.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -85,10 +87,13 @@ fn date_of(key: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use pointer::Prefix;
+
     use super::date_of;
 
     #[test]
     fn only_dated_models_have_a_date() {
+        let date_of = |key| date_of(&Prefix::default(), key);
         assert_eq!(date_of("models/golf_2026-01-06_4715bbba9fdb.json"), Some("2026-01-06"));
         for key in [
             "models/latest_model.json",
@@ -96,6 +101,7 @@ mod tests {
             "models/golf_2026-01-06_4715bbba9fd.json",
             "models/_2026-01-06_4715bbba9fdb.json",
             "models/golf_2026-01-06_4715bbba9fdb.json.bak",
+            "models/golf/golf_2026-01-06_4715bbba9fdb.json",
             "training_data/golf_2026-01-06_4715bbba9fdb.json",
         ] {
             assert_eq!(date_of(key), None, "{key}");

@@ -1,23 +1,29 @@
-use artifact::Model;
-use manners::{Failure, Outcome, say};
+use diagnostics::say;
+use failure::{Failure, Outcome};
+use model_file::Model;
 use pointer::{Deed, Named, Pointer};
-use store::{Store, Written};
+use store::Written;
 
-use crate::Signature;
+use crate::{Registry, Signature};
 
 /// Moves the pointer back and holds it there.
-pub(crate) fn rollback(store: &Store, to: Option<&str>, signature: &Signature, reason: &str) -> Outcome {
-    let mut loaded = Pointer::load(store)?;
+pub(crate) fn rollback(
+    registry: &Registry,
+    to: Option<&str>,
+    signature: &Signature,
+    reason: &str,
+) -> Outcome {
+    let mut loaded = registry.load()?;
     let pointer = &mut loaded.pointer;
     let target = target(pointer, to)?;
     // Never back to something that cannot serve.
-    Model::parse(&target.key, &Pointer::fetch_model(store, &target)?)?;
+    Model::parse(&target.key, &Pointer::fetch_model(&registry.store, &target)?)?;
     pointer.model = Some(target.clone());
     pointer.hold = Some(reason.to_owned());
     pointer.record(signature.entry(Deed::Rollback, Some(&target), reason));
-    save(store, &loaded)?;
+    save(registry, &loaded)?;
     // It may have been removed between the look and the move.
-    Pointer::fetch_model(store, &target)?;
+    Pointer::fetch_model(&registry.store, &target)?;
     say!("{} is the approved model again; held there until registry release", target.key);
     Ok(())
 }
@@ -42,25 +48,23 @@ pub(crate) fn target(pointer: &Pointer, to: Option<&str>) -> Outcome<Named> {
 }
 
 /// Lifts the hold.
-pub(crate) fn release(store: &Store, signature: &Signature, reason: &str) -> Outcome {
-    let mut loaded = Pointer::load(store)?;
+pub(crate) fn release(registry: &Registry, signature: &Signature, reason: &str) -> Outcome {
+    let mut loaded = registry.load()?;
     if loaded.pointer.hold.take().is_none() {
         say!("there is no hold");
         return Ok(());
     }
     let model = loaded.pointer.model.clone();
     loaded.pointer.record(signature.entry(Deed::Released, model.as_ref(), reason));
-    save(store, &loaded)?;
+    save(registry, &loaded)?;
     say!("the hold is lifted");
     Ok(())
 }
 
 /// A person decided on what they saw: if it changed meanwhile, they look again.
-fn save(store: &Store, loaded: &pointer::Loaded) -> Outcome {
-    match loaded.save(store)? {
+fn save(registry: &Registry, loaded: &pointer::Loaded) -> Outcome {
+    match registry.save(loaded)? {
         Written::Done => Ok(()),
-        Written::Lost => {
-            Err(Failure::unavailable(format!("{}: moved meanwhile; look and try again", pointer::KEY)))
-        }
+        Written::Lost => Err(registry.moved("look and try again")),
     }
 }

@@ -3,7 +3,7 @@
 
 use pipelines::Session;
 
-const RECIPE: &str = "[recipe]\nname = \"line\"\n[keys]\ncolumns = [\"g\", \"day\", \"row\"]\nrow = [\"row\"]\ntime = \"day\"\n\
+const RECIPE: &str = "[recipe]\nname = \"line\"\n[registry]\nprefix = \"models/\"\n[keys]\ncolumns = [\"g\", \"day\", \"row\"]\nrow = [\"row\"]\ntime = \"day\"\n\
     [columns.g]\ntype = \"integer\"\n[columns.day]\ntype = \"date\"\n[columns.row]\ntype = \"integer\"\n\
     [columns.x]\ntype = \"number\"\n[columns.y]\ntype = \"number\"\n[features]\ncolumns = [\"x\"]\n\
     [target]\ncolumn = \"y\"\n[split]\nby = [\"g\"]\nholdout = 0.25\n[[candidates]]\nalgorithm = \"linear\"\n";
@@ -160,6 +160,139 @@ fn damage_is_named_and_a_good_model_gets_past_it() {
     session.run("registry show --bucket nowhere").expect(78);
 }
 
+#[test]
+fn a_damaged_pointer_is_seen_and_its_remedy_keeps_the_hold() {
+    let session = session();
+    session.run("registry verify").expect(0);
+    for name in ["a", "b", "c"] {
+        session.ok(&format!("registry promote --from {name}.json"));
+    }
+    session.run("registry restore").expect(1).says("is whole");
+    session.ok("registry rollback --reason 'c is worse'");
+    let rolled_back = approved(&session);
+    session.run("registry verify").expect(0).says("the pointer and 3 models are whole");
+    let whole = session.read("data/models/latest_model.json");
+    // One letter of each line, or one of the bits of it: never another answer than the one that was written.
+    let answers = session.ok("registry approved; registry history");
+    let mut noticed = 0;
+    for at in (0..whole.len()).step_by(7) {
+        let mut bytes = whole.clone().into_bytes();
+        bytes[at] ^= 1;
+        session.file("data/models/latest_model.json", &bytes);
+        let ran = session.run("registry approved && registry history");
+        match ran.code {
+            65 => noticed += 1,
+            0 => assert_eq!(ran.stdout, answers, "byte {at} was not noticed"),
+            _ => panic!("byte {at}: {ran}"),
+        }
+        assert_ne!(session.run("registry promote --from c.json").code, 0, "byte {at}");
+    }
+    assert!(noticed > whole.len() / 9, "{noticed} of {}", whole.len() / 7);
+    session.file("data/models/latest_model.json", "{");
+    session.run("registry verify").expect(65).says("registry restore");
+    session.run("registry promote --from c.json").expect(65).says("registry restore");
+    // Whether it is damaged or gone: what was rolled back is not promoted again.
+    for damage in ["true", "rm data/models/latest_model.json"] {
+        session.ok(damage);
+        session.run("registry promote --from c.json").expect(65).says("registry restore");
+        session.run("registry restore").expect(0).says("held there until registry release");
+        assert_eq!(approved(&session), rolled_back);
+        session
+            .run("registry promote --from c.json")
+            .expect(1)
+            .says("on hold (c is worse; restored from its copy");
+        session.ok("registry history | grep -q ',restored,'");
+    }
+    session.run("registry verify").expect(0);
+    // A model that is gone is not approved without a word.
+    session.ok(&format!("rm data/{rolled_back}"));
+    session.run("registry approved").expect(65).says("it is not there");
+    session.run("registry verify").expect(65);
+    // A pointer of the first version has no seal, and gets one when it is moved.
+    session.file("data/models/latest_model.json", whole.replace("fairway.pointer/2", "fairway.pointer/1"));
+    session.run("registry show").expect(65).says("seal does not hold");
+    let first: String = whole
+        .lines()
+        .filter(|line| !line.starts_with("  \"sha256\""))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    session.file("data/models/latest_model.json", first.replace("fairway.pointer/2", "fairway.pointer/1"));
+    session.run("registry show").expect(0);
+    session.ok("registry release");
+    assert!(session.read("data/models/latest_model.json").contains("fairway.pointer/2"));
+}
+
+#[test]
+fn a_copy_that_a_killed_run_did_not_leave_is_left_by_the_next() {
+    let session = session();
+    let copy = "data/models/latest_model.copy.json";
+    let is_whole = |after: &str| {
+        assert_eq!(session.read(copy), session.read("data/models/latest_model.json"), "{after}");
+        session.run("registry verify").expect(0);
+    };
+    session
+        .ok(&format!("registry promote --from a.json; cp {copy} first.json; registry promote --from b.json"));
+    is_whole("a move");
+    for (lost, code, line) in [
+        (format!("rm {copy}"), 0, "registry promote --from b.json"),
+        (format!("cp first.json {copy}"), 0, "registry promote --from b.json"),
+        (format!("echo x > {copy}"), 0, "registry promote --from b.json"),
+        (format!("rm {copy}"), 0, "registry promote --from a.json"),
+        (format!("registry promote --from noise.json; rm {copy}"), 1, "registry promote --from noise.json"),
+        (format!("registry rollback --reason x; rm {copy}"), 1, "registry promote --from c.json"),
+    ] {
+        session.run(&lost);
+        session.run(line).expect(code);
+        is_whole(&lost);
+    }
+}
+
+/// Three objects of one season, and a model of what lies there.
+fn train(session: &Session) -> pipelines::Ran {
+    session.run(
+        "bucket cat training_data/ --manifest m.json > all.csv && fit --recipe r.toml --manifest m.json all.csv > now.json && \
+         registry promote --from now.json --data training_data/",
+    )
+}
+
+#[test]
+fn data_that_are_again_what_they_were_get_their_model_back() {
+    let session = session();
+    session.ok("rm -r data && mkdir data");
+    for name in ["a", "b", "c"] {
+        // The rows of each have keys of their own.
+        let shift = 1_000 * (1 + u32::from(name.as_bytes()[0] - b'a'));
+        session.ok(&format!(
+            "awk -F, -v OFS=, 'NR > 1 {{ $3 += {shift}; $1 += {shift} }} 1' {name}.csv > part.csv && bucket put training_data/{name}.csv --from part.csv"
+        ));
+    }
+    train(&session).expect(0).says("is the approved model now");
+    let whole = approved(&session);
+    // One is missing for a while, in the middle and at the end of time.
+    for missing in ["b", "c"] {
+        session.ok(&format!(
+            "bucket get training_data/{missing}.csv --to aside.csv && bucket rm training_data/{missing}.csv"
+        ));
+        train(&session).expect(0).says("is the approved model now");
+        session.ok("cp now.json part.json");
+        assert_ne!(approved(&session), whole, "{missing}");
+        session.ok(&format!("bucket put training_data/{missing}.csv --from aside.csv"));
+        train(&session).expect(0).says("is the approved model now");
+        assert_eq!(approved(&session), whole, "{missing}");
+        // A late run of what is not there any more undoes nothing.
+        session.run("registry promote --from part.json --data training_data/").expect(0).says("stays aside");
+        session.run("registry promote --from part.json").expect(0).says("stays aside");
+        assert_eq!(approved(&session), whole, "{missing}");
+    }
+    // The same keys with other content are not the same data.
+    session.ok("bucket get training_data/b.csv --to aside.csv && sed 's/,7,/,8,/' aside.csv > other.csv && bucket put training_data/b.csv --from other.csv");
+    train(&session).expect(0).says("is the approved model now");
+    session.ok("cp now.json other.json && bucket put training_data/b.csv --from aside.csv");
+    train(&session).expect(0).says("is the approved model now");
+    session.run("registry promote --from other.json --data training_data/").expect(0).says("stays aside");
+    assert_eq!(approved(&session), whole);
+}
+
 /// The recipe with these gates.
 fn gates(session: &Session, gates: &str) {
     session.file("g.toml", format!("{RECIPE}{gates}"));
@@ -197,7 +330,11 @@ fn gates_are_asked_with_rows_that_no_model_saw() {
         .says("by more than 5.00 %");
     session.run("registry promote --from d.json").expect(1).says("was refused before");
     session.ok("registry promote --from d.json --force --reason 'we know better'");
-    session.run("registry promote --from a.json --recipe g.toml").expect(2);
+    session.run("registry promote --from a.json --recipe g.toml").expect(2).says("--rows");
+    session.run("registry promote --from a.json --rows a.csv").expect(2).says("--recipe");
+    // A recipe that is around anyway says where the models are; its gates are asked with rows only.
+    session.run("FAIRWAY_RECIPE=g.toml registry promote --from c.json").expect(0);
+    session.run("FAIRWAY_RECIPE=g.toml registry promote --from d.json --rows c.csv").expect(0);
 }
 
 #[test]
@@ -259,7 +396,90 @@ fn the_history_is_a_table_and_what_nobody_names_can_be_removed() {
     // The approved one, which is b now, is never among them.
     prune("--keep 0 --days 0").expect(0).says("1 model removed");
     // Without a pointer, nothing says which are needed.
-    session.ok("rm data/models/latest_model.json");
+    session.ok("rm data/models/latest_model*.json");
     prune("--keep 0 --days 0").expect(65).says("nothing is removed");
     assert_eq!(models(), 1);
+}
+
+/// The objects below a prefix, with their digests.
+fn objects(session: &Session, prefix: &str) -> String {
+    session.ok(&format!("bucket ls {prefix} --sha256"))
+}
+
+#[test]
+fn recipes_share_a_bucket_and_do_not_touch_each_other() {
+    let session = session();
+    // Beside each other, and one inside the other's prefix: `line` keeps its models under models/ itself.
+    let named =
+        |name: &str| RECIPE.replace("\"line\"", &format!("\"{name}\"")).replace("prefix = \"models/\"\n", "");
+    session.file("wide.toml", named("wide"));
+    session.file("deep.toml", named("deep"));
+    for (file, at) in [("r", "models/"), ("wide", "models/wide/"), ("deep", "models/deep/")] {
+        for (day, data) in [(1, "a"), (2, "b"), (3, "c")] {
+            session.ok(&format!("fit --recipe {file}.toml {data}.csv > {file}-{data}.json"));
+            let now = format!("FAIRWAY_NOW=2026-01-0{day}T10:00:00Z");
+            session
+                .run(&format!("{now} registry promote --recipe {file}.toml --from {file}-{data}.json"))
+                .expect(0)
+                .says(&format!("registry: {at}"))
+                .says("is the approved model now");
+        }
+        let approved = session.ok(&format!("registry approved --recipe {file}.toml"));
+        assert!(
+            approved.contains(&format!("\"key\":\"{at}")) && approved.contains("_2026-01-03_"),
+            "{approved}"
+        );
+        assert!(session.path(&format!("data/{at}latest_model.json")).exists());
+        let listed = session.ok(&format!("registry ls --recipe {file}.toml"));
+        assert_eq!(listed.lines().count(), 1 + 3, "{listed}");
+        assert!(listed.lines().skip(1).all(|line| line.starts_with(at)), "{listed}");
+    }
+    // Every verb in one prefix; not a byte changes in the others.
+    let own = |session: &Session| {
+        let all = objects(session, "models/");
+        all.lines().filter(|line| line.matches('/').count() == 1).collect::<Vec<_>>().join("\n")
+    };
+    let (line, deep) = (own(&session), objects(&session, "models/deep/"));
+    let later = "FAIRWAY_NOW=2026-03-01T00:00:00Z registry";
+    session.ok(&format!("{later} rollback --reason odd --recipe wide.toml"));
+    session.ok(&format!("{later} release --recipe wide.toml"));
+    session.run(&format!("{later} prune --keep 0 --recipe wide.toml")).expect(0).says("1 model removed");
+    assert_eq!(objects(&session, "models/wide/").lines().count(), 1 + 4);
+    assert_eq!((own(&session), objects(&session, "models/deep/")), (line.clone(), deep.clone()));
+    // And in the prefix around them, whose models have the others' below it.
+    let wide = objects(&session, "models/wide/");
+    session.ok(&format!("{later} rollback --reason odd"));
+    session.run(&format!("{later} prune --keep 0 --days 0")).expect(0).says("1 model removed");
+    assert_eq!((objects(&session, "models/wide/"), objects(&session, "models/deep/")), (wide, deep));
+    assert_ne!(own(&session), line);
+    // Removed here, still there; a recipe of the same sections gives the same training key.
+    let key = session.ok("fit --recipe deep.toml --training-key c.csv");
+    session.run(&format!("registry find {key}")).expect(1);
+    assert_eq!(session.ok(&format!("registry find --recipe deep.toml {key}")), session.read("deep-c.json"));
+    assert!(
+        session.ok("registry show").contains("hold:")
+            && !session.ok("registry show --recipe deep.toml").contains("hold:")
+    );
+}
+
+#[test]
+fn a_prefix_comes_from_flag_environment_or_recipe() {
+    let session = session();
+    session.file("own.toml", RECIPE.replace("prefix = \"models/\"\n", ""));
+    session.file("bad.toml", RECIPE.replace("\"models/\"", "\"models\""));
+    session.ok("registry promote --from a.json --prefix here/");
+    session.ok("registry approved --prefix here/");
+    session.ok("FAIRWAY_PREFIX=here/ registry approved");
+    // The flag before the environment, the environment before the recipe.
+    session.run("FAIRWAY_PREFIX=there/ registry approved").expect(1);
+    session.ok("FAIRWAY_PREFIX=there/ registry approved --prefix here/");
+    session.ok("FAIRWAY_PREFIX=here/ registry approved --recipe own.toml");
+    session.run("registry approved --recipe own.toml").expect(1);
+    session.ok("FAIRWAY_RECIPE=own.toml registry promote --from b.json");
+    session.ok("registry approved --prefix models/line/");
+    session.ok("FAIRWAY_RECIPE=r.toml registry history --recipe own.toml | grep -q promoted");
+    assert_eq!(session.ok("registry history").lines().count(), 1, "nothing is under models/ itself");
+    session.run("registry show --prefix models").expect(2).says("does not end in a slash");
+    session.run("registry show --recipe bad.toml").expect(78).says("bad.toml: [registry]: prefix \"models\"");
+    session.run("registry show --recipe none.toml").expect(78).says("none.toml");
 }

@@ -1,16 +1,16 @@
 //! `score`: how good a model is on rows whose answer is known. Its README says what it promises.
 //!
-//! What is measured, and how, is in `tools/lib/judge` and `tools/lib/metrics`; here it is written down.
+//! What is measured, and how, is in `tools/lib/evaluation` and `tools/lib/metrics`; here it is written down.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use artifact::Model;
+use atomic_file::OutFile;
 use clap::{Parser, ValueEnum};
-use judge::{Compared, Line, Report, Resampling, Rows};
-use manners::{Failure, IoContext, Outcome, plural, say};
+use diagnostics::{plural, say};
+use evaluation::{Compared, Line, Report, Resampling, Rows};
+use failure::{Failure, IoContext, Outcome};
 use metrics::Confusion;
-use outfile::OutFile;
+use model_file::Model;
 use recipe::Recipe;
 use rows::{Ending, Table, number};
 
@@ -62,21 +62,28 @@ enum Which {
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
     let gates = match &args.recipe {
-        Some(path) if args.gate => manners::parse_file::<Recipe>(path)?.gates,
+        Some(path) if args.gate => Recipe::load(path, input_files::read_text)?.gates,
         _ => Vec::new(),
     };
     let model = Model::open(&args.model)?;
     let against = args.against.as_deref().map(Model::open).transpose()?;
-    let input = manners::input(args.input.as_deref())?;
+    let input = cli::input(args.input.as_deref())?;
     let table = Table::open(input.name, input.reader, Ending::Terminated)?;
     let which = match args.rows {
-        Which::HeldOut => judge::Which::HeldOut,
-        Which::Trained => judge::Which::Trained,
-        Which::All => judge::Which::All,
+        Which::HeldOut => evaluation::Which::HeldOut,
+        Which::Trained => evaluation::Which::Trained,
+        Which::All => evaluation::Which::All,
     };
     let rows = Rows::read(&model, against.as_ref(), table, which)?;
     if let Some(reason) = rows.incomparable.as_ref().filter(|_| !args.gate) {
         return Err(Failure::data(format!("--against: {reason}")));
+    }
+    if let Some((line, class)) = &rows.unknown_class {
+        say!(
+            "warning: {} of classes that {} does not know, the first {class:?} in line {line}: no answer for them is right",
+            plural(rows.of_unknown_classes(), "row"),
+            model.id()
+        );
     }
     let report = rows.report(Resampling { samples: args.samples, seed: args.seed });
     if let Some(path) = &args.confusion {
@@ -85,12 +92,12 @@ pub fn run(args: Args) -> Outcome {
             .ok_or_else(|| Failure::usage(format!("--confusion: {} predicts a number", report.model)))?;
         write_confusion(&confusion, model.classes(), path)?;
     }
-    write(&report, manners::stdout()?)?;
+    write(&report)?;
     tell(&report);
     if !args.gate {
         return Ok(());
     }
-    let verdicts = judge::verdicts(&gates, &rows, Resampling { samples: 1, seed: args.seed });
+    let verdicts = evaluation::verdicts(&gates, &rows, Resampling { samples: 1, seed: args.seed });
     let failed = verdicts.iter().filter(|verdict| !verdict.passed).count();
     for verdict in &verdicts {
         say!("{}: {}", if verdict.passed { "holds" } else { "FAILS" }, verdict.rule);
@@ -119,20 +126,20 @@ fn tell(report: &Report) {
     );
 }
 
-fn write(report: &Report, out: impl Write) -> Outcome {
+fn write(report: &Report) -> Outcome {
     let text = |value: Option<f64>| value.map_or_else(String::new, number::text);
     let ends = |interval: Option<(f64, f64)>| [text(interval.map(|it| it.0)), text(interval.map(|it| it.1))];
     let mut header = vec!["metric", "model", "low", "high", "baseline"];
     if report.against.is_some() {
         header.extend(["against", "difference", "difference_low", "difference_high"]);
     }
-    let mut out = rows::Writer::new(out);
-    out.write(&header).place("stdout")?;
+    let mut out = cli::csv()?;
+    out.write(&header)?;
     let mut line = |metric: &str, cells: Vec<String>| {
         let mut record = vec![metric.to_owned()];
         record.extend(cells);
         record.resize(header.len(), String::new());
-        out.write(&record).place("stdout")
+        out.write(&record)
     };
     line("rows", vec![report.rows.to_string()])?;
     line("groups", vec![report.groups.to_string()])?;
@@ -149,13 +156,13 @@ fn write(report: &Report, out: impl Write) -> Outcome {
     if report.against.is_some() {
         line("p", vec![text(report.p)])?;
     }
-    out.flush().place("stdout")
+    out.finish()
 }
 
 /// A row for each right class, a column for each predicted one.
 fn write_confusion(confusion: &Confusion, classes: &[String], path: &Path) -> Outcome {
     let place = path.display().to_string();
-    let mut file = OutFile::create(path).place(&place)?;
+    let mut file = OutFile::create(path)?;
     {
         let mut out = rows::Writer::new(&mut file);
         let header = std::iter::once("right".to_owned()).chain(classes.iter().cloned());
@@ -169,5 +176,5 @@ fn write_confusion(confusion: &Confusion, classes: &[String], path: &Path) -> Ou
         }
         out.flush().place(&place)?;
     }
-    file.publish().place(&place)
+    file.publish()
 }

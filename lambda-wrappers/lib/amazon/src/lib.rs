@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use manners::{Exit, Failure, Outcome};
+use failure::{Failure, Kind, Outcome, innermost};
 use serde_json::Value;
 
 use request::Request;
@@ -100,7 +100,8 @@ impl Amazon {
         let region = region.ok_or_else(|| Failure::config("AWS_REGION is not set"))?;
         // A second instance in one process (a test) finds the first one's.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().timeout(ATTEMPT_LIMIT).build();
+        // As for S3: what a proxy would see is signed, and not for it.
+        let http = reqwest::Client::builder().timeout(ATTEMPT_LIMIT).no_proxy().build();
         let http = http.map_err(|error| Failure::config(format!("TLS cannot be set up: {error}")))?;
         Ok(Amazon { http, region, keys, clock_ahead: AtomicI64::new(0) })
     }
@@ -163,7 +164,7 @@ impl Amazon {
             .with_max_times(RETRIES)
             .with_jitter();
         let attempt = || async { self.attempt(what, request).await };
-        attempt.retry(waits).when(|failure| failure.exit() == Exit::Unavailable).await
+        attempt.retry(waits).when(|failure| failure.kind() == Kind::Unavailable).await
     }
 
     async fn attempt(&self, what: &str, request: &Request) -> Outcome<String> {
@@ -192,13 +193,4 @@ impl Amazon {
         let before = self.clock_ahead.swap(ahead, Ordering::Relaxed);
         (ahead - before).abs() > 60
     }
-}
-
-/// The reason at the bottom of an error's chain of sources.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }

@@ -1,4 +1,4 @@
-use manners::{Exit, Failure};
+use failure::{Failure, Kind};
 use serde_json::Value;
 
 /// An answer that is a no.
@@ -33,15 +33,15 @@ impl Refusal {
 
     pub(crate) fn failure(&self, what: &str) -> Failure {
         let Refusal { status, code, words } = self;
-        let remedy = match self.exit() {
-            Exit::Unavailable => " (try again later)",
-            Exit::Denied => " (look at the function's role)",
+        let remedy = match self.kind() {
+            Kind::Unavailable => " (try again later)",
+            Kind::Denied => " (look at the function's role)",
             _ => "",
         };
-        Failure::new(self.exit(), format!("{what}: {status} {code}: {words}{remedy}"))
+        Failure::new(self.kind(), format!("{what}: {status} {code}: {words}{remedy}"))
     }
 
-    fn exit(&self) -> Exit {
+    fn kind(&self) -> Kind {
         let code = self.code.as_str();
         // InvalidInstanceId is Systems Manager's word for an instance whose agent is not there yet.
         let busy = [
@@ -54,7 +54,7 @@ impl Refusal {
             "IncorrectInstanceState",
         ];
         if self.status == 429 || self.status >= 500 || busy.iter().any(|word| code.contains(word)) {
-            return Exit::Unavailable;
+            return Kind::Unavailable;
         }
         let denied = [
             "AccessDenied",
@@ -66,10 +66,10 @@ impl Refusal {
             "OptIn",
         ];
         if matches!(self.status, 401 | 403) || denied.iter().any(|word| code.contains(word)) {
-            return Exit::Denied;
+            return Kind::Denied;
         }
         // It names something that is not there, or asks for something that makes no sense.
-        Exit::Config
+        Kind::Config
     }
 }
 
@@ -94,18 +94,18 @@ fn xml(body: &str) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::Refusal;
-    use manners::Exit;
+    use failure::Kind;
 
     #[test]
     fn refusals_say_whether_a_retry_helps() {
-        let of = |status: u16, body: &str| Refusal::read(status, body).exit();
-        assert_eq!(of(400, r#"{"__type":"com.amazonaws.x#ThrottlingException"}"#), Exit::Unavailable);
-        assert_eq!(of(503, "<html>"), Exit::Unavailable);
-        assert_eq!(of(400, r#"{"__type":"AccessDeniedException","Message":"no"}"#), Exit::Denied);
-        assert_eq!(of(403, ""), Exit::Denied);
-        assert_eq!(of(400, r#"{"__type":"ResourceNotFoundException"}"#), Exit::Config);
+        let of = |status: u16, body: &str| Refusal::read(status, body).kind();
+        assert_eq!(of(400, r#"{"__type":"com.amazonaws.x#ThrottlingException"}"#), Kind::Unavailable);
+        assert_eq!(of(503, "<html>"), Kind::Unavailable);
+        assert_eq!(of(400, r#"{"__type":"AccessDeniedException","Message":"no"}"#), Kind::Denied);
+        assert_eq!(of(403, ""), Kind::Denied);
+        assert_eq!(of(400, r#"{"__type":"ResourceNotFoundException"}"#), Kind::Config);
         let ec2 = "<Response><Errors><Error><Code>IncorrectInstanceState</Code><Message>it stops</Message></Error></Errors></Response>";
-        assert_eq!(of(400, ec2), Exit::Unavailable);
+        assert_eq!(of(400, ec2), Kind::Unavailable);
         let said = Refusal::read(400, ec2).failure("ec2 StartInstances").to_string();
         assert_eq!(said, "ec2 StartInstances: 400 IncorrectInstanceState: it stops (try again later)");
     }

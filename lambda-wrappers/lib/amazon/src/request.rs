@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
-use manners::{Failure, Outcome};
+use failure::{Failure, Outcome};
 
 use crate::{Amazon, Service};
 

@@ -1,5 +1,6 @@
+use diagnostics::Exit;
+use failure::Failure;
 use lambda_runtime::Diagnostic;
-use manners::{Exit, Failure};
 use serde_json::{Map, Value, json};
 
 use crate::call::Call;
@@ -74,7 +75,7 @@ impl Answer {
 
     /// What kept the function from its work.
     pub fn failed(failure: &Failure) -> Answer {
-        let code = i32::from(failure.exit().code());
+        let code = i32::from(Exit::from(failure.kind()).code());
         Answer::new(Verdict::of(code), code, failure.to_string())
     }
 

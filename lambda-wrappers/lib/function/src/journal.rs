@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// The name of the process's function, for words that come without a request.
-static FUNCTION: OnceLock<&str> = OnceLock::new();
+static FUNCTION: OnceLock<String> = OnceLock::new();
 
 /// The namespace of every metric.
 const NAMESPACE: &str = "Fairway";
@@ -15,7 +15,7 @@ const NAMESPACE: &str = "Fairway";
 /// format (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
 #[derive(Debug)]
 pub struct Journal {
-    function: &'static str,
+    function: String,
 }
 
 /// What a metric counts.
@@ -44,16 +44,18 @@ pub(crate) fn say_of_none(words: &str) {
     write(&Line {
         time,
         level: "INFO",
-        function: FUNCTION.get().unwrap_or(&""),
+        function: FUNCTION.get().map_or("", String::as_str),
         request: "",
         message: words,
     });
 }
 
 impl Journal {
-    pub(crate) fn new(function: &'static str) -> Journal {
+    pub(crate) fn new(program: &str) -> Journal {
+        // Another stack's functions have a prefix, and its alarms ask for the whole name.
+        let function = std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|_| program.to_owned());
         // Another one in the same process (a test) keeps the first name there.
-        let _ = FUNCTION.set(function);
+        let _ = FUNCTION.set(function.clone());
         Journal { function }
     }
 
@@ -69,7 +71,7 @@ impl Journal {
 
     fn line(&self, level: &'static str, request: &str, message: &str) {
         let time = Timestamp::now().to_string();
-        write(&Line { time, level, function: self.function, request, message });
+        write(&Line { time, level, function: &self.function, request, message });
     }
 
     /// Counts. One line holds all metrics of a request, so that they can be read together, too.

@@ -3,7 +3,7 @@
 mod answer;
 mod call;
 mod journal;
-mod place;
+mod package;
 mod script;
 
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use serde_json::Value;
 pub use answer::{Answer, Verdict};
 pub use call::Call;
 pub use journal::{Journal, Unit};
-pub use place::Place;
+pub use package::Package;
 pub use script::{Ran, Script};
 
 /// Serves one event after the other until Lambda ends the process. An error is what Lambda shall try again.
@@ -25,7 +25,7 @@ where
 {
     let journal = Arc::new(Journal::new(name));
     // What libraries say is a line of the log, too.
-    manners::speak_through(journal::say_of_none);
+    diagnostics::speak_through(journal::say_of_none);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -47,7 +47,7 @@ where
 /// As [`serve`], for functions that end in a verdict: it is logged, counted and answered; what may pass becomes an error.
 pub fn judge<F>(name: &'static str, body: impl Fn(Call) -> F) -> ExitCode
 where
-    F: Future<Output = manners::Outcome<Answer>>,
+    F: Future<Output = failure::Outcome<Answer>>,
 {
     serve(name, |call| {
         let done = body(call.clone());

@@ -3,13 +3,14 @@ use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use manners::{Exit, Failure, IoContext, Outcome};
+use diagnostics::Exit;
+use failure::{Failure, IoContext, Outcome};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::time::timeout;
 
-use crate::{Call, Place};
+use crate::{Call, Package};
 
 /// So much of what a script writes is kept: a summary, not data.
 const KEPT_BYTES: u64 = 256 * 1024;
@@ -62,16 +63,16 @@ impl<'a> Script<'a> {
 
     /// Runs it to its end, or until its time is up. What it says goes to the log, line by line.
     pub async fn run(self) -> Outcome<Ran> {
-        let place = Place::here()?;
-        let path = place.script(self.name);
+        let package = Package::here()?;
+        let path = package.script(self.name);
         let scratch =
             tempfile::Builder::new().prefix("fairway-").tempdir().place("a folder for temporary files")?;
         let mut command = Command::new(&path);
         command
-            .env("PATH", place.search_path())
+            .env("PATH", package.search_path())
             .env("HOME", scratch.path())
             .env("TMPDIR", scratch.path())
-            .env("FAIRWAY_STATE_DIR", Place::state())
+            .env("FAIRWAY_STATE_DIR", Package::state())
             .env("USER", format!("lambda:{}", function_name(&self.call.function)))
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use amazon::{Amazon, SECRETS};
-use manners::{Failure, Outcome};
+use failure::{Failure, Outcome};
 use serde_json::{Value, json};
 
 /// A variable `FAIRWAY_SECRET_<NAME>` names the secret that becomes the script's variable `<NAME>`.
@@ -15,6 +15,9 @@ const PREFIX: &str = "FAIRWAY_SECRET_";
 /// The variable that names the database's secret: an object with `url` and `password`, or one as RDS keeps it, with `username` and
 /// `password`, for the database that `FAIRWAY_DB` names.
 const DATABASE: &str = "FAIRWAY_DB_SECRET";
+
+/// The variable that names the secret of a user that the database shall have: an object with `username` and `password`.
+const DATABASE_USER: &str = "FAIRWAY_DB_USER_SECRET";
 
 /// A secret that was rotated is noticed after this long even if nobody complains.
 const REMEMBERED: Duration = Duration::from_secs(300);
@@ -51,6 +54,12 @@ impl Secrets {
                 })?;
                 variables.push(("FAIRWAY_DB".to_owned(), url));
                 variables.push(("FAIRWAY_DB_PASSWORD".to_owned(), password));
+            } else if name == DATABASE_USER {
+                let (user, password) = user(&self.get(&id).await?).map_err(|reason| {
+                    Failure::config(format!("the secret that {DATABASE_USER} names: {reason}"))
+                })?;
+                variables.push(("FAIRWAY_DB_USER".to_owned(), user));
+                variables.push(("FAIRWAY_DB_USER_PASSWORD".to_owned(), password));
             }
         }
         Ok(variables)
@@ -99,9 +108,17 @@ fn database(secret: &str, url: &str) -> Result<(String, String), &'static str> {
     Ok((format!("{scheme}://{user}@{host}"), password))
 }
 
+/// Name and password of a user.
+fn user(secret: &str) -> Result<(String, String), &'static str> {
+    let secret: Value = serde_json::from_str(secret).map_err(|_| "it is no JSON object")?;
+    let text = |name: &str| secret.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let user = text("username").ok_or("it has no `username`")?;
+    Ok((user.to_owned(), text("password").ok_or("it has no `password`")?.to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{database, plain};
+    use super::{database, plain, user};
 
     #[test]
     fn a_text_may_stand_alone_or_in_an_object() {
@@ -121,5 +138,14 @@ mod tests {
             assert!(database(bad, "mysql://host/golf").is_err(), "{bad}");
         }
         assert!(database(r#"{"username":"u","password":"x"}"#, "").is_err());
+    }
+
+    #[test]
+    fn a_user_has_a_name_and_a_password() {
+        let made = user(r#"{"username":"fairway_load","password":"x"}"#).unwrap();
+        assert_eq!(made, ("fairway_load".to_owned(), "x".to_owned()));
+        for bad in ["x", "{}", r#"{"password":"x"}"#, r#"{"username":"u","password":""}"#] {
+            assert!(user(bad).is_err(), "{bad}");
+        }
     }
 }

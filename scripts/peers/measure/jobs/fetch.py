@@ -87,7 +87,7 @@ def beside(bench, folder, seasons, env):
     def same(mine, other):
         with file(mine, True).open() as one, file(other, True).open() as two:
             events = [
-                sorted(map(json.loads, lines), key=lambda event: event["event_id"]) for lines in (one, two)
+                sorted(map(json.loads, lines), key=lambda event: event["key"]["event_id"]) for lines in (one, two)
             ]
         if events[0] != events[1]:
             raise Broken("the events differ")

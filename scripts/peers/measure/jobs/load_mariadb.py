@@ -1,4 +1,4 @@
-"""`db-load rounds` from wire lines into an empty table of MariaDB, with and without local infile."""
+"""`db-load partitions` from wire lines into an empty table of MariaDB, with and without local infile."""
 
 import csv
 
@@ -44,7 +44,7 @@ def beside(bench, data, usual, without):
         return Variant(name, lambda _: pipeline(command, env=bench.env), where.empty_table)
 
     def ours(where):
-        return [bench.ours("db-load"), "rounds", "--db", where.url, data.wire]
+        return [bench.ours("db-load"), "partitions", "--db", where.url, "--schema", place.SCHEMA, data.wire]
 
     variants = [
         variant("LOAD DATA", usual, into),

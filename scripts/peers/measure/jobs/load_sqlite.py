@@ -1,4 +1,4 @@
-"""`db-load rounds` from wire lines into an empty table of SQLite."""
+"""`db-load partitions` from wire lines into an empty table of SQLite."""
 
 import subprocess
 
@@ -19,7 +19,7 @@ def measure(bench, data):
     def empty_table():
         for path in folder.glob("golf.db*"):
             path.unlink()
-        bench.call(bench.ours("db-load"), "rounds", "--db", f"sqlite:{database}", "/dev/null")
+        bench.call(bench.ours("db-load"), "partitions", "--db", f"sqlite:{database}", "--schema", place.SCHEMA, "/dev/null")
 
     def kept(name, took, keep):
         if keep:
@@ -36,7 +36,8 @@ def measure(bench, data):
         return kept(
             "ours",
             pipeline(
-                [bench.ours("db-load"), "rounds", "--db", f"sqlite:{database}", data.wire], env=bench.env
+                [bench.ours("db-load"), "partitions", "--db", f"sqlite:{database}", "--schema", place.SCHEMA, data.wire],
+                env=bench.env,
             ),
             keep,
         )

@@ -1,4 +1,4 @@
-"""`db-query rounds` of all rounds, in the order of their key."""
+"""`db-query rows` of all rounds, in the order of their key."""
 
 from .. import bench as place
 from ..compare import Batch, same_rows
@@ -42,7 +42,9 @@ def beside(bench, data, name, url, peer, theirs, dialect):
         Variant(
             "ours",
             lambda keep: pipeline(
-                [bench.ours("db-query"), "rounds", "--db", url], stdout=file("ours", keep), env=bench.env
+                [bench.ours("db-query"), "rows", "--db", url, "--schema", place.SCHEMA],
+                stdout=file("ours", keep),
+                env=bench.env,
             ),
         ),
         Variant("theirs", lambda keep: pipeline(theirs, stdout=file("theirs", keep), env=bench.env)),

@@ -2,20 +2,10 @@
 
 use std::io::Read;
 
-use manners::Outcome;
-use recipe::{Recipe, Task};
+use failure::Outcome;
+use recipe::{Recipe, Target, Task};
 use rows::{Row, Table, number};
-
-/// What a cell says.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Cell<'a> {
-    /// Nothing, where that is allowed.
-    Null,
-    /// UTF-8, and not empty.
-    Text(&'a [u8]),
-    /// Finite.
-    Number(f64),
-}
+use schema::ValueRef;
 
 /// The columns of a recipe in a CSV's header.
 #[derive(Debug)]
@@ -31,6 +21,8 @@ struct Column<'a> {
     at: usize,
     nulls: bool,
     is_text: bool,
+    /// Of the target's column.
+    target: Option<&'a Target>,
 }
 
 impl<'a> Cells<'a> {
@@ -38,18 +30,28 @@ impl<'a> Cells<'a> {
     pub fn find<R: Read>(recipe: &'a Recipe, table: &Table<R>) -> Outcome<Cells<'a>> {
         let feature = |name: &'a String| {
             let (at, nulls) = (table.require(name)?, recipe.may_be_null(name));
-            Ok(Column { name, at, nulls, is_text: recipe.is_text(name) })
+            Ok(Column { name, at, nulls, is_text: recipe.is_text(name), target: None })
         };
         let name = &recipe.target.column;
         let is_text = recipe.target.task == Task::Classification;
         Ok(Cells {
             features: recipe.features.columns.iter().map(feature).collect::<Outcome<_>>()?,
-            target: Column { name, at: table.require(name)?, nulls: false, is_text },
+            target: Column {
+                name,
+                at: table.require(name)?,
+                nulls: false,
+                is_text,
+                target: Some(&recipe.target),
+            },
         })
     }
 
     /// Gives each feature of a row to `each`, in the recipe's order; then returns the target. Fails with the column's name and what is wrong.
-    pub fn read<'r>(&self, row: &Row<'r>, mut each: impl FnMut(usize, Cell<'r>)) -> Result<Cell<'r>, String> {
+    pub fn read<'r>(
+        &self,
+        row: &Row<'r>,
+        mut each: impl FnMut(usize, ValueRef<'r>),
+    ) -> Result<ValueRef<'r>, String> {
         for (number, column) in self.features.iter().enumerate() {
             each(number, column.read(row)?);
         }
@@ -58,20 +60,23 @@ impl<'a> Cells<'a> {
 }
 
 impl Column<'_> {
-    fn read<'r>(&self, row: &Row<'r>) -> Result<Cell<'r>, String> {
+    fn read<'r>(&self, row: &Row<'r>) -> Result<ValueRef<'r>, String> {
         let cell = row.cell(self.at);
         if self.nulls && cell.is_empty() {
-            return Ok(Cell::Null);
+            return Ok(ValueRef::Null);
         }
         let reason = if self.is_text {
             match std::str::from_utf8(cell) {
                 Ok("") => "is empty".to_owned(),
-                Ok(_) => return Ok(Cell::Text(cell)),
+                Ok(_) => {
+                    self.target.map_or(Ok(()), |target| target.check_class(cell))?;
+                    return Ok(ValueRef::Text(cell));
+                }
                 Err(_) => "is not UTF-8".to_owned(),
             }
         } else {
             match number::parse(cell) {
-                Some(number) => return Ok(Cell::Number(number)),
+                Some(number) => return Ok(ValueRef::Number(number)),
                 None => format!("{:?} is not a number", String::from_utf8_lossy(cell)),
             }
         };

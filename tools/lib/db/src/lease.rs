@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
-use manners::{Failure, IoContext, Outcome};
+use failure::{Failure, IoContext, Outcome};
 
 /// The right to be the only one doing something; it ends when its last holder ends, however it ends.
 pub struct Lease(Held);
@@ -35,7 +35,7 @@ impl Lease {
                 // Only a courtesy: without the holder's words the message is shorter.
                 let _ = file.read_to_string(&mut holder);
                 return Err(Failure::unavailable(format!(
-                    "another {name} is at work ({}); this one did nothing",
+                    "another program holds the lease {name} ({}); this one did nothing",
                     holder.trim()
                 )));
             }

@@ -1,12 +1,13 @@
 use std::path::Path;
 
-use manners::{Failure, Outcome};
+use failure::{Failure, Kind, Outcome};
+
+use schema::Schema;
 
 use crate::connection::Connection;
 use crate::mysql::MySql;
-use crate::schema::Tables;
 use crate::sqlite::Sqlite;
-use crate::{Db, schema};
+use crate::{Db, migrations};
 
 /// What a program wants of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,10 +19,15 @@ pub enum Access {
 }
 
 impl Db {
-    /// Opens `sqlite:PATH` or `mysql://user@host:port/database`.
-    pub fn open(url: &str, access: Access, tables: Tables) -> Outcome<Db> {
+    /// Opens `sqlite:PATH` or `mysql://user@host:port/database`, whatever is in it.
+    pub fn open(url: &str, access: Access) -> Outcome<Db> {
         refuse_password(url)?;
         let connection: Box<dyn Connection> = match url.split_once(':') {
+            Some(("sqlite", ":memory:")) => {
+                return Err(Failure::usage(
+                    "sqlite::memory: is gone when the program ends, with everything in it: name a file",
+                ));
+            }
             Some(("sqlite", path)) if !path.is_empty() => Box::new(Sqlite::open(Path::new(path), access)?),
             Some(("mysql", _)) => Box::new(MySql::open(url, access)?),
             _ => {
@@ -31,11 +37,28 @@ impl Db {
                 )));
             }
         };
-        let mut db = Db { connection, tables };
-        match access {
-            Access::Write => schema::create(db.connection.as_mut(), &db.tables)?,
-            Access::Read => {}
+        Ok(Db { connection, system: String::new() })
+    }
+
+    /// Opens a database for a system. A writer makes the tables that are missing; a database that an earlier or a later
+    /// version of the programs made is refused with what to do about it.
+    pub fn open_for(url: &str, access: Access, schema: &Schema) -> Outcome<Db> {
+        let mut db = Db::open(url, access)?;
+        loop {
+            match migrations::refuse_others(db.connection.as_mut(), schema, access) {
+                // A step that is taken again finds out what is left of it.
+                Err(failure) if failure.kind() == Kind::Unavailable && db.may_ask_again() => {}
+                looked => break looked?,
+            }
         }
+        db.system.clone_from(&schema.system);
+        Ok(db)
+    }
+
+    /// Opens a database for a system, whichever version made it: for a lease, and for [`Db::migrate`].
+    pub fn open_unchecked(url: &str, schema: &Schema) -> Outcome<Db> {
+        let mut db = Db::open(url, Access::Write)?;
+        db.system.clone_from(&schema.system);
         Ok(db)
     }
 }

@@ -2,12 +2,12 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use manners::{Exit, Failure, Outcome};
-use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use failure::{Failure, Kind, Outcome};
+use rusqlite::types::{ToSqlOutput, Value as SqlValue, ValueRef};
 use rusqlite::{ErrorCode, OpenFlags, ToSql};
-use wire::{Cell, Kind};
+use schema::{Type, Value};
 
-use crate::connection::{Connection, Insert, collect, list};
+use crate::connection::{Conflict, Connection, Insert, Storage, Succession, collect, list};
 use crate::{Access, Lease};
 
 /// How long a writer waits for another one before it says "busy".
@@ -41,6 +41,12 @@ impl Sqlite {
                 })
             }
         };
+        // Its own files: no output may take their place.
+        for part in ["", "-wal", "-shm", "-journal"] {
+            let mut name = path.as_os_str().to_owned();
+            name.push(part);
+            input_files::note_path(Path::new(&name));
+        }
         opened.map_err(|error| explain(path, &error))
     }
 
@@ -70,10 +76,15 @@ impl Sqlite {
             Access::Write => {
                 // The mode is kept in the file: only the first writer changes anything.
                 self.connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
-                // A commit survives a power cut: what an event list or a mark says must be true.
+                // A commit survives a power cut: what a listing or a mark says must be true.
                 self.connection.pragma_update(None, "synchronous", "full")
             }
         }
+    }
+
+    fn rename_plainly(&self, plainly: bool) -> Outcome {
+        let set = self.connection.pragma_update(None, "legacy_alter_table", plainly);
+        set.map_err(|error| self.fail(&error))
     }
 
     fn fail(&self, error: &rusqlite::Error) -> Failure {
@@ -82,7 +93,7 @@ impl Sqlite {
 }
 
 impl Connection for Sqlite {
-    fn run(&mut self, sql: &str, parameters: &[Cell]) -> Outcome<u64> {
+    fn run(&mut self, sql: &str, parameters: &[Value]) -> Outcome<u64> {
         let parameters = rusqlite::params_from_iter(parameters.iter().map(Bound));
         let changed =
             self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute(parameters));
@@ -92,16 +103,22 @@ impl Connection for Sqlite {
     fn ask(
         &mut self,
         sql: &str,
-        parameters: &[Cell],
-        row: &mut dyn FnMut(&[Cell]) -> Outcome,
+        parameters: &[Value],
+        row: &mut dyn FnMut(&[Value]) -> Outcome,
     ) -> Outcome<Vec<String>> {
         let fail = |error: rusqlite::Error| explain(&self.path, &error);
         let mut statement = self.connection.prepare_cached(sql).map_err(fail)?;
-        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
-        let mut cells = vec![Cell::Null; names.len()];
+        let mut names: Vec<String> = statement.column_names().map(str::to_owned).collect();
+        let (mut cells, mut first) = (Vec::new(), true);
         let mut rows =
             statement.query(rusqlite::params_from_iter(parameters.iter().map(Bound))).map_err(fail)?;
         while let Some(found) = rows.next().map_err(fail)? {
+            // A statement that was prepared before somebody changed its table or view has other columns now.
+            if first {
+                names = found.as_ref().column_names().map(str::to_owned).collect();
+                cells.resize(names.len(), Value::Null);
+                first = false;
+            }
             for (at, cell) in cells.iter_mut().enumerate() {
                 *cell = read(found.get_ref(at).map_err(fail)?);
             }
@@ -123,12 +140,16 @@ impl Connection for Sqlite {
         self.run("ROLLBACK", &[]).map(drop)
     }
 
-    fn column_type(&self, kind: Kind, _key: bool) -> &'static str {
+    fn column_type(&self, kind: Type) -> String {
         match kind {
-            Kind::Text => "TEXT",
-            Kind::Int => "INTEGER",
-            Kind::Real => "REAL",
+            Type::Text(_) | Type::Date | Type::Instant => "TEXT".to_owned(),
+            Type::Integer => "INTEGER".to_owned(),
+            Type::Number => "REAL".to_owned(),
         }
+    }
+
+    fn same(&self, one: &str, other: &str) -> String {
+        format!("{one} IS {other}")
     }
 
     fn table_options(&self, keyed: bool) -> &'static str {
@@ -140,6 +161,10 @@ impl Connection for Sqlite {
         ""
     }
 
+    fn for_share(&self) -> &'static str {
+        ""
+    }
+
     fn drop_temporary(&self) -> &'static str {
         "DROP TABLE"
     }
@@ -148,9 +173,19 @@ impl Connection for Sqlite {
         format!("\"{}\"", name.replace('"', "\"\""))
     }
 
-    fn insert_all(&mut self, insert: &Insert<'_>, rows: &[&[Cell]]) -> Outcome {
+    fn insert_all(&mut self, insert: &Insert<'_>, rows: &[&[Value]]) -> Outcome {
         let places = vec!["?"; insert.columns.len()].join(", ");
-        let sql = format!("{} VALUES ({places})", insert.head(self));
+        let mut sql = format!("{} VALUES ({places})", insert.head(self));
+        if let Conflict::Keep = insert.conflict {
+            sql.push_str(" ON CONFLICT DO NOTHING");
+        }
+        if let Conflict::Update(keys) = insert.conflict {
+            let set: Vec<String> =
+                insert.updated().map(|name| format!("{0} = excluded.{0}", self.quote(name))).collect();
+            let does =
+                if set.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", set.join(", ")) };
+            sql.push_str(&format!(" ON CONFLICT ({}) DO {does}", list(self, keys)));
+        }
         let fail = |error: rusqlite::Error| explain(&self.path, &error);
         let mut statement = self.connection.prepare_cached(&sql).map_err(fail)?;
         for row in rows {
@@ -181,51 +216,93 @@ impl Connection for Sqlite {
         self.run(&format!("{copy} DO UPDATE SET {set} WHERE {differs}"), &[])
     }
 
-    fn columns_of(&mut self, table: &str) -> Outcome<Vec<(String, Option<Kind>)>> {
+    fn columns_of(&mut self, table: &str) -> Outcome<Vec<(String, Storage)>> {
         let sql = "SELECT name, type FROM pragma_table_info(?) ORDER BY cid";
-        let rows = collect(self, sql, &[Cell::from(table)])?;
-        let kind = |declared: &str| match declared {
-            "TEXT" => Some(Kind::Text),
-            "INTEGER" => Some(Kind::Int),
-            "REAL" => Some(Kind::Real),
-            _ => None,
+        let rows = collect(self, sql, &[Value::from(table)])?;
+        let storage = |declared: &str| match declared {
+            "TEXT" => Storage::Text(None),
+            "INTEGER" => Storage::Integer,
+            "REAL" => Storage::Number,
+            other => Storage::Other(other.to_owned()),
         };
-        let column = |row: &Vec<Cell>| Some((row[0].text()?.to_owned(), row[1].text().and_then(kind)));
+        let column =
+            |row: &Vec<Value>| Some((row[0].text()?.to_owned(), storage(row[1].text().unwrap_or_default())));
         Ok(rows.iter().filter_map(column).collect())
     }
 
     fn key_of(&mut self, table: &str) -> Outcome<Vec<String>> {
         let sql = "SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk";
-        let rows = collect(self, sql, &[Cell::from(table)])?;
+        let rows = collect(self, sql, &[Value::from(table)])?;
         Ok(rows.iter().filter_map(|row| row[0].text().map(str::to_owned)).collect())
     }
 
-    fn lease(&mut self, name: &str) -> Outcome<Lease> {
+    fn shut_out(&mut self, _: &[Succession]) -> Outcome {
+        // Otherwise a view over the table, which for a moment has none, would not let the other be renamed.
+        self.rename_plainly(true)?;
+        self.begin()
+    }
+
+    fn keep_so_far(&mut self) -> Outcome {
+        // All of it is one transaction.
+        Ok(())
+    }
+
+    fn put_in_place(&mut self, successions: &[Succession]) -> Outcome {
+        for succession in successions {
+            let (table, next) = (self.quote(&succession.table), self.quote(&succession.next));
+            self.run(&format!("DROP TABLE {table}"), &[])?;
+            self.run(&format!("ALTER TABLE {next} RENAME TO {table}"), &[])?;
+        }
+        self.commit()?;
+        self.rename_plainly(false)
+    }
+
+    fn let_in(&mut self) {
+        // The failure that led here is the one to report.
+        let _ = self.rollback();
+        let _ = self.rename_plainly(false);
+    }
+
+    fn create_view(&self) -> &'static str {
+        "CREATE VIEW"
+    }
+
+    fn remove_view_first(&self) -> Option<&'static str> {
+        Some("DROP VIEW IF EXISTS")
+    }
+
+    fn lease(&mut self, system: &str, purpose: &str) -> Outcome<Lease> {
         let mut beside = self.path.clone().into_os_string();
-        beside.push(format!("-lease-{name}"));
-        Lease::on_file(Path::new(&beside), name)
+        beside.push(format!("-lease-{}", &fingerprint::of(format!("{system}\n{purpose}"))[..16]));
+        Lease::on_file(Path::new(&beside), purpose)
+    }
+
+    fn lease_digest(&self, system: &str, purpose: &str) -> String {
+        // The same file by any name for it.
+        let path = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
+        fingerprint::of(format!("{}\n{system}\n{purpose}", path.display()))[..32].to_owned()
     }
 }
 
-struct Bound<'a>(&'a Cell);
+struct Bound<'a>(&'a Value);
 
 impl ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self.0 {
-            Cell::Null => ToSqlOutput::Owned(Value::Null),
-            Cell::Int(value) => ToSqlOutput::Owned(Value::Integer(*value)),
-            Cell::Real(value) => ToSqlOutput::Owned(Value::Real(*value)),
-            Cell::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            Value::Null => ToSqlOutput::Owned(SqlValue::Null),
+            Value::Integer(value) => ToSqlOutput::Owned(SqlValue::Integer(*value)),
+            Value::Number(value) => ToSqlOutput::Owned(SqlValue::Real(*value)),
+            Value::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
         })
     }
 }
 
-fn read(value: ValueRef<'_>) -> Cell {
+fn read(value: ValueRef<'_>) -> Value {
     match value {
-        ValueRef::Null => Cell::Null,
-        ValueRef::Integer(value) => Cell::Int(value),
-        ValueRef::Real(value) => Cell::Real(value),
-        ValueRef::Text(text) | ValueRef::Blob(text) => Cell::from(&*String::from_utf8_lossy(text)),
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(value) => Value::Integer(value),
+        ValueRef::Real(value) => Value::Number(value),
+        ValueRef::Text(text) | ValueRef::Blob(text) => Value::from(&*String::from_utf8_lossy(text)),
     }
 }
 
@@ -235,20 +312,20 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 
 fn explain(path: &Path, error: &rusqlite::Error) -> Failure {
     let (exit, remedy) = match error.sqlite_error_code() {
-        _ if is_busy(error) => (Exit::Unavailable, " (another program is writing; try again)"),
+        _ if is_busy(error) => (Kind::Unavailable, " (another program is writing; try again)"),
         Some(ErrorCode::DiskFull) => {
-            (Exit::Io, " (nothing of this transaction was kept; make room and run again)")
+            (Kind::Io, " (nothing of this transaction was kept; make room and run again)")
         }
         Some(ErrorCode::ReadOnly) => {
-            (Exit::Io, " (even a reader needs a folder that it may write: copy the database)")
+            (Kind::Io, " (even a reader needs a folder that it may write: copy the database)")
         }
-        Some(ErrorCode::SystemIoFailure | ErrorCode::PermissionDenied) => (Exit::Io, ""),
-        Some(ErrorCode::CannotOpen) => (Exit::Config, " (is the folder there, and yours?)"),
+        Some(ErrorCode::SystemIoFailure | ErrorCode::PermissionDenied) => (Kind::Io, ""),
+        Some(ErrorCode::CannotOpen) => (Kind::Config, " (is the folder there, and yours?)"),
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            (Exit::Config, " (is this the right file? restore it from a copy if so)")
+            (Kind::Config, " (is this the right file? restore it from a copy if so)")
         }
-        Some(ErrorCode::ConstraintViolation) => (Exit::Data, ""),
-        _ => (Exit::Config, ""),
+        Some(ErrorCode::ConstraintViolation) => (Kind::Data, ""),
+        _ => (Kind::Config, ""),
     };
     Failure::new(exit, format!("{}: {error}{remedy}", path.display()))
 }

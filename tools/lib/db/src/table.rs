@@ -1,22 +1,13 @@
-use manners::{Failure, Outcome};
-use wire::{Cell, Kind};
+use failure::{Failure, Outcome};
+use schema::{Column, KEY_COLUMNS, Type, Value};
 
 use crate::Db;
-use crate::connection::{Connection, Insert, collect, in_transaction_of_this_session, list};
-use crate::schema::{check_name, create_sql};
+use crate::connection::{Conflict, Connection, Insert, collect, in_transaction_of_this_session, list};
+use crate::tables::{check_name, create_sql};
 
 /// Where rows wait until all have come. The column that counts lines must not collide with a user's.
 const STAGING: &str = "fairway_staging";
 const LINE: &str = "fairway_line";
-
-/// A column of a table that is loaded from CSV.
-#[derive(Clone, Debug)]
-pub struct TypedColumn {
-    /// Its name in the header and in the table.
-    pub name: String,
-    /// What its cells are.
-    pub kind: Kind,
-}
 
 /// What to do with a key that stands twice in one input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +37,9 @@ pub struct TableLoad<'a> {
     connection: &'a mut dyn Connection,
     table: String,
     keys: Vec<String>,
-    columns: Vec<TypedColumn>,
+    columns: Vec<Column>,
     duplicates: Duplicates,
-    waiting: Vec<Vec<Cell>>,
+    waiting: Vec<Vec<Value>>,
     read: u64,
 }
 
@@ -57,29 +48,19 @@ impl Db {
     pub fn load_table(
         &mut self,
         table: &str,
-        columns: Vec<TypedColumn>,
+        columns: Vec<Column>,
         keys: &[String],
         duplicates: Duplicates,
     ) -> Outcome<TableLoad<'_>> {
         check_name(table)?;
-        if [&self.tables.events, &self.tables.rounds].iter().any(|own| own.eq_ignore_ascii_case(table)) {
-            return Err(Failure::usage(format!(
-                "table {table} is written by `db-load events` and `db-load rounds` only"
-            )));
-        }
         let connection = self.connection.as_mut();
         check_columns(connection, table, &columns, keys)?;
-        let typed: Vec<(&str, Kind)> = columns
-            .iter()
-            .map(|column| (column.name.as_str(), column.kind))
-            .chain([(LINE, Kind::Int)])
-            .collect();
+        let columns = with_key_sizes(columns, keys);
+        let line = Column { name: LINE.to_owned(), kind: Type::Integer };
+        let staged: Vec<Column> = columns.iter().cloned().chain([line]).collect();
         // Without a key, duplicates are found at the end, together; with one, a later row takes the place of an earlier.
-        let key_names: Vec<&str> = match duplicates {
-            Duplicates::Refuse => Vec::new(),
-            Duplicates::LastWins => keys.iter().map(String::as_str).collect(),
-        };
-        let create = create_sql(connection, "CREATE TEMPORARY TABLE", STAGING, &typed, &key_names);
+        let staged_key = if duplicates == Duplicates::LastWins { keys } else { &[] };
+        let create = create_sql(connection, "CREATE TEMPORARY TABLE", STAGING, &staged, staged_key);
         connection.run(&create, &[])?;
         // A plain transaction: while rows still come in, other writers are not kept waiting.
         connection.run("BEGIN", &[])?;
@@ -97,19 +78,21 @@ impl Db {
 
 impl TableLoad<'_> {
     /// Adds one row, a cell for each column; `line` is its place in the input.
-    pub fn add(&mut self, line: u64, mut cells: Vec<Cell>) -> Outcome {
+    pub fn add(&mut self, line: u64, mut cells: Vec<Value>) -> Outcome {
         self.read += 1;
         for (at, key) in self.key_positions().zip(&self.keys) {
             let misfit = match &cells[at] {
-                Cell::Null => Some("is empty"),
-                Cell::Text(text) => self.connection.key_misfit(text),
+                Value::Null => Some("is empty"),
+                Value::Text(text) if text.ends_with(' ') => {
+                    Some("ends in a blank, which MySQL does not tell from none in a key")
+                }
                 _ => None,
             };
             if let Some(misfit) = misfit {
                 return Err(Failure::data(format!("line {line}: key column {key:?} {misfit}")));
             }
         }
-        cells.push(Cell::Int(i64::try_from(line).unwrap_or(i64::MAX)));
+        cells.push(Value::Integer(i64::try_from(line).unwrap_or(i64::MAX)));
         self.waiting.push(cells);
         if self.waiting.len() == ROWS_AT_ONCE { self.stage() } else { Ok(()) }
     }
@@ -128,11 +111,8 @@ impl TableLoad<'_> {
             .filter(|column| !self.keys.contains(&column.name))
             .map(|column| column.name.clone())
             .collect();
-        let typed: Vec<(&str, Kind)> =
-            self.columns.iter().map(|column| (column.name.as_str(), column.kind)).collect();
-        let key_names: Vec<&str> = self.keys.iter().map(String::as_str).collect();
         let create =
-            create_sql(self.connection, "CREATE TABLE IF NOT EXISTS", &self.table, &typed, &key_names);
+            create_sql(self.connection, "CREATE TABLE IF NOT EXISTS", &self.table, &self.columns, &self.keys);
         let (table, keys) = (&self.table, &self.keys);
         // Only now, so that a load that is refused leaves no table behind (some servers cannot undo making one).
         self.connection.run(&create, &[])?;
@@ -146,16 +126,17 @@ impl TableLoad<'_> {
     fn stage(&mut self) -> Outcome {
         let columns: Vec<&str> =
             self.columns.iter().map(|column| column.name.as_str()).chain([LINE]).collect();
-        let replace = self.duplicates == Duplicates::LastWins;
-        let rows: Vec<&[Cell]> = self.waiting.iter().map(Vec::as_slice).collect();
-        self.connection.insert_all(&Insert { table: STAGING, columns: &columns, replace }, &rows)?;
+        let conflict =
+            if self.duplicates == Duplicates::LastWins { Conflict::Replace } else { Conflict::Fail };
+        let rows: Vec<&[Value]> = self.waiting.iter().map(Vec::as_slice).collect();
+        self.connection.insert_all(&Insert { table: STAGING, columns: &columns, conflict }, &rows)?;
         self.waiting.clear();
         Ok(())
     }
 
     fn count_staged(&mut self) -> Outcome<u64> {
         let rows = collect(self.connection, &format!("SELECT count(*) FROM {STAGING}"), &[])?;
-        Ok(rows[0][0].int().and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+        Ok(rows[0][0].integer().and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
     }
 
     fn refuse_duplicates(&mut self) -> Outcome {
@@ -193,11 +174,20 @@ impl Drop for TableLoad<'_> {
     }
 }
 
+/// Texts in a key need a size on some databases.
+fn with_key_sizes(columns: Vec<Column>, keys: &[String]) -> Vec<Column> {
+    let sized = |column: Column| match column.kind {
+        Type::Text(None) if keys.contains(&column.name) => Column { kind: Type::Text(Some(255)), ..column },
+        _ => column,
+    };
+    columns.into_iter().map(sized).collect()
+}
+
 /// Whether the rows fit the table, if it is there.
 fn check_columns(
     connection: &mut dyn Connection,
     table: &str,
-    columns: &[TypedColumn],
+    columns: &[Column],
     keys: &[String],
 ) -> Outcome {
     let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
@@ -205,6 +195,12 @@ fn check_columns(
         return Err(Failure::usage(format!(
             "--key {key:?} is no column of the input ({})",
             names.join(", ")
+        )));
+    }
+    if keys.len() > KEY_COLUMNS {
+        return Err(Failure::usage(format!(
+            "--key names {} columns, and a database's index takes {KEY_COLUMNS}",
+            keys.len()
         )));
     }
     for (at, name) in names.iter().enumerate() {

@@ -11,6 +11,14 @@ pub fn of(bytes: impl AsRef<[u8]>) -> String {
     fingerprint.hex()
 }
 
+/// The first 64 bits of a fingerprint as a signed number: the digest of a row, where a whole one would be longer than the row.
+pub fn first_64_bits(bytes: impl AsRef<[u8]>) -> i64 {
+    let whole: [u8; 32] = Sha256::digest(bytes).into();
+    let mut first = [0; 8];
+    first.copy_from_slice(&whole[..8]);
+    i64::from_be_bytes(first)
+}
+
 /// The fingerprint of everything that a stream holds.
 pub fn of_stream(stream: impl Read) -> io::Result<String> {
     let mut hashed = Hashed::new(stream);

@@ -1,11 +1,24 @@
 #![doc = include_str!("../README.md")]
 
+use failure::{Failure, Outcome};
 use fingerprint::Fingerprint;
-use manners::{Failure, Outcome};
 use serde::{Deserialize, Serialize};
 
 /// The version of [`Manifest`].
 pub const MANIFEST_V1: &str = "fairway.manifest/1";
+
+/// The version of the file around it.
+const FILE: &str = "fairway.manifest-file/1";
+
+/// A manifest as a file, sealed.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sealed {
+    format: String,
+    /// Hex sha256 of the manifest as JSON.
+    sha256: String,
+    manifest: Manifest,
+}
 
 /// The objects that were joined into one CSV, in the order in which they were joined.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,9 +64,14 @@ pub struct Excluded {
 impl Manifest {
     /// Reads a manifest; `name` is how messages call it.
     pub fn parse(name: &str, text: &[u8]) -> Outcome<Manifest> {
-        let manifest: Manifest = serde_json::from_slice(text).map_err(|error| {
-            Failure::data(format!("{name}: not a manifest: {error} (bucket cat --manifest writes one)"))
-        })?;
+        let remedy = "bucket cat --manifest writes one";
+        let Sealed { format, sha256, manifest } = serde_json::from_slice(text)
+            .map_err(|error| Failure::data(format!("{name}: not a manifest: {error} ({remedy})")))?;
+        if format != FILE || sha256 != manifest.seal() {
+            return Err(Failure::data(format!(
+                "{name}: its seal does not hold: it was changed or damaged ({remedy})"
+            )));
+        }
         if manifest.v != MANIFEST_V1 {
             return Err(Failure::data(format!(
                 "{name}: version {:?}, but this program reads {MANIFEST_V1:?}",
@@ -72,10 +90,15 @@ impl Manifest {
 
     /// The manifest as a file, readable by people.
     pub fn to_text(&self) -> String {
+        let sealed = Sealed { format: FILE.to_owned(), sha256: self.seal(), manifest: self.clone() };
         // Strings and integers always serialise.
-        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        let mut text = serde_json::to_string_pretty(&sealed).unwrap_or_default();
         text.push('\n');
         text
+    }
+
+    fn seal(&self) -> String {
+        fingerprint::of(serde_json::to_vec(self).unwrap_or_default())
     }
 
     /// Hex sha256 over every key and content, in key order; those that were left out count, too: the model names them.

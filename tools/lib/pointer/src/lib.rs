@@ -1,18 +1,23 @@
 #![doc = include_str!("../README.md")]
 
-use manners::{Failure, Outcome};
+mod prefix;
+
+use failure::{Failure, Kind, Outcome};
 use recipe::Verdict;
 use serde::{Deserialize, Serialize};
 use store::{Store, Version, Written};
 
-/// Where models and the pointer live in a bucket.
-pub const PREFIX: &str = "models/";
+pub use prefix::Prefix;
 
-/// The pointer's key.
-pub const KEY: &str = "models/latest_model.json";
+/// The version that is written. Pointers of the first version have no seal; they are read, and sealed when they are moved.
+pub const POINTER: &str = "fairway.pointer/2";
+const POINTER_V1: &str = "fairway.pointer/1";
 
-/// The version of [`Pointer`].
-pub const POINTER_V1: &str = "fairway.pointer/1";
+/// No pointer is longer.
+const MOST_BYTES: u64 = 4 << 20;
+
+/// How often a lost copy is written again.
+const TRIES: usize = 5;
 
 const HISTORY_ENTRIES: usize = 100;
 
@@ -20,8 +25,11 @@ const HISTORY_ENTRIES: usize = 100;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pointer {
-    /// [`POINTER_V1`].
+    /// [`POINTER`].
     pub v: String,
+    /// The seal: hex sha256 of all the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
     /// Counts writes.
     pub seq: u64,
     /// The approved model; none until the first promotion.
@@ -75,6 +83,8 @@ pub enum Deed {
     Rollback,
     /// The hold was lifted.
     Released,
+    /// The pointer was damaged or gone, and its copy took its place; a hold was set.
+    Restored,
 }
 
 /// A pointer and the content it was read from; no version means that there is no object yet.
@@ -82,29 +92,70 @@ pub enum Deed {
 pub struct Loaded {
     /// What it says.
     pub pointer: Pointer,
+    key: String,
+    copy_key: String,
     version: Option<Version>,
 }
 
 impl Pointer {
-    /// Reads the pointer; a bucket without one gives an empty pointer.
-    pub fn load(store: &Store) -> Outcome<Loaded> {
-        let Some(object) = store.get(KEY)? else {
-            let pointer =
-                Pointer { v: POINTER_V1.to_owned(), seq: 0, model: None, hold: None, history: Vec::new() };
-            return Ok(Loaded { pointer, version: None });
+    /// Reads the pointer under a prefix; where there is none, an empty one.
+    pub fn load(store: &Store, prefix: &Prefix) -> Outcome<Loaded> {
+        let (key, copy_key) = (prefix.pointer_key(), prefix.copy_key());
+        let Some(object) = store.get_up_to(&key, MOST_BYTES)? else {
+            return Ok(Loaded { pointer: Pointer::new(), key, copy_key, version: None });
         };
-        let pointer: Pointer = serde_json::from_slice(&object.bytes).map_err(|error| {
-            Failure::data(format!(
-                "{KEY}: not a pointer: {error} (restore it, or remove it and promote again)"
-            ))
-        })?;
-        if pointer.v != POINTER_V1 {
-            return Err(Failure::data(format!(
-                "{KEY}: version {:?}; this program reads {POINTER_V1:?}",
-                pointer.v
-            )));
+        let pointer = Pointer::parse(&key, &object.bytes)?;
+        Ok(Loaded { pointer, key, copy_key, version: Some(object.version) })
+    }
+
+    /// Reads the copy of the pointer that lies beside it, if there is one.
+    pub fn load_copy(store: &Store, prefix: &Prefix) -> Outcome<Option<Pointer>> {
+        let key = prefix.copy_key();
+        let Some(object) = store.get_up_to(&key, MOST_BYTES)? else { return Ok(None) };
+        Pointer::parse(&key, &object.bytes).map(Some)
+    }
+
+    /// This pointer in the place of whatever is there now.
+    pub fn in_place(self, store: &Store, prefix: &Prefix) -> Outcome<Loaded> {
+        let (key, copy_key) = (prefix.pointer_key(), prefix.copy_key());
+        // However long it is: it is damaged.
+        let version = store.version(&key)?;
+        Ok(Loaded { pointer: self, key, copy_key, version })
+    }
+
+    fn new() -> Pointer {
+        Pointer { v: POINTER.to_owned(), sha256: None, seq: 0, model: None, hold: None, history: Vec::new() }
+    }
+
+    fn parse(key: &str, bytes: &[u8]) -> Outcome<Pointer> {
+        let remedy = "registry restore puts its copy in its place";
+        let pointer: Pointer = serde_json::from_slice(bytes)
+            .map_err(|error| Failure::data(format!("{key}: not a pointer: {error} ({remedy})")))?;
+        match (pointer.v.as_str(), &pointer.sha256) {
+            (POINTER_V1, None) => Ok(pointer),
+            (POINTER, Some(seal)) if *seal == pointer.seal() => Ok(pointer),
+            (POINTER | POINTER_V1, _) => Err(Failure::data(format!(
+                "{key}: its seal does not hold: the pointer was changed or damaged ({remedy})"
+            ))),
+            (other, _) => {
+                Err(Failure::data(format!("{key}: version {other:?}; this program reads {POINTER:?}")))
+            }
         }
-        Ok(Loaded { pointer, version: Some(object.version) })
+    }
+
+    /// Hex sha256 of everything but the seal itself.
+    fn seal(&self) -> String {
+        let unsealed = Pointer { v: POINTER.to_owned(), sha256: None, ..self.clone() };
+        // Strings, numbers and lists of them always serialise.
+        fingerprint::of(serde_json::to_vec(&unsealed).unwrap_or_default())
+    }
+
+    /// The object, sealed.
+    fn to_text(&self) -> String {
+        let sealed = Pointer { v: POINTER.to_owned(), sha256: Some(self.seal()), ..self.clone() };
+        let mut text = serde_json::to_string_pretty(&sealed).unwrap_or_default();
+        text.push('\n');
+        text
     }
 
     /// Reads the model that `named` names and refuses other bytes than those that were approved.
@@ -112,7 +163,7 @@ impl Pointer {
         let Named { key, sha256 } = named;
         let object = store.get(key)?.ok_or_else(|| {
             Failure::data(format!(
-                "{KEY} names {key}, which is not there (registry rollback moves the pointer)"
+                "the pointer names {key}, which is not there (registry rollback moves the pointer)"
             ))
         })?;
         let found = fingerprint::of(&object.bytes);
@@ -140,12 +191,40 @@ impl Pointer {
 impl Loaded {
     /// Writes the pointer if nobody else has since it was read.
     pub fn save(&self, store: &Store) -> Outcome<Written> {
-        // Strings, numbers and lists of them always serialise.
-        let mut text = serde_json::to_string_pretty(&self.pointer).unwrap_or_default();
-        text.push('\n');
+        let text = self.pointer.to_text();
         match &self.version {
-            None => store.put_if_absent(KEY, text.as_bytes()),
-            Some(version) => store.put_if_unchanged(KEY, version, text.as_bytes()),
+            None => store.put_if_absent(&self.key, text.as_bytes()),
+            Some(version) => store.put_if_unchanged(&self.key, version, text.as_bytes()),
         }
+    }
+
+    /// Leaves a copy beside the pointer, unless that of a later move is there.
+    pub fn keep_copy(&self, store: &Store) -> Outcome {
+        let text = self.pointer.to_text();
+        for _ in 0..TRIES {
+            let there = store.get_up_to(&self.copy_key, MOST_BYTES);
+            let written = match there {
+                Ok(None) => store.put_if_absent(&self.copy_key, text.as_bytes())?,
+                Ok(Some(there)) => match Pointer::parse(&self.copy_key, &there.bytes) {
+                    Ok(copy) if copy.seq >= self.pointer.seq => return Ok(()),
+                    _ => store.put_if_unchanged(&self.copy_key, &there.version, text.as_bytes())?,
+                },
+                // One that cannot be read is no copy.
+                Err(failure) if failure.kind() == Kind::Data => {
+                    store.put(&self.copy_key, &mut text.as_bytes())?;
+                    Written::Done
+                }
+                Err(failure) => return Err(failure),
+            };
+            if written == Written::Done {
+                return Ok(());
+            }
+        }
+        Err(Failure::unavailable(format!("{}: other writers moved it {TRIES} times", self.copy_key)))
+    }
+
+    /// Whether there is an object.
+    pub fn is_there(&self) -> bool {
+        self.version.is_some()
     }
 }

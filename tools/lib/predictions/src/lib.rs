@@ -3,9 +3,9 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use artifact::{FeatureColumns, Model};
-use manners::Outcome;
+use failure::Outcome;
 use metrics::most_probable;
+use model_file::{FeatureColumns, Model};
 use rejects::Batch;
 use rows::{Block, Table, Text, Walk};
 
@@ -20,6 +20,8 @@ pub struct More {
     pub outside: bool,
     /// What each feature contributes.
     pub explain: bool,
+    /// The texts that the model does not know, beside the rows.
+    pub unknown: bool,
 }
 
 /// What becomes of the rows of one CSV.
@@ -45,6 +47,8 @@ pub struct Predicted {
     pub values: Vec<f64>,
     /// What the model said of them: a number for each row, or the probability of each class.
     pub said: Vec<f64>,
+    /// Texts that the model does not know, by their place among the values, if that was asked for.
+    pub unknown: Vec<(usize, String)>,
     /// Rows that cannot be predicted, where they are kept.
     pub rejected: Batch,
     /// Why the rest of the block was not looked at.
@@ -171,17 +175,25 @@ impl Predictions {
         let mut answers = done
             .values
             .chunks_exact(body.features.len())
-            .zip(done.said.chunks_exact(body.answers_of_a_row()));
+            .zip(done.said.chunks_exact(body.answers_of_a_row()))
+            .enumerate();
         rows.again();
         for found in read {
             let Some(row) = rows.next_row() else { break };
             let answer = found.and_then(|()| {
                 // As many answers as rows that were read.
-                let (values, said) = answers.next().unwrap_or_default();
-                FeatureColumns::check(&row, said).map(|()| (values, said))
+                let (at, (values, said)) = answers.next().unwrap_or_default();
+                FeatureColumns::check(&row, said).map(|()| (at, values, said))
             });
             match answer {
-                Ok((values, said)) => {
+                Ok((at, values, said)) => {
+                    if self.more.unknown {
+                        let text = |cell: &[u8]| String::from_utf8_lossy(cell).into_owned();
+                        let unknown = self.features.unknown(&row, values);
+                        done.unknown.extend(
+                            unknown.map(|(place, cell)| (at * body.features.len() + place, text(cell))),
+                        );
+                    }
                     row.cells().for_each(|cell| done.text.push(cell));
                     if let Err(reason) = self.push(values, said, &mut done.text) {
                         let reason = format!("no explanation by {}: {reason}", self.model.id());

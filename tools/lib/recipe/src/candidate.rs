@@ -1,4 +1,4 @@
-use manners::{Failure, Outcome};
+use failure::{Failure, Outcome};
 use serde::{Deserialize, Serialize};
 
 use crate::Task;

@@ -1,7 +1,7 @@
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// `[drift]`: when new rows are distributed differently from those that a model was fitted on.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Drift {
     /// Fewer rows are not judged.
@@ -16,7 +16,7 @@ pub struct Drift {
 }
 
 /// A limit that is given, or one that the training rows say.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Limit {
     /// This.
@@ -26,7 +26,7 @@ pub enum Limit {
 }
 
 /// The word for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Learned {
     /// `"learned"`
@@ -36,6 +36,18 @@ pub enum Learned {
 impl Default for Drift {
     fn default() -> Drift {
         Drift { min_rows: rows(), min_groups: groups(), psi: psi() }
+    }
+}
+
+impl Drift {
+    /// What is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        match self.psi {
+            Limit::Fixed(limit) if !(limit > 0.0 && limit.is_finite()) => {
+                Err(format!("[drift] psi {limit}: a number above 0, or \"learned\""))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -3,20 +3,34 @@
 mod candidate;
 mod drift;
 mod gate;
-mod parse;
+mod group_key;
+mod layers;
+mod names;
 mod prepare;
+mod privacy;
+mod registry;
 mod split;
+mod text;
 mod validate;
 
 use std::collections::BTreeMap;
 
+use schema::Type;
 use serde::{Deserialize, Serialize};
 
 pub use candidate::{Candidate, Grid};
 pub use drift::{Drift, Learned, Limit, SIGNIFICANT_PSI};
 pub use gate::{Gate, Verdict};
+pub use group_key::GroupKey;
+pub use layers::Layers;
+pub use names::check_names;
 pub use prepare::{Encoding, Impute, Prepare, Substitute};
+pub use privacy::Privacy;
+pub use registry::{Registry, check_prefix};
 pub use split::Split;
+
+/// Raised when `clean` makes other rows of the same input by the same recipe.
+const CLEANING_VERSION: u32 = 1;
 
 /// A whole recipe, as validated.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,9 +41,6 @@ pub struct Recipe {
     /// Settings of the program that fetches, uninterpreted.
     #[serde(default)]
     pub source: toml::Table,
-    /// Names of the state's tables.
-    #[serde(default)]
-    pub tables: Tables,
     /// Columns that identify a row.
     pub keys: Keys,
     /// Every column that the recipe mentions.
@@ -63,7 +74,13 @@ pub struct Recipe {
     /// When new rows are distributed differently.
     #[serde(default)]
     pub drift: Drift,
-    /// Hex sha256 of the recipe's text.
+    /// Where its models are kept.
+    #[serde(default)]
+    pub registry: Registry,
+    /// What of a request may be kept.
+    #[serde(default)]
+    pub privacy: Privacy,
+    /// Hex sha256 of the recipe's text; of one that extends others, of the merged text in its canonical form.
     #[serde(skip)]
     pub sha256: String,
 }
@@ -77,16 +94,9 @@ pub struct About {
     /// For people; shown on the model's card.
     #[serde(default)]
     pub description: String,
-}
-
-/// `[tables]`
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tables {
-    /// The events table, if it is not called as usual.
-    pub events: Option<String>,
-    /// The rounds table, if it is not called as usual.
-    pub rounds: Option<String>,
+    /// The files that it extends, relative to its own; they are merged into it already.
+    #[serde(default)]
+    pub extends: Vec<String>,
 }
 
 /// `[keys]`
@@ -107,10 +117,13 @@ pub struct Keys {
 pub struct Column {
     /// What a cell must be.
     #[serde(rename = "type")]
-    pub kind: Kind,
+    pub kind: Type,
     /// What the column is called in the input, when it has not got its own name yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// How its dates are written where they are not as ISO 8601 writes them: see [`clock::DateFormat`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
     /// Unit of measure, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
@@ -123,20 +136,6 @@ pub struct Column {
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-}
-
-/// The types of a cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// A finite double.
-    Number,
-    /// A whole number of at most 64 bits.
-    Integer,
-    /// Any text.
-    Text,
-    /// `YYYY-MM-DD`.
-    Date,
 }
 
 /// `[clean]`
@@ -189,6 +188,20 @@ pub struct Target {
     /// Whether the order of the classes means something: to be wrong by two of them is worse than by one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ordered: bool,
+}
+
+impl Target {
+    /// Fails, naming the column, where the recipe lists the classes and this cell is not among them.
+    pub fn check_class(&self, cell: &[u8]) -> Result<(), String> {
+        if self.classes.is_empty() || self.classes.iter().any(|class| class.as_bytes() == cell) {
+            return Ok(());
+        }
+        Err(format!(
+            "column {:?}: {:?} is not among [target] classes",
+            self.column,
+            String::from_utf8_lossy(cell)
+        ))
+    }
 }
 
 /// What kind of prediction.
@@ -284,6 +297,25 @@ impl Recipe {
         names.map(String::as_str).chain([self.target.column.as_str()]).collect()
     }
 
+    /// The columns of a cleaned CSV whose rows are to be predicted: keys, as far as they are there, and features.
+    pub fn columns_to_predict(&self) -> Vec<&str> {
+        self.keys.columns.iter().chain(&self.features.columns).map(String::as_str).collect()
+    }
+
+    /// The columns whose null drops a row that is to be predicted: it needs neither an answer nor keys.
+    pub fn required_to_predict(&self) -> Vec<&str> {
+        let required = self.required_columns();
+        required
+            .into_iter()
+            .filter(|name| self.features.columns.iter().any(|feature| feature == name))
+            .collect()
+    }
+
+    /// What the keys of its models start with.
+    pub fn models_prefix(&self) -> String {
+        self.registry.prefix.clone().unwrap_or_else(|| format!("models/{}/", self.recipe.name))
+    }
+
     /// The columns whose values name a row's group when candidates are compared.
     pub fn validation_by(&self) -> &[String] {
         match self.validation.by.as_slice() {
@@ -307,9 +339,25 @@ impl Recipe {
 
     /// Whether a feature's cells are texts, each of which counts for itself.
     pub fn is_text(&self, feature: &str) -> bool {
-        let is_text = |column: &Column| column.kind == Kind::Text;
+        let is_text = |column: &Column| column.kind == Type::Text(None);
         self.columns.get(feature).is_some_and(is_text)
             || self.prepare.get(feature).is_some_and(|prepare| prepare.encode.is_some())
+    }
+
+    /// Everything that decides what `clean` makes of rows, as canonical JSON.
+    pub fn cleaning_rules(&self) -> String {
+        let mut rules = serde_json::json!({
+            "version": CLEANING_VERSION,
+            "columns": &self.columns,
+            "keys": &self.keys.columns,
+            "clean": &self.clean,
+            "output": self.output_columns(),
+            "required": self.required_columns(),
+        });
+        if !self.target.classes.is_empty() {
+            rules["classes"] = self.target.classes.clone().into();
+        }
+        rules.to_string()
     }
 
     /// The sections that enter the training key, as canonical JSON: sorted keys, no spaces, shortest numbers.

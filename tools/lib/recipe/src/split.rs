@@ -1,10 +1,12 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::group_key::BORDER;
+
 /// Which rows are held out for ever: a rule that needs nothing but the row.
 ///
-/// The values of the `by` columns, joined by the byte 0x1F after the salt, are hashed with SHA-256; the first eight
-/// bytes, big endian, divided by 2^64 fall below `holdout` for held-out rows. All rows of one group share a side,
+/// The values of the `by` columns, joined by the byte 0x1F after the salt, are hashed with SHA-256 (what stands between them is
+/// [`crate::GroupKey`]'s rule); the first eight bytes, big endian, divided by 2^64 fall below `holdout` for held-out rows. All rows of one group share a side,
 /// and a row keeps its side whatever else is in the data.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -37,7 +39,7 @@ fn head<'a>(salt: &str, cells: impl IntoIterator<Item = &'a [u8]>) -> u64 {
     let mut hash = Sha256::new();
     hash.update(salt.as_bytes());
     for cell in cells {
-        hash.update([0x1F]);
+        hash.update([BORDER]);
         hash.update(cell);
     }
     let digest = hash.finalize();

@@ -1,39 +1,17 @@
 use std::collections::BTreeSet;
 
-use manners::{Failure, Outcome};
+use failure::{Failure, Outcome};
+use schema::Type;
+use suggestion::nearest;
 
-use crate::parse::nearest;
-use crate::{Impute, Kind, Limit, OnBadObject, Recipe, Substitute, Task};
+use crate::{Impute, OnBadObject, Recipe, Substitute, Task, check_names, check_prefix};
 
 /// Every one of them is looked for in every row.
 const MOST_CATEGORIES: u32 = 1_000;
 
-/// What an answer holds besides the target.
-const ANSWERED: [&str; 7] =
-    ["model", "probabilities", "low", "high", "base", "contributions", "outside_training_range"];
-/// What stands beside the features in CSVs with predictions, and in logs.
-const TAKEN: [&str; 11] = [
-    "low",
-    "high",
-    "base",
-    "outside_training_range",
-    "probability",
-    "logged_at",
-    "request_id",
-    "row_index",
-    "key_name",
-    "model_name",
-    "model_id",
-];
-
 impl Recipe {
     /// What the types cannot say: names that exist, lists without repeats, numbers in range.
     pub(crate) fn validate(&self) -> Outcome {
-        let name = &self.recipe.name;
-        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        {
-            return bad(format!("[recipe] name {name:?}: use lower-case letters, digits and `-`"));
-        }
         self.list("[keys] columns", &self.keys.columns)?;
         self.list("[keys] row", &self.keys.row)?;
         self.list("[features] columns", &self.features.columns)?;
@@ -42,17 +20,8 @@ impl Recipe {
             self.list("[clean] required", &self.clean.required)?;
         }
         self.known("[target] column", &self.target.column)?;
-        if ANSWERED.contains(&self.target.column.as_str()) {
-            return bad(format!(
-                "[target] column {:?}: answers have another thing of that name",
-                self.target.column
-            ));
-        }
-        if let Some(name) = self.features.columns.iter().find(|name| TAKEN.contains(&name.as_str())) {
-            return bad(format!(
-                "[features] column {name:?}: answers and logs have another thing of that name"
-            ));
-        }
+        let features = self.features.columns.iter().map(String::as_str);
+        check_names(&self.recipe.name, &self.target.column, features)?;
         self.roles()?;
         self.ranges()?;
         self.identities()?;
@@ -60,6 +29,10 @@ impl Recipe {
         self.validation()?;
         self.candidates()?;
         self.gates()?;
+        self.privacy()?;
+        if let Some(prefix) = &self.registry.prefix {
+            check_prefix(prefix).map_err(|failure| failure.at("[registry]"))?;
+        }
         if let Some(intervals) = self.intervals {
             let coverage = intervals.coverage;
             if !(coverage > 0.0 && coverage < 1.0) {
@@ -80,12 +53,7 @@ impl Recipe {
             }
             _ => {}
         }
-        match self.drift.psi {
-            Limit::Fixed(limit) if !(limit > 0.0 && limit.is_finite()) => {
-                bad(format!("[drift] psi {limit}: a number above 0, or \"learned\""))
-            }
-            _ => Ok(()),
-        }
+        self.drift.check().or_else(bad)
     }
 
     fn list(&self, place: &str, names: &[String]) -> Outcome {
@@ -111,6 +79,20 @@ impl Recipe {
         bad(format!("{place}: {name:?} has no [columns.{name}] section; {hint}"))
     }
 
+    fn privacy(&self) -> Outcome {
+        let (private, store) = (&self.privacy.private, self.privacy.store.as_deref().unwrap_or_default());
+        for (place, names) in [("[privacy] private", private.as_slice()), ("[privacy] store", store)] {
+            // An empty list says that there are none.
+            if !names.is_empty() {
+                self.list(place, names)?;
+            }
+        }
+        match store.iter().find(|name| private.contains(name)) {
+            Some(name) => bad(format!("[privacy] store: {name:?} is private: it cannot be kept, too")),
+            None => Ok(()),
+        }
+    }
+
     /// Keys never become features: a model that knows who and when does not generalise.
     fn roles(&self) -> Outcome {
         for feature in self.features.columns.iter().chain([&self.target.column]) {
@@ -120,22 +102,19 @@ impl Recipe {
             let is_target = feature == &self.target.column;
             let may_be_text = !is_target || self.target.task == Task::Classification;
             match self.columns[feature].kind {
-                Kind::Number | Kind::Integer => {}
-                Kind::Text if may_be_text => {}
-                Kind::Text => {
+                Type::Number | Type::Integer => {}
+                Type::Text(_) if may_be_text => {}
+                Type::Text(_) => {
                     return bad(format!(
                         "[target] column {feature:?} is a text: that takes task = \"classification\""
                     ));
                 }
-                Kind::Date => {
+                Type::Date | Type::Instant => {
                     return bad(format!("{feature:?} is a date: it can be neither a feature nor the target"));
                 }
             }
         }
         self.classes()?;
-        if self.features.columns.contains(&self.target.column) {
-            return bad(format!("the target {:?} is also a feature", self.target.column));
-        }
         let time: Vec<String> = self.keys.time.iter().cloned().collect();
         for (place, names) in [
             ("[keys] row", &self.keys.row),
@@ -170,12 +149,28 @@ impl Recipe {
 
     fn ranges(&self) -> Outcome {
         for (name, column) in &self.columns {
+            if matches!(column.kind, Type::Text(Some(_))) {
+                return bad(format!(
+                    "[columns.{name}]: type {}: a size is a schema's (write text)",
+                    column.kind
+                ));
+            }
+            if let Some(format) = &column.format {
+                if column.kind != Type::Date {
+                    return bad(format!(
+                        "[columns.{name}]: format is for dates, and the type is {}",
+                        column.kind
+                    ));
+                }
+                clock::DateFormat::new(format)
+                    .map_err(|reason| Failure::config(format!("[columns.{name}]: {reason}")))?;
+            }
             let (min, max) = (column.min.unwrap_or(f64::NEG_INFINITY), column.max.unwrap_or(f64::INFINITY));
             if min.is_nan() || max.is_nan() || min > max {
                 return bad(format!("[columns.{name}]: min {min} is not below max {max}"));
             }
             if (column.min.is_some() || column.max.is_some())
-                && matches!(column.kind, Kind::Text | Kind::Date)
+                && matches!(column.kind, Type::Text(_) | Type::Date | Type::Instant)
             {
                 return bad(format!("[columns.{name}]: min and max are for numbers"));
             }
@@ -195,7 +190,7 @@ impl Recipe {
             }
             for name in identity.parts.iter().chain([&identity.total]) {
                 self.known(&place, name)?;
-                if !matches!(self.columns[name].kind, Kind::Number | Kind::Integer) {
+                if !matches!(self.columns[name].kind, Type::Number | Type::Integer) {
                     return bad(format!("{place}: {name:?} is not a number"));
                 }
             }
@@ -280,7 +275,8 @@ impl Recipe {
         if self.validation.by_time {
             let Some(time) = &self.keys.time else { return bad("[validation] by_time needs [keys] time") };
             // Other texts do not sort as time goes.
-            if self.columns.get(time).is_none_or(|column| column.kind != Kind::Date) {
+            if self.columns.get(time).is_none_or(|column| !matches!(column.kind, Type::Date | Type::Instant))
+            {
                 return bad(format!("[validation] by_time: {time:?} is not a date"));
             }
         }

@@ -38,7 +38,7 @@ alpha = 1.5
 fn refused(from: &str, to: &str) -> String {
     assert!(GOOD.contains(from), "{from:?}");
     let failure = GOOD.replacen(from, to, 1).parse::<Recipe>().expect_err(to);
-    assert_eq!(failure.exit(), manners::Exit::Config);
+    assert_eq!(failure.kind(), failure::Kind::Config);
     failure.to_string()
 }
 
@@ -54,7 +54,8 @@ fn only_training_sections_enter_the_training_key() {
     let key = |text: &str| text.parse::<Recipe>().unwrap().training_sections();
     let described = GOOD.replace("name = \"shots\"", "name = \"shots\"\ndescription = \"new words\"");
     assert_eq!(key(GOOD), key(&described));
-    assert_eq!(key(GOOD), key(&format!("{GOOD}[tables]\nevents = \"e\"\n")));
+    assert_eq!(key(GOOD), key(&format!("{GOOD}[registry]\nprefix = \"models/\"\n")));
+    assert_eq!(key(GOOD), key(&format!("{GOOD}[privacy]\nstore = []\nprivate = [\"player\"]\n")));
     assert_ne!(key(GOOD), key(&GOOD.replace("alpha = 1.5", "alpha = 1.6")));
     assert_ne!(key(GOOD), key(&GOOD.replace("holdout = 0.2", "holdout = 0.3")));
     assert_ne!(key(GOOD), key(&GOOD.replace("max = 300", "max = 301")));
@@ -70,6 +71,34 @@ fn unknown_names_come_with_a_suggestion() {
     assert!(said.contains("did you mean \"speed\"?"), "{said}");
     let said = refused("algorithm = \"ridge\"", "algorithm = \"rigde\"");
     assert!(said.contains("did you mean `ridge`?"), "{said}");
+}
+
+#[test]
+fn models_live_under_a_prefix_of_the_recipe() {
+    let prefix = |text: &str| text.parse::<Recipe>().unwrap().models_prefix();
+    assert_eq!(prefix(GOOD), "models/shots/");
+    assert_eq!(prefix(&format!("{GOOD}[registry]\nprefix = \"golf/models/\"\n")), "golf/models/");
+    for bad in ["models", "", "/", "../models/", "a//b/"] {
+        let said = refused("[target]", &format!("[registry]\nprefix = {bad:?}\n[target]"));
+        assert!(said.starts_with(&format!("[registry]: prefix {bad:?} ")), "{said}");
+    }
+}
+
+#[test]
+fn what_may_be_kept_is_a_list_of_columns_that_are_not_private() {
+    let privacy = |text: &str| format!("{GOOD}[privacy]\n{text}\n").parse::<Recipe>().unwrap().privacy;
+    assert_eq!(GOOD.parse::<Recipe>().unwrap().privacy.store, None);
+    let said = privacy("store = [\"speed\"]\nprivate = [\"player\"]");
+    assert_eq!((said.store, said.private), (Some(vec!["speed".to_owned()]), vec!["player".to_owned()]));
+    assert_eq!(privacy("store = []").store, Some(Vec::new()));
+    let refused = |text: &str| refused("[target]", &format!("[privacy]\n{text}\n[target]"));
+    let said = refused("store = [\"sped\"]");
+    assert!(said.contains("[privacy] store: \"sped\"") && said.contains("did you mean \"speed\"?"), "{said}");
+    let said = refused("private = [\"plaier\"]");
+    assert!(said.contains("[privacy] private: \"plaier\"") && said.contains("\"player\"?"), "{said}");
+    assert!(refused("store = [\"speed\", \"speed\"]").contains("twice"));
+    assert!(refused("store = [\"speed\"]\nprivate = [\"speed\"]").contains("\"speed\" is private"));
+    assert!(refused("stroe = []").contains("did you mean `store`?"));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 
-use manners::{Failure, IoContext, Outcome};
-use outfile::OutFile;
+use atomic_file::OutFile;
+use failure::{IoContext, Outcome};
 use rows::{Row, Text};
 
 /// A rejects file under way.
@@ -16,17 +16,13 @@ pub struct Rejects {
 
 impl Rejects {
     /// What the flag `--rejects` asks for: none without it.
-    pub fn wanted(path: Option<&Path>, input: Option<&Path>) -> Outcome<Option<Rejects>> {
-        path.map(|path| Rejects::create(path, input)).transpose()
+    pub fn wanted(path: Option<&Path>) -> Outcome<Option<Rejects>> {
+        path.map(Rejects::create).transpose()
     }
 
-    /// Starts the file at `path`, which must not be the input that it is about.
-    fn create(path: &Path, input: Option<&Path>) -> Outcome<Rejects> {
-        if outfile::is_same(path, input) {
-            return Err(Failure::usage("--rejects names the input: it would be replaced"));
-        }
+    fn create(path: &Path) -> Outcome<Rejects> {
         let place = path.display().to_string();
-        let file = OutFile::create(path).place(&place)?;
+        let file = OutFile::create(path)?;
         Ok(Rejects { file, place, kept: 0 })
     }
 
@@ -63,7 +59,7 @@ impl Rejects {
 
     /// Makes the file appear.
     pub fn publish(self) -> Outcome {
-        self.file.publish().place(&self.place)
+        self.file.publish()
     }
 }
 

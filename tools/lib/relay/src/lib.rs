@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread::{Builder, JoinHandle};
 
-use manners::{IoContext, Outcome};
+use failure::{IoContext, Outcome};
 
 /// Takes jobs from `next`, does `work` on them on as many threads as there are cores, and hands the results to `take`
 /// in the order of the jobs.
@@ -73,7 +73,7 @@ fn join(thread: JoinHandle<()>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use manners::Failure;
+    use failure::Failure;
     use std::time::Duration;
 
     fn up_to(end: u32) -> impl FnMut() -> Outcome<Option<u32>> {

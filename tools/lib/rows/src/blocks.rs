@@ -1,6 +1,6 @@
 use std::io::{self, Chain, Cursor, Read};
 
-use manners::{Failure, IoContext, Outcome};
+use failure::{Failure, IoContext, Outcome};
 
 use crate::boundary::last_row_end;
 use crate::ending::{Ended, Ending};
@@ -75,7 +75,9 @@ impl<R: Read> Blocks<R> {
             filled += n;
             if n == 0 {
                 self.over = true;
-                self.input.check(self.ending).map_err(|failure| failure.at(&self.name))?;
+                let closed = last_row_end(&buffer[..filled]).unwrap_or(0);
+                let open = (closed < filled).then(|| self.line + newlines(&buffer[..closed]));
+                self.input.check(self.ending, open).map_err(|failure| failure.at(&self.name))?;
                 break filled;
             }
             if let Some(end) = last_row_end(&buffer[..filled]) {

@@ -1,6 +1,6 @@
 use std::io::{self, Read};
 
-use manners::{Failure, Outcome};
+use failure::{Failure, Outcome};
 
 /// What a complete input looks like at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,17 +25,16 @@ impl Ending {
 pub(crate) struct Ended<R> {
     inner: R,
     last: Option<u8>,
-    odd_quotes: bool,
 }
 
 impl<R> Ended<R> {
     pub(crate) fn new(inner: R) -> Self {
-        Self { inner, last: None, odd_quotes: false }
+        Self { inner, last: None }
     }
 
-    /// Fails if the stream, which is over, looks cut. Text with a quote in it doubles the quote and encloses the
-    /// cell (RFC 4180), so a whole table holds an even number of them.
-    pub(crate) fn check(&self, ending: Ending) -> Outcome {
+    /// Fails if the stream, which is over, looks cut: in the middle of a line, or of a quoted cell, the row of which then begins on the line
+    /// `open`. A quote inside a cell that does not begin with one opens nothing: it is a character like the others.
+    pub(crate) fn check(&self, ending: Ending, open: Option<u64>) -> Outcome {
         let flag = match ending {
             Ending::TerminatedUnlessAllowed => " (--allow-unterminated accepts such files)",
             Ending::Terminated => "",
@@ -44,9 +43,9 @@ impl<R> Ended<R> {
         if self.last.is_some_and(|byte| byte != b'\n') {
             return Err(Failure::data(format!("the last line lacks its newline: the stream was cut{flag}")));
         }
-        if self.odd_quotes {
+        if let Some(line) = open {
             return Err(Failure::data(format!(
-                "a quoted cell is never closed: the stream was cut, or a cell holds a stray quote{flag}"
+                "line {line}: a quoted cell is never closed: the stream was cut, or a cell begins with a stray quote{flag}"
             )));
         }
         Ok(())
@@ -58,7 +57,6 @@ impl<R: Read> Read for Ended<R> {
         let n = self.inner.read(buffer)?;
         if let Some(&byte) = buffer[..n].last() {
             self.last = Some(byte);
-            self.odd_quotes ^= memchr::memchr_iter(b'"', &buffer[..n]).count() % 2 == 1;
         }
         Ok(n)
     }

@@ -1,6 +1,6 @@
 use std::io::{BufRead, BufReader, Read};
 
-use manners::{Failure, IoContext, Outcome};
+use failure::{Failure, IoContext, Outcome};
 
 use crate::ending::Ending;
 

@@ -1,4 +1,4 @@
-use manners::plural;
+use diagnostics::plural;
 
 /// One row: cells of text, and where they stand.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::io::Read;
 
-use manners::{Failure, Outcome};
+use failure::{Failure, Outcome};
 
 use crate::blocks::{Block, Blocks};
 use crate::ending::Ending;
@@ -109,7 +109,7 @@ impl<R: Read> Table<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use manners::Exit;
+    use failure::Kind;
 
     fn read(text: &str, ending: Ending) -> Outcome<Vec<Vec<String>>> {
         let mut table = Table::open("x.csv", text.as_bytes(), ending)?;
@@ -141,7 +141,7 @@ mod tests {
     fn the_cut_row_is_not_handed_out_first() {
         let mut table = Table::open("x", "a\n1\n2".as_bytes(), Ending::Terminated).unwrap();
         assert!(table.next_row().unwrap().is_some());
-        assert_eq!(table.next_row().unwrap_err().exit(), Exit::Data);
+        assert_eq!(table.next_row().unwrap_err().kind(), Kind::Data);
         assert_eq!(read("a\n1\n2", Ending::Any).unwrap(), [["1"], ["2"]]);
     }
 

@@ -1,9 +1,11 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
+use std::time::UNIX_EPOCH;
 
-use manners::{Failure, IoContext, Outcome};
+use failure::{Failure, IoContext, Outcome};
 use tempfile::NamedTempFile;
 
 use crate::{Entry, Reader, Version, Written, key};
@@ -44,18 +46,25 @@ impl Folder {
     }
 
     pub(crate) fn reader(&self, key: &str) -> Outcome<Option<Reader>> {
-        match File::open(self.root.join(key)) {
-            Ok(file) if file.metadata().place(self.place(key))?.is_file() => Ok(Some(Box::new(file))),
-            Ok(_) => Ok(None),
+        let path = self.root.join(key);
+        // Before it is opened: a pipe would be waited for without end.
+        match path
+            .metadata()
+            .and_then(|found| if found.is_file() { input_files::open(&path).map(Some) } else { Ok(None) })
+        {
+            Ok(Some(file)) => Ok(Some(Box::new(file))),
+            Ok(None) => Ok(None),
             Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(Failure::io(self.place(key), &error)),
         }
     }
 
-    pub(crate) fn put(&self, key: &str, content: &mut dyn Read) -> Outcome {
+    pub(crate) fn put(&self, key: &str, content: &mut dyn Read) -> Outcome<Entry> {
         let staged = self.stage(content).place(self.place(key))?;
+        let metadata = staged.as_file().metadata().place(self.place(key))?;
         let lock = self.lock()?;
-        self.reveal(staged, key, lock).place(self.place(key))
+        self.reveal(staged, key, lock).place(self.place(key))?;
+        Ok(Entry { key: key.to_owned(), size_bytes: metadata.len(), tag: tag(&metadata) })
     }
 
     pub(crate) fn put_if(&self, key: &str, bytes: &[u8], expected: Option<&Version>) -> Outcome<Written> {
@@ -80,26 +89,40 @@ impl Folder {
     pub(crate) fn list(&self, prefix: &str) -> Outcome<Vec<Entry>> {
         let mut entries = Vec::new();
         let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
-        self.walk(folder, prefix, &mut entries).place(self.place(prefix))?;
+        self.walk(folder, prefix, &mut Vec::new(), &mut entries).place(self.place(prefix))?;
         Ok(entries)
     }
 
     pub(crate) fn delete(&self, key: &str) -> Outcome {
         let _lock = self.lock()?;
         match fs::remove_file(self.root.join(key)) {
-            Ok(()) => outfile::sync_folder(self.root.join(key).parent().unwrap_or(&self.root))
+            Ok(()) => atomic_file::sync_folder(self.root.join(key).parent().unwrap_or(&self.root))
                 .place(self.place(key)),
             Err(error) if is_absent(&error) => Ok(()),
             Err(error) => Err(Failure::io(self.place(key), &error)),
         }
     }
 
-    fn walk(&self, folder: &str, prefix: &str, entries: &mut Vec<Entry>) -> io::Result<()> {
-        let found = match fs::read_dir(self.root.join(folder)) {
-            Ok(found) => found,
+    /// Links are followed, as every other verb follows them; `above` are the folders on the way, so that one that leads back has an end.
+    fn walk(
+        &self,
+        folder: &str,
+        prefix: &str,
+        above: &mut Vec<(u64, u64)>,
+        entries: &mut Vec<Entry>,
+    ) -> io::Result<()> {
+        let path = self.root.join(folder);
+        let opened = path.metadata().and_then(|own| Ok((own, fs::read_dir(&path)?)));
+        let (own, found) = match opened {
+            Ok(opened) => opened,
             Err(error) if is_absent(&error) => return Ok(()),
             Err(error) => return Err(error),
         };
+        let own = (own.dev(), own.ino());
+        if above.contains(&own) {
+            return Ok(());
+        }
+        above.push(own);
         for entry in found {
             let entry = entry?;
             // Names that no key can have are none of the store's objects.
@@ -108,19 +131,30 @@ impl Folder {
             if key::check(&key).is_err() {
                 continue;
             }
-            let kind = entry.file_type()?;
+            let mut kind = entry.file_type()?;
+            let is_link = kind.is_symlink();
+            if is_link {
+                match entry.path().metadata() {
+                    Ok(metadata) => kind = metadata.file_type(),
+                    // It leads nowhere.
+                    Err(_) => continue,
+                }
+            }
             let below = format!("{key}/");
             if kind.is_dir() && (below.starts_with(prefix) || prefix.starts_with(&below)) {
-                self.walk(&key, prefix, entries)?;
+                self.walk(&key, prefix, above, entries)?;
             } else if kind.is_file() && key.starts_with(prefix) {
-                match entry.metadata() {
-                    Ok(metadata) => entries.push(Entry { key, size_bytes: metadata.len() }),
+                match if is_link { entry.path().metadata() } else { entry.metadata() } {
+                    Ok(metadata) => {
+                        entries.push(Entry { key, size_bytes: metadata.len(), tag: tag(&metadata) })
+                    }
                     // Removed since the folder was read.
                     Err(error) if is_absent(&error) => {}
                     Err(error) => return Err(error),
                 }
             }
         }
+        above.pop();
         Ok(())
     }
 
@@ -154,11 +188,11 @@ impl Folder {
         if is_new {
             // The entries of new folders too, up to the bucket's own, before anybody else relies on them.
             for above in folder.ancestors().skip(1).take_while(|above| above.starts_with(&self.root)) {
-                outfile::sync_folder(above)?;
+                atomic_file::sync_folder(above)?;
             }
         }
         drop(lock);
-        outfile::sync_folder(folder)
+        atomic_file::sync_folder(folder)
     }
 
     /// Writers take turns, so that "is it still that?" and the rename are one step.
@@ -172,6 +206,12 @@ impl Folder {
         };
         take().place(path.display())
     }
+}
+
+/// When a file was last written, in nanoseconds.
+fn tag(metadata: &fs::Metadata) -> String {
+    let since = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since.map_or_else(String::new, |since| since.as_nanos().to_string())
 }
 
 /// Removes the files of killed writers: those that nobody holds a lock on.

@@ -1,4 +1,4 @@
-use manners::{Failure, Outcome};
+use failure::{Failure, Outcome};
 
 /// Longest key that S3 takes.
 const LONGEST_BYTES: usize = 1024;

@@ -7,8 +7,9 @@ mod s3;
 
 use std::io::Read;
 use std::path::Path;
+use std::time::Duration;
 
-use manners::{Failure, IoContext, Outcome};
+use failure::{Failure, IoContext, Outcome};
 
 use folder::Folder;
 #[cfg(feature = "s3")]
@@ -46,6 +47,9 @@ pub struct Entry {
     pub key: String,
     /// Its length.
     pub size_bytes: u64,
+    /// Changes with every write: S3's ETag; in a folder, when the file was last written. The same length and tag are the same
+    /// content, as long as nobody sets a file's time back.
+    pub tag: String,
 }
 
 /// What a conditional write did.
@@ -88,24 +92,71 @@ impl Store {
         s3::Bucket::open(place, Some(settings)).map(|bucket| Store(Backend::S3(bucket)))
     }
 
+    /// The same bucket, with no more patience than this for each of its answers: for whoever looks again soon. A folder answers at once.
+    pub fn within(self, most: Duration) -> Store {
+        match self.0 {
+            #[cfg(feature = "s3")]
+            Backend::S3(bucket) => Store(Backend::S3(bucket.within(most))),
+            Backend::Folder(folder) => {
+                let _ = most;
+                Store(Backend::Folder(folder))
+            }
+        }
+    }
+
     /// An object's content, if there is one.
     pub fn get(&self, key: &str) -> Outcome<Option<Object>> {
+        self.get_up_to(key, u64::MAX)
+    }
+
+    /// Which content an object has, if there is one, whatever state that is in.
+    pub fn version(&self, key: &str) -> Outcome<Option<Version>> {
+        key::check(key)?;
+        match &self.0 {
+            Backend::Folder(_) => Ok(self.get(key)?.map(|object| object.version)),
+            #[cfg(feature = "s3")]
+            Backend::S3(bucket) => {
+                Ok(bucket.reader(key).opened()?.map(|body| Version(body.etag().to_owned())))
+            }
+        }
+    }
+
+    /// An object's content, if there is one; one that is longer than it can be is no such object ([`failure::Kind::Data`]).
+    pub fn get_up_to(&self, key: &str, most_bytes: u64) -> Outcome<Option<Object>> {
         key::check(key)?;
         let mut bytes = Vec::new();
-        let version = match &self.0 {
+        let (place, version) = match &self.0 {
             Backend::Folder(folder) => {
-                let Some(mut reader) = folder.reader(key)? else { return Ok(None) };
-                reader.read_to_end(&mut bytes).place(folder.place(key))?;
-                fingerprint::of(&bytes)
+                let Some(reader) = folder.reader(key)? else { return Ok(None) };
+                reader.take(most_bytes.saturating_add(1)).read_to_end(&mut bytes).place(folder.place(key))?;
+                (folder.place(key), fingerprint::of(&bytes))
             }
             #[cfg(feature = "s3")]
             Backend::S3(bucket) => {
                 let Some(mut body) = bucket.reader(key).opened()? else { return Ok(None) };
-                body.read_to_end(&mut bytes).place(bucket.place(key))?;
-                body.etag().to_owned()
+                if body.whole_bytes() > most_bytes {
+                    return Err(too_long(&bucket.place(key), most_bytes));
+                }
+                let mut read = body.read_to_end(&mut bytes).place(bucket.place(key));
+                // Altered on its way it is another one at the second look; altered in the bucket, for good.
+                if is_altered(&read)
+                    && let Some(again) = bucket.reader(key).opened()?
+                {
+                    body = again;
+                    bytes.clear();
+                    read = body.read_to_end(&mut bytes).place(bucket.place(key));
+                    if is_altered(&read) {
+                        read = read.map_err(|failure| Failure::data(failure.to_string()));
+                    }
+                }
+                read?;
+                (bucket.place(key), body.etag().to_owned())
             }
         };
-        Ok(Some(Object { bytes, version: Version(version) }))
+        match bytes.len() as u64 > most_bytes {
+            true => Err(too_long(&place, most_bytes)),
+            false => Ok(Some(Object { bytes, version: Version(version) })),
+        }
     }
 
     /// An object's content as a stream, if there is one. Memory stays small however large it is.
@@ -131,8 +182,8 @@ impl Store {
         }
     }
 
-    /// Writes an object, whatever was there.
-    pub fn put(&self, key: &str, content: &mut dyn Read) -> Outcome {
+    /// Writes an object, whatever was there, and returns the line that a listing has for it.
+    pub fn put(&self, key: &str, content: &mut dyn Read) -> Outcome<Entry> {
         key::check(key)?;
         match &self.0 {
             Backend::Folder(folder) => folder.put(key, content),
@@ -185,6 +236,15 @@ impl Store {
             Backend::S3(bucket) => bucket.delete(key),
         }
     }
+}
+
+#[cfg(feature = "s3")]
+fn is_altered(read: &Outcome<usize>) -> bool {
+    read.as_ref().is_err_and(|failure| failure.to_string().contains(s3::ALTERED))
+}
+
+fn too_long(place: &str, most_bytes: u64) -> Failure {
+    Failure::data(format!("{place}: it is longer than {most_bytes} bytes, which no such object is"))
 }
 
 #[cfg(feature = "s3")]

@@ -7,21 +7,21 @@ use std::thread;
 
 use store::{Store, Written};
 
-/// An empty place for objects.
-struct Place {
+/// A bucket without objects.
+struct EmptyBucket {
     open: Box<dyn Fn() -> Store + Sync>,
     _dir: Option<tempfile::TempDir>,
 }
 
-fn folder() -> Place {
+fn folder() -> EmptyBucket {
     let dir = tempfile::tempdir().unwrap();
     let url = dir.path().to_str().unwrap().to_owned();
-    Place { open: Box::new(move || Store::open(&url).unwrap()), _dir: Some(dir) }
+    EmptyBucket { open: Box::new(move || Store::open(&url).unwrap()), _dir: Some(dir) }
 }
 
 /// Below a prefix, and beside objects that are not below it.
 #[cfg(feature = "s3")]
-fn s3() -> Place {
+fn s3() -> EmptyBucket {
     use servers::Seaweed;
     let server = Seaweed::shared();
     let settings = store::S3Settings {
@@ -33,7 +33,7 @@ fn s3() -> Place {
     let beside = Store::open_s3(&format!("s3://{name}"), &settings).unwrap();
     put(&beside, "some/prefix-and-more/k", "beside");
     let url = format!("s3://{name}/some/prefix");
-    Place { open: Box::new(move || Store::open_s3(&url, &settings).unwrap()), _dir: None }
+    EmptyBucket { open: Box::new(move || Store::open_s3(&url, &settings).unwrap()), _dir: None }
 }
 
 macro_rules! suite {
@@ -71,7 +71,7 @@ fn keys(store: &Store, prefix: &str) -> Vec<String> {
     store.list(prefix).unwrap().into_iter().map(|entry| entry.key).collect()
 }
 
-fn what_is_put_can_be_got_listed_and_deleted(place: &Place) {
+fn what_is_put_can_be_got_listed_and_deleted(place: &EmptyBucket) {
     let store = (place.open)();
     assert_eq!(text(&store, "a/b.csv"), None);
     put(&store, "a/b.csv", "one");
@@ -88,7 +88,7 @@ fn what_is_put_can_be_got_listed_and_deleted(place: &Place) {
     assert!(store.reader("a/b.csv").unwrap().is_none());
 }
 
-fn create_if_absent_has_one_winner_and_forgives_a_lost_reply(place: &Place) {
+fn create_if_absent_has_one_winner_and_forgives_a_lost_reply(place: &EmptyBucket) {
     let store = (place.open)();
     assert_eq!(store.put_if_absent("k", b"mine").unwrap(), Written::Done);
     assert_eq!(store.put_if_absent("k", b"mine").unwrap(), Written::Done);
@@ -96,7 +96,7 @@ fn create_if_absent_has_one_winner_and_forgives_a_lost_reply(place: &Place) {
     assert_eq!(text(&store, "k").as_deref(), Some("mine"));
 }
 
-fn create_if_absent_has_one_winner_among_many(place: &Place) {
+fn create_if_absent_has_one_winner_among_many(place: &EmptyBucket) {
     for round in 0..5 {
         let winners = AtomicUsize::new(0);
         let key = &format!("round/{round}");
@@ -117,7 +117,7 @@ fn create_if_absent_has_one_winner_among_many(place: &Place) {
     }
 }
 
-fn compare_and_swap_refuses_a_stale_version(place: &Place) {
+fn compare_and_swap_refuses_a_stale_version(place: &EmptyBucket) {
     let store = (place.open)();
     put(&store, "k", "1");
     let first = store.get("k").unwrap().unwrap().version;
@@ -129,7 +129,7 @@ fn compare_and_swap_refuses_a_stale_version(place: &Place) {
     assert_eq!(text(&store, "none"), None);
 }
 
-fn eight_writers_of_one_list_lose_no_line(place: &Place) {
+fn eight_writers_of_one_list_lose_no_line(place: &EmptyBucket) {
     put(&(place.open)(), "n", "");
     thread::scope(|scope| {
         for writer in 0..8 {
@@ -155,7 +155,7 @@ fn eight_writers_of_one_list_lose_no_line(place: &Place) {
     assert_eq!((lines.len(), text.lines().count()), (40, 40));
 }
 
-fn many_keys_come_sorted_and_whole(place: &Place) {
+fn many_keys_come_sorted_and_whole(place: &EmptyBucket) {
     thread::scope(|scope| {
         for part in 0..8 {
             scope.spawn(move || {
@@ -176,7 +176,7 @@ fn many_keys_come_sorted_and_whole(place: &Place) {
     assert_eq!(store.list("nothing/here").unwrap(), []);
 }
 
-fn odd_keys_are_kept(place: &Place) {
+fn odd_keys_are_kept(place: &EmptyBucket) {
     let store = (place.open)();
     let odd = [
         "a b+c/é°’.csv",
@@ -203,7 +203,7 @@ fn odd_keys_are_kept(place: &Place) {
     assert_eq!(store.list("").unwrap(), []);
 }
 
-fn bad_keys_are_refused(place: &Place) {
+fn bad_keys_are_refused(place: &EmptyBucket) {
     let store = (place.open)();
     let long = "x".repeat(1_025);
     for key in [
@@ -244,18 +244,18 @@ impl Read for Broken {
     }
 }
 
-fn a_stream_that_breaks_leaves_no_object(place: &Place) {
+fn a_stream_that_breaks_leaves_no_object(place: &EmptyBucket) {
     let store = (place.open)();
     put(&store, "k", "old");
     for bytes in [10, 20_000_000] {
         let failure = store.put("k", &mut Broken(bytes)).unwrap_err();
-        assert_eq!(failure.exit(), manners::Exit::Io, "{failure}");
+        assert_eq!(failure.kind(), failure::Kind::Io, "{failure}");
     }
     assert_eq!(text(&store, "k").as_deref(), Some("old"));
     assert_eq!(store.list("").unwrap().len(), 1);
 }
 
-fn a_large_object_comes_back_as_it_was(place: &Place) {
+fn a_large_object_comes_back_as_it_was(place: &EmptyBucket) {
     let store = (place.open)();
     let content: Vec<u8> = (0..20_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     store.put("large", &mut &content[..]).unwrap();
@@ -265,7 +265,7 @@ fn a_large_object_comes_back_as_it_was(place: &Place) {
     assert!(store.get("large").unwrap().unwrap().bytes == content);
 }
 
-fn many_objects_are_read_in_the_order_asked_for(place: &Place) {
+fn many_objects_are_read_in_the_order_asked_for(place: &EmptyBucket) {
     let store = (place.open)();
     let all: Vec<String> = (0..60).map(|i| format!("p/{}", i * 7 % 60)).collect();
     for key in all.iter().filter(|key| *key != "p/13") {
@@ -279,7 +279,7 @@ fn many_objects_are_read_in_the_order_asked_for(place: &Place) {
     assert_eq!(read, expected);
 }
 
-fn a_reader_that_is_dropped_early_harms_nobody(place: &Place) {
+fn a_reader_that_is_dropped_early_harms_nobody(place: &EmptyBucket) {
     let store = (place.open)();
     store.put("large", &mut &vec![b'x'; 3_000_000][..]).unwrap();
     put(&store, "k", "1");
@@ -301,7 +301,7 @@ fn a_folder_that_is_not_there_is_said_and_not_made() {
     let dir = tempfile::tempdir().unwrap();
     let missing = dir.path().join("missing");
     let failure = Store::open(missing.to_str().unwrap()).unwrap_err();
-    assert_eq!(failure.exit(), manners::Exit::Config);
+    assert_eq!(failure.kind(), failure::Kind::Config);
     assert!(failure.to_string().contains("mkdir -p"), "{failure}");
     assert!(!missing.exists());
 }
@@ -310,7 +310,7 @@ fn a_folder_that_is_not_there_is_said_and_not_made() {
 #[test]
 fn without_s3_its_urls_say_how_to_build_with_it() {
     let failure = Store::open("s3://KEY:SECRET@name/prefix").unwrap_err();
-    assert_eq!(failure.exit(), manners::Exit::Config);
+    assert_eq!(failure.kind(), failure::Kind::Config);
     assert!(failure.to_string().contains("--features s3"), "{failure}");
     assert!(!failure.to_string().contains("SECRET"), "{failure}");
 }

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::thread;
 use std::time::Duration;
 
-use manners::{Exit, Failure};
+use failure::{Failure, Kind};
 use servers::{Fault, Seaweed, Trouble, free_port};
 use store::{S3Settings, Store, Written};
 
@@ -68,9 +68,9 @@ fn all_failures(store: &Store) -> Vec<Failure> {
 }
 
 #[track_caller]
-fn says(failure: &Failure, exit: Exit, words: &[&str]) {
+fn says(failure: &Failure, exit: Kind, words: &[&str]) {
     let text = failure.to_string();
-    assert_eq!(failure.exit(), exit, "{text}");
+    assert_eq!(failure.kind(), exit, "{text}");
     for words in words.iter().chain(&["s3://test-", "/models/"]) {
         assert!(text.contains(words), "{words:?} is missing in {text:?}");
     }
@@ -86,7 +86,7 @@ fn a_wrong_secret_and_an_unknown_key_are_credentials_refused() {
         for failure in all_failures(&bucket.open_as(keys)) {
             says(
                 &failure,
-                Exit::Denied,
+                Kind::Denied,
                 &["credentials were refused", "AWS_SECRET_ACCESS_KEY", "status 403"],
             );
         }
@@ -101,7 +101,7 @@ fn credentials_that_may_only_read_are_told_so() {
     put(&bucket.open(), "k", "1");
     let store = bucket.open_as(Seaweed::READER_KEYS);
     assert_eq!(text(&store, "k").as_deref(), Some("1"));
-    says(&store.put("k", &mut &b"2"[..]).unwrap_err(), Exit::Denied, &["access was refused", "PutObject"]);
+    says(&store.put("k", &mut &b"2"[..]).unwrap_err(), Kind::Denied, &["access was refused", "PutObject"]);
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn what_other_servers_refuse_credentials_with_is_understood() {
         (403, "AccessDenied", "may not do this"),
     ] {
         bucket.fault.plan("GET", 1, Trouble::Answer(status, code, 0));
-        says(&store.get("k").unwrap_err(), Exit::Denied, &[words, code]);
+        says(&store.get("k").unwrap_err(), Kind::Denied, &[words, code]);
     }
     for (status, code, words) in [
         (301, "PermanentRedirect", "AWS_REGION"),
@@ -122,7 +122,7 @@ fn what_other_servers_refuse_credentials_with_is_understood() {
         (400, "Odd", "Odd"),
     ] {
         bucket.fault.plan("GET", 1, Trouble::Answer(status, code, 0));
-        says(&store.get("k").unwrap_err(), Exit::Config, &[words]);
+        says(&store.get("k").unwrap_err(), Kind::Config, &[words]);
     }
 }
 
@@ -132,15 +132,15 @@ fn a_bucket_that_is_not_there_is_said_and_not_made() {
     let open = || open("test-no-such-bucket", &server.endpoint(), Seaweed::KEYS, 4);
     for failure in all_failures(&open()) {
         // This server asks first whether one who writes might make the bucket.
-        if failure.exit() == Exit::Denied {
-            says(&failure, Exit::Denied, &["access was refused", "AccessDenied"]);
+        if failure.kind() == Kind::Denied {
+            says(&failure, Kind::Denied, &["access was refused", "AccessDenied"]);
         } else {
-            says(&failure, Exit::Config, &["there is no such bucket", "NoSuchBucket"]);
+            says(&failure, Kind::Config, &["there is no such bucket", "NoSuchBucket"]);
         }
     }
     // None of these made it.
-    assert_eq!(all_failures(&open()).iter().filter(|failure| failure.exit() == Exit::Config).count(), 5);
-    says(&open().list("").unwrap_err(), Exit::Config, &["NoSuchBucket"]);
+    assert_eq!(all_failures(&open()).iter().filter(|failure| failure.kind() == Kind::Config).count(), 5);
+    says(&open().list("").unwrap_err(), Kind::Config, &["NoSuchBucket"]);
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn an_s3_that_says_later_is_asked_again_and_given_up_at_last() {
     assert_eq!(bucket.fault.left(), 0);
     bucket.fault.plan("GET", 1_000, Trouble::Answer(503, "SlowDown", 0));
     let failure = bucket.open().get("k").unwrap_err();
-    says(&failure, Exit::Unavailable, &["SlowDown, status 503", "try again later"]);
+    says(&failure, Kind::Unavailable, &["SlowDown, status 503", "try again later"]);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn two_conditional_writes_at_once_are_decided_by_another_try() {
 fn an_s3_that_cannot_be_reached_is_said() {
     let store = open("test-x", &format!("http://127.0.0.1:{}", free_port()), Seaweed::KEYS, 1);
     for failure in all_failures(&store) {
-        says(&failure, Exit::Unavailable, &["cannot be reached", "Connection refused"]);
+        says(&failure, Kind::Unavailable, &["cannot be reached", "Connection refused"]);
     }
 }
 
@@ -181,7 +181,7 @@ fn an_s3_that_cannot_be_reached_is_said() {
 fn an_s3_that_is_silent_is_not_waited_for_for_ever() {
     let bucket = Bucket::new();
     bucket.fault.plan("GET", 100, Trouble::Delay(Duration::from_secs(600)));
-    says(&bucket.open().get("k").unwrap_err(), Exit::Unavailable, &["does not answer"]);
+    says(&bucket.open().get("k").unwrap_err(), Kind::Unavailable, &["does not answer"]);
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn a_body_that_stays_cut_is_an_error_and_never_an_end() {
     let error = reader.read_to_end(&mut read).unwrap_err();
     assert_eq!(read.len(), 40_000);
     let failure = Failure::io("elsewhere", &error);
-    says(&failure, Exit::Unavailable, &["only 40000 of 100000 bytes arrived"]);
+    says(&failure, Kind::Unavailable, &["only 40000 of 100000 bytes arrived"]);
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn an_object_that_changes_while_it_is_read_is_not_mixed() {
     let mut reader = store.reader("k").unwrap().unwrap();
     store.put("k", &mut &vec![b'b'; 3_000_000][..]).unwrap();
     let failure = Failure::io("elsewhere", &reader.read_to_end(&mut Vec::new()).unwrap_err());
-    says(&failure, Exit::Unavailable, &["changed while it was being read"]);
+    says(&failure, Kind::Unavailable, &["changed while it was being read"]);
 }
 
 #[test]
@@ -303,7 +303,7 @@ fn a_wrong_clock_is_corrected_or_said() {
     assert_eq!(bucket.fault.left(), 0);
     bucket.fault.plan("GET", 1_000, Trouble::Answer(403, "RequestTimeTooSkewed", 3_600));
     let failure = bucket.open().get("k").unwrap_err();
-    says(&failure, Exit::Config, &["clock", "minutes behind", "RequestTimeTooSkewed"]);
+    says(&failure, Kind::Config, &["clock", "minutes behind", "RequestTimeTooSkewed"]);
 }
 
 #[test]
@@ -329,4 +329,185 @@ fn it_can_be_called_from_within_a_runtime() {
         assert_eq!(text(&store, "k").as_deref(), Some("1"));
         assert_eq!(store.list("").unwrap().len(), 1);
     });
+}
+
+const XML: &str = "content-type: application/xml\r\n";
+
+/// A page of a listing, in S3's words.
+fn page(keys: &[&str], rest: &str) -> Vec<u8> {
+    let contents: String = keys
+        .iter()
+        .map(|key| format!("<Contents><Key>{key}</Key><Size>1</Size><ETag>\"x\"</ETag></Contents>"))
+        .collect();
+    format!(
+        "<?xml version=\"1.0\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{rest}{contents}</ListBucketResult>"
+    )
+    .into_bytes()
+}
+
+#[test]
+fn a_listing_ends_where_it_says_so_and_never_goes_round() {
+    let bucket = Bucket::new();
+    let store = bucket.open();
+    let plan = |times: usize, body: Vec<u8>| bucket.fault.plan("GET", times, Trouble::Say(200, XML, body));
+    let end = "<IsTruncated>false</IsTruncated>";
+    let more = "<IsTruncated>true</IsTruncated>";
+    let token = |name: &str| format!("<NextContinuationToken>{name}</NextContinuationToken>");
+    let keys = |store: &Store| {
+        store.list("").map(|entries| entries.into_iter().map(|entry| entry.key).collect::<Vec<_>>().join(","))
+    };
+    // It is over, whatever token comes with it.
+    for rest in [end.to_owned(), format!("{end}{}", token("")), format!("{end}{}", token("t"))] {
+        plan(1, page(&["models/a"], &rest));
+        assert_eq!(keys(&store).unwrap(), "a");
+        assert_eq!(bucket.fault.left(), 0);
+    }
+    // Pages in turn.
+    plan(1, page(&["models/a"], &format!("{more}{}", token("1"))));
+    plan(1, page(&[], &format!("{more}{}", token("2"))));
+    plan(1, page(&["models/b"], end));
+    assert_eq!(keys(&store).unwrap(), "a,b");
+    // What cannot be a listing is none: a part of one would be trained on.
+    let bad: [(Vec<Vec<u8>>, &str); 8] = [
+        // A damaged one reads as a shorter one.
+        (
+            vec![page(&["models/a"], &format!("<KeyCount>2</KeyCount>{end}"))],
+            "names 1 keys and says that it names 2",
+        ),
+        (vec![page(&["models/a"], more)], "goes on, and not from where"),
+        (vec![page(&["models/a"], &format!("{more}{}", token("")))], "goes on, and not from where"),
+        (
+            vec![
+                page(&["models/a"], &format!("{more}{}", token("t"))),
+                page(&["models/b"], &format!("{more}{}", token("t"))),
+            ],
+            "goes round",
+        ),
+        (
+            vec![
+                page(&["models/a"], &format!("{more}{}", token("1"))),
+                page(&["models/a"], &format!("{more}{}", token("2"))),
+            ],
+            "names \"a\" twice",
+        ),
+        (vec![page(&["models/a", "models/a"], end)], "names \"a\" twice"),
+        (vec![page(&["other/a"], end)], "does not begin with what was asked for"),
+        (
+            (0..1_100).map(|at| page(&[], &format!("{more}{}", token(&at.to_string())))).collect(),
+            "nothing on them",
+        ),
+    ];
+    for (pages, words) in bad {
+        pages.into_iter().for_each(|page| plan(1, page));
+        says(&store.list("").unwrap_err(), Kind::Unavailable, &[words]);
+        bucket.fault.forget();
+    }
+    // Asked for a part, it is a part.
+    plan(1, page(&["models/x/a", "models/z"], end));
+    says(&store.list("x/").unwrap_err(), Kind::Unavailable, &["models/z", "does not begin"]);
+}
+
+#[test]
+fn an_answer_of_any_length_takes_little_memory() {
+    let bucket = Bucket::new();
+    let store = bucket.open();
+    let before = peak();
+    let long = 300 << 20;
+    for (status, method) in [(404, "GET"), (403, "GET"), (404, "DELETE"), (400, "PUT")] {
+        bucket.fault.plan(method, 1, Trouble::SayLong(status, XML, long));
+        // What is cut is asked for again.
+        let _ = match method {
+            "GET" => store.get("k").map(drop),
+            "DELETE" => store.delete("k"),
+            _ => store.put("k", &mut &b"x"[..]).map(drop),
+        };
+        assert_eq!(bucket.fault.left(), 0, "{status} {method}");
+    }
+    bucket.fault.plan("GET", 1_000, Trouble::SayLong(200, XML, long));
+    assert!(store.list("").is_err());
+    bucket.fault.forget();
+    assert!(peak() - before < 96 << 20, "{} MiB", (peak() - before) >> 20);
+    // What can only be small is not read when it is large.
+    bucket.fault.plan("GET", 1, Trouble::SayLong(200, "etag: \"x\"\r\n", long));
+    let failure = store.get_up_to("k", 1 << 20).unwrap_err();
+    says(&failure, Kind::Data, &["longer than 1048576 bytes"]);
+}
+
+/// The most memory that this process ever had.
+fn peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+}
+
+#[test]
+fn a_trickle_is_no_answer() {
+    let bucket = Bucket::new();
+    let store = bucket.open();
+    put(&store, "k", &"x".repeat(20_000));
+    bucket.fault.plan("GET", 1_000, Trouble::TrickleBody(Duration::from_millis(20)));
+    says(&store.get("k").unwrap_err(), Kind::Unavailable, &["of 20000 bytes arrived", "more slowly than"]);
+    bucket.fault.forget();
+    // One that begins and stalls, each time.
+    bucket.fault.plan("GET", 1_000, Trouble::StallBody(100));
+    says(&store.get("k").unwrap_err(), Kind::Unavailable, &["of 20000 bytes arrived"]);
+    bucket.fault.forget();
+    // Who looks again soon has less patience.
+    bucket.fault.plan("GET", 1_000, Trouble::TrickleBody(Duration::from_millis(20)));
+    let patient = bucket.open_patiently().within(Duration::from_secs(1));
+    says(&patient.get("k").unwrap_err(), Kind::Unavailable, &["more slowly than"]);
+    bucket.fault.forget();
+    assert_eq!(text(&store, "k").unwrap().len(), 20_000);
+}
+
+#[test]
+fn what_is_altered_on_its_way_is_noticed() {
+    let bucket = Bucket::new();
+    let store = bucket.open();
+    let (small, large) = ("1".repeat(5_000), "2".repeat(5 << 20));
+    for content in [&small, &large] {
+        // Sent again, and kept as it was meant.
+        bucket.fault.plan("PUT", 1, Trouble::AlterSent(2_000));
+        match store.put("k", &mut content.as_bytes()) {
+            Ok(_) => {}
+            Err(failure) => says(&failure, Kind::Unavailable, &["altered on their way"]),
+        }
+        put(&store, "k", content);
+        assert!(text(&store, "k").as_deref() == Some(content));
+        bucket.fault.plan("GET", 1, Trouble::AlterBody(2_000));
+        assert!(text(&store, "k").as_deref() == Some(content), "asked again");
+        // Each time the same: it lies there like that.
+        bucket.fault.plan("GET", 2, Trouble::AlterBody(2_000));
+        says(&store.get("k").unwrap_err(), Kind::Data, &["not what its ETag says"]);
+        // A stream ends with the error, not with its end.
+        bucket.fault.plan("GET", 1, Trouble::AlterBody(2_000));
+        let mut reader = store.reader("k").unwrap().unwrap();
+        assert!(reader.read_to_end(&mut Vec::new()).is_err());
+    }
+    // A reply that names other bytes.
+    bucket.fault.plan(
+        "PUT",
+        1,
+        Trouble::Say(200, "etag: \"00000000000000000000000000000000\"\r\n", Vec::new()),
+    );
+    says(&store.put("k", &mut &b"x"[..]).unwrap_err(), Kind::Unavailable, &["keeps other bytes"]);
+}
+
+#[test]
+fn a_rest_is_asked_whose_it_is() {
+    let bucket = Bucket::new();
+    let store = bucket.open_patiently();
+    put(&store, "k", &"o".repeat(10_000));
+    for (headers, words) in [
+        (
+            "content-range: bytes 5000-9999/10000\r\netag: \"ffffffffffffffffffffffffffffffff\"\r\n",
+            "changed while",
+        ),
+        ("content-range: bytes 5000-9999/12345\r\n", "changed while"),
+    ] {
+        bucket.fault.plan("GET", 1, Trouble::CutBody(5_000));
+        bucket.fault.plan("GET", 1, Trouble::Say(206, headers, vec![b'n'; 5_000]));
+        says(&store.get("k").unwrap_err(), Kind::Unavailable, &[words]);
+        assert_eq!(bucket.fault.left(), 0);
+    }
 }

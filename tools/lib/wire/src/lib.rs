@@ -1,13 +1,11 @@
 #![doc = include_str!("../README.md")]
 
-mod cell;
-mod columns;
-mod event;
-mod identity;
+mod line;
 mod listing;
+mod members;
+mod partition;
 
-pub use cell::Cell;
-pub use columns::{COLUMNS, Kind, Round};
-pub use event::{EVENT_V1, Event};
-pub use identity::{Identity, IdentityColumns};
-pub use listing::{LISTING_V1, Listing};
+pub use line::{LOADED_V1, Line, LoadedMark};
+pub use listing::{LISTING_V2, Listing};
+pub use members::Members;
+pub use partition::{PARTITION_V1, Partition};

@@ -6,8 +6,8 @@ mod graph;
 mod proto;
 mod trees;
 
-use artifact::{Algorithm, Column, Feature, Model, Plane, Sum, Term, Tree};
-use manners::{Failure, Outcome};
+use failure::{Failure, Outcome};
+use model_file::{Algorithm, Column, Feature, Model, Plane, Sum, Term, Tree};
 use prost::Message;
 
 use graph::{Builder, ML_OPSET, Name, OPSET};

@@ -1,6 +1,6 @@
 //! Trees as the lists of `ai.onnx.ml`'s operator `TreeEnsemble`, version 5: the splits of all trees in one, their leaves in another.
 
-use artifact::{Node, Tree};
+use model_file::{Node, Tree};
 
 use super::proto::{Attribute, Tensor};
 

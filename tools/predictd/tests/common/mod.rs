@@ -9,10 +9,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use artifact::{
+use metrics::{Regression, Scores};
+use model_file::{
     Algorithm, Baseline, Body, Check, DataCard, Feature, Measured, Model, RecipeCard, TargetCard, Term,
 };
-use metrics::{Regression, Scores};
 use pointer::{Deed, Entry, Named, Pointer};
 use store::{Store, Written};
 
@@ -71,6 +71,7 @@ pub fn body(slope: f64) -> Body {
             feature("gir", Some("fraction"), 0.1, 1.0),
             feature("prox_fw", None, 5.0, 80.0),
         ],
+        null_values: Vec::new(),
         preparation: Vec::new(),
         means: Vec::new(),
         checks: vec![Check { prediction: said[0], probabilities: Vec::new(), row }],
@@ -85,6 +86,7 @@ pub fn body(slope: f64) -> Body {
         intervals: None,
         histograms: Vec::new(),
         predictions: None,
+        drift: None,
     }
 }
 
@@ -94,10 +96,14 @@ pub fn model(slope: f64) -> Model {
 
 /// Puts any bytes where a model belongs, and approves them.
 pub fn publish(bucket: &Path, name: &str, bytes: &[u8]) {
+    publish_behind(bucket, "models/", name, bytes);
+}
+
+fn publish_behind(bucket: &Path, prefix: &str, name: &str, bytes: &[u8]) {
     let store = Store::open(bucket.to_str().unwrap()).unwrap();
-    let named = Named { key: format!("models/{name}.json"), sha256: fingerprint::of(bytes) };
+    let named = Named { key: format!("{prefix}{name}.json"), sha256: fingerprint::of(bytes) };
     store.put(&named.key, &mut &bytes[..]).unwrap();
-    let mut loaded = Pointer::load(&store).unwrap();
+    let mut loaded = Pointer::load(&store, &prefix.parse().unwrap()).unwrap();
     loaded.pointer.model = Some(named.clone());
     loaded.pointer.record(Entry {
         seq: 0,
@@ -115,6 +121,11 @@ pub fn publish_model(bucket: &Path, model: &Model) {
     publish(bucket, &model.id(), model.to_text().unwrap().as_bytes());
 }
 
+/// The same where another recipe's models are.
+pub fn publish_at(bucket: &Path, prefix: &str, model: &Model) {
+    publish_behind(bucket, prefix, &model.id(), model.to_text().unwrap().as_bytes());
+}
+
 /// A running predictd. It dies with the test.
 pub struct Server {
     child: Child,
@@ -126,7 +137,11 @@ pub struct Server {
 
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_predictd"));
-    command.args(arguments).env_remove("FAIRWAY_BUCKET").env_remove("FAIRWAY_LISTEN");
+    command
+        .args(arguments)
+        .env_remove("FAIRWAY_BUCKET")
+        .env_remove("FAIRWAY_LISTEN")
+        .env_remove("FAIRWAY_CONFIG");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }
@@ -268,6 +283,7 @@ impl Reply {
                     return Reply { status: 0, head: text, body: String::new() };
                 }
                 Ok(n) => bytes.extend_from_slice(&chunk[..n]),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => panic!("{error} after {text:?}"),
             }
         }

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ::mysql::{OptsBuilder, SslOpts};
-use manners::{Failure, Outcome};
+use failure::{Failure, Outcome};
 use url::{Host, Url};
 
 use crate::Access;
 use crate::mysql::waiting;
+use crate::users::secret;
 
+/// From the environment or a file: never from the URL, which every user of the machine can read.
 const PASSWORD: &str = "FAIRWAY_DB_PASSWORD";
 const PASSWORD_FILE: &str = "FAIRWAY_DB_PASSWORD_FILE";
 
@@ -23,6 +25,7 @@ const SILENT_MS: u32 = 30_000;
 #[derive(Clone, Debug)]
 pub(super) struct Address {
     pub(super) name: String,
+    pub(super) database: String,
     /// Whether TLS is asked for.
     pub(super) encrypted: bool,
     /// How long it may be away.
@@ -49,7 +52,7 @@ impl Address {
             .ip_or_hostname(Some(host))
             .tcp_port(port)
             .user(Some(user).filter(|user| !user.is_empty()))
-            .pass(password()?)
+            .pass(secret(PASSWORD, PASSWORD_FILE)?)
             .db_name(Some(&database))
             .socket(asked.socket.clone())
             .prefer_socket(false)
@@ -59,7 +62,7 @@ impl Address {
             .ssl_opts(tls.clone())
             .init(session(access));
         let name = format!("mysql://{host}:{port}/{database}");
-        Ok(Address { name, encrypted: tls.is_some(), longest_wait: waiting::longest()?, options })
+        Ok(Address { name, database, encrypted: tls.is_some(), longest_wait: waiting::longest()?, options })
     }
 }
 
@@ -134,20 +137,6 @@ fn decoded(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// From the environment or a file: never from the URL, which every user of the machine can read.
-fn password() -> Outcome<Option<String>> {
-    if let Some(password) = std::env::var(PASSWORD).ok().filter(|password| !password.is_empty()) {
-        return Ok(Some(password));
-    }
-    match std::env::var_os(PASSWORD_FILE) {
-        None => Ok(None),
-        Some(path) => {
-            let text = manners::read_text(path.as_ref())?;
-            Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
-        }
-    }
-}
-
 /// What every session starts with: exact text, errors instead of silent changes, no surprise from the server's defaults.
 fn session(access: Access) -> Vec<String> {
     let mut statements = vec![
@@ -155,6 +144,8 @@ fn session(access: Access) -> Vec<String> {
         "SET SESSION sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
             .to_owned(),
         "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ".to_owned(),
+        // How long a change of a table waits for those that use it (seconds); then it is "later".
+        "SET SESSION lock_wait_timeout = 10".to_owned(),
     ];
     if access == Access::Read {
         statements.push("SET SESSION TRANSACTION READ ONLY".to_owned());

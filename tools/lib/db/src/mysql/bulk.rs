@@ -5,15 +5,15 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::mysql::LocalInfileHandler;
-use wire::Cell;
+use schema::Value;
 
-use crate::connection::{Connection, Insert};
+use crate::connection::{Conflict, Connection, Insert};
 
 /// Statements are about this long; every server takes four times as much (`max_allowed_packet`).
 const STATEMENT_BYTES: usize = 1 << 20;
 
 /// Rows in the server's own text format, for [`load_sql`]: tabs, backslashes, `\N` for null.
-pub(super) fn infile(rows: &[&[Cell]]) -> Vec<u8> {
+pub(super) fn infile(rows: &[&[Value]]) -> Vec<u8> {
     let mut text = String::with_capacity(rows.len() * 256);
     for row in rows {
         for (at, cell) in row.iter().enumerate() {
@@ -21,9 +21,9 @@ pub(super) fn infile(rows: &[&[Cell]]) -> Vec<u8> {
                 text.push('\t');
             }
             match cell {
-                Cell::Null => text.push_str("\\N"),
-                Cell::Text(value) => escape(value, &mut text),
-                Cell::Int(_) | Cell::Real(_) => cell.push_text(&mut text),
+                Value::Null => text.push_str("\\N"),
+                Value::Text(value) => escape(value, &mut text),
+                Value::Integer(_) | Value::Number(_) => cell.push_text(&mut text),
             }
         }
         text.push('\n');
@@ -50,7 +50,7 @@ fn escape(value: &str, text: &mut String) {
 
 /// The statement that asks for an infile. Its name is only a name: whatever the server asks for, it gets our rows.
 pub(super) fn load_sql(connection: &dyn Connection, insert: &Insert<'_>) -> String {
-    let replace = if insert.replace { "REPLACE " } else { "" };
+    let replace = if matches!(insert.conflict, Conflict::Replace) { "REPLACE " } else { "" };
     let columns = crate::connection::list(connection, insert.columns);
     format!(
         "LOAD DATA LOCAL INFILE 'rows' {replace}INTO TABLE {} CHARACTER SET utf8mb4 FIELDS TERMINATED BY '\\t' ESCAPED \
@@ -68,8 +68,34 @@ pub(super) fn handler(bytes: Vec<u8>) -> LocalInfileHandler {
     })
 }
 
+/// What stands behind the rows of an INSERT whose keys may be there. VALUES() is the one form that MySQL 8 and MariaDB share.
+pub(super) fn on_conflict(connection: &dyn Connection, insert: &Insert<'_>) -> String {
+    // To itself, because there is no other way to say "nothing".
+    let itself = |name: &str| format!("{0} = {0}", connection.quote(name));
+    let keys = match insert.conflict {
+        Conflict::Update(keys) => keys,
+        Conflict::Keep => {
+            return format!(
+                " ON DUPLICATE KEY UPDATE {}",
+                insert.columns.first().map_or_else(String::new, |name| itself(name))
+            );
+        }
+        Conflict::Fail | Conflict::Replace => return String::new(),
+    };
+    let update = |name: &str| format!("{0} = VALUES({0})", connection.quote(name));
+    let mut set: Vec<String> = insert.updated().map(|name| update(name)).collect();
+    if set.is_empty() {
+        set.extend(keys.first().map(|key| itself(key)));
+    }
+    format!(" ON DUPLICATE KEY UPDATE {}", set.join(", "))
+}
+
 /// Long INSERT statements for the same rows, one after the other.
-pub(super) fn statements<'a>(head: &'a str, rows: &'a [&'a [Cell]]) -> impl Iterator<Item = String> + 'a {
+pub(super) fn statements<'a>(
+    head: &'a str,
+    tail: &'a str,
+    rows: &'a [&'a [Value]],
+) -> impl Iterator<Item = String> + 'a {
     let mut left = rows.iter();
     std::iter::from_fn(move || {
         let mut sql = String::new();
@@ -88,19 +114,23 @@ pub(super) fn statements<'a>(head: &'a str, rows: &'a [&'a [Cell]]) -> impl Iter
             }
             sql.push(')');
         }
-        (!sql.is_empty()).then_some(sql)
+        if sql.is_empty() {
+            return None;
+        }
+        sql.push_str(tail);
+        Some(sql)
     })
 }
 
-fn literal(cell: &Cell, sql: &mut String) {
+fn literal(cell: &Value, sql: &mut String) {
     match cell {
-        Cell::Null => sql.push_str("NULL"),
-        Cell::Int(_) => cell.push_text(sql),
-        Cell::Real(value) => {
+        Value::Null => sql.push_str("NULL"),
+        Value::Integer(_) => cell.push_text(sql),
+        Value::Number(value) => {
             // With an exponent, always: without one it would be a decimal, which has other limits than a double.
             let _ = write!(sql, "{value:e}");
         }
-        Cell::Text(text) => {
+        Value::Text(text) => {
             sql.push('\'');
             for c in text.chars() {
                 match c {

@@ -2,7 +2,9 @@
 
 mod address;
 mod bulk;
+mod renaming;
 mod trouble;
+mod users;
 mod values;
 mod waiting;
 
@@ -10,18 +12,19 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use ::mysql::prelude::Queryable;
 use ::mysql::{Conn, Error};
-use manners::{Failure, Outcome};
-use wire::{Cell, Kind};
+use failure::{Failure, Outcome};
+use schema::{Schema, Type, Value};
 
-use crate::connection::{Connection, Insert, collect, list};
+use crate::connection::{Conflict, Connection, Insert, Storage, Succession, collect, list};
 use crate::lease::SessionLease;
-use crate::{Access, Lease};
+use crate::{Access, Lease, User, UserPassword};
 use address::Address;
+use renaming::Renaming;
 use trouble::Trouble;
 use waiting::Waiting;
 
-/// Characters of a text in a key: three of them, four bytes each, fit the longest key that InnoDB takes.
-const KEY_CHARACTERS: i64 = 255;
+/// Texts of up to this many characters stand in their row, where an index can hold them: 3,072 bytes are the longest key.
+const LONGEST_IN_ROW: u16 = 768;
 
 /// A session on a server, made anew when it is lost between transactions.
 pub(crate) struct MySql {
@@ -73,7 +76,7 @@ impl MySql {
         trouble::failure(&self.address, error)
     }
 
-    fn execute(&mut self, sql: &str, parameters: &[Cell]) -> Result<u64, Error> {
+    fn execute(&mut self, sql: &str, parameters: &[Value]) -> Result<u64, Error> {
         if parameters.is_empty() {
             self.session.query_drop(sql)?;
         } else {
@@ -84,7 +87,7 @@ impl MySql {
 
     /// Sends rows as a local infile, and makes sure that the server took every cell as it is: what is an error in an
     /// INSERT is only a warning there.
-    fn load(&mut self, insert: &Insert<'_>, rows: &[&[Cell]]) -> Result<Outcome, Error> {
+    fn load(&mut self, insert: &Insert<'_>, rows: &[&[Value]]) -> Result<Outcome, Error> {
         let sql = bulk::load_sql(self, insert);
         self.session.set_local_infile_handler(Some(bulk::handler(bulk::infile(rows))));
         let loaded = self.session.query_drop(sql);
@@ -97,7 +100,7 @@ impl MySql {
             let words = first.map_or_else(String::new, |(_, _, words)| words);
             return Ok(Err(self.refused(insert, &words)));
         }
-        if !insert.replace && affected != rows.len() as u64 {
+        if matches!(insert.conflict, Conflict::Fail) && affected != rows.len() as u64 {
             let words = format!("it took {affected} of {} rows", rows.len());
             return Ok(Err(self.refused(insert, &words)));
         }
@@ -127,12 +130,9 @@ fn connect(address: &Address, waiting: &mut Waiting) -> Outcome<Conn> {
 fn take_lease(session: &mut Conn, name: &str) -> Result<bool, Error> {
     // Long, because a lease is held by a session that says little for as long as its holder works.
     session.query_drop("SET SESSION wait_timeout = 604800")?;
-    let sql = format!("SELECT get_lock({LOCK}, 0)");
+    let sql = "SELECT get_lock(?, 0)";
     Ok(session.exec_first::<Option<i64>, _, _>(sql, (name,))?.flatten() == Some(1))
 }
-
-/// Leases of two databases on one server are two leases. A lock's name has at most 64 characters.
-const LOCK: &str = "concat(left(concat('fairway ', database()), 40), ' ', left(?, 23))";
 
 /// A lease that a session of its own holds.
 struct Held {
@@ -144,7 +144,7 @@ struct Held {
 impl Drop for Held {
     fn drop(&mut self) {
         // A server hears of a session's end some time later: the next to ask may come before. A session that broke has no lock.
-        let _ = self.session.exec_drop(format!("DO release_lock({LOCK})"), (&self.name,));
+        let _ = self.session.exec_drop("DO release_lock(?)", (&self.name,));
     }
 }
 
@@ -168,7 +168,7 @@ impl SessionLease for Held {
 }
 
 impl Connection for MySql {
-    fn run(&mut self, sql: &str, parameters: &[Cell]) -> Outcome<u64> {
+    fn run(&mut self, sql: &str, parameters: &[Value]) -> Outcome<u64> {
         let changed = self.execute(sql, parameters).map_err(|error| self.fail(&error))?;
         self.wrote |= changed > 0;
         Ok(changed)
@@ -177,8 +177,8 @@ impl Connection for MySql {
     fn ask(
         &mut self,
         sql: &str,
-        parameters: &[Cell],
-        row: &mut dyn FnMut(&[Cell]) -> Outcome,
+        parameters: &[Value],
+        row: &mut dyn FnMut(&[Value]) -> Outcome,
     ) -> Outcome<Vec<String>> {
         self.trouble = Trouble::Lasting;
         // Prepared even without parameters: doubles come in binary, and it can be one statement only.
@@ -187,7 +187,7 @@ impl Connection for MySql {
             let columns = answer.columns();
             let names: Vec<String> =
                 columns.as_ref().iter().map(|column| column.name_str().into_owned()).collect();
-            let mut cells = vec![Cell::Null; names.len()];
+            let mut cells = vec![Value::Null; names.len()];
             for found in answer.by_ref() {
                 values::read(found?, &mut cells);
                 if let Err(failure) = row(&cells) {
@@ -222,13 +222,22 @@ impl Connection for MySql {
         Ok(())
     }
 
-    fn column_type(&self, kind: Kind, key: bool) -> &'static str {
+    fn column_type(&self, kind: Type) -> String {
+        const UTF8: &str = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+        // One byte a character: an index over instants and dates is as short as they are.
+        const ASCII: &str = "CHARACTER SET ascii COLLATE ascii_bin";
         match kind {
-            Kind::Text if key => "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
-            Kind::Text => "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
-            Kind::Int => "BIGINT",
-            Kind::Real => "DOUBLE",
+            Type::Text(Some(size)) if size <= LONGEST_IN_ROW => format!("VARCHAR({size}) {UTF8}"),
+            Type::Text(_) => format!("LONGTEXT {UTF8}"),
+            Type::Date => format!("CHAR(10) {ASCII}"),
+            Type::Instant => format!("CHAR(24) {ASCII}"),
+            Type::Integer => "BIGINT".to_owned(),
+            Type::Number => "DOUBLE".to_owned(),
         }
+    }
+
+    fn same(&self, one: &str, other: &str) -> String {
+        format!("{one} <=> {other}")
     }
 
     fn table_options(&self, _keyed: bool) -> &'static str {
@@ -239,6 +248,10 @@ impl Connection for MySql {
         " FOR UPDATE"
     }
 
+    fn for_share(&self) -> &'static str {
+        " LOCK IN SHARE MODE"
+    }
+
     fn drop_temporary(&self) -> &'static str {
         "DROP TEMPORARY TABLE"
     }
@@ -247,17 +260,13 @@ impl Connection for MySql {
         format!("`{}`", name.replace('`', "``"))
     }
 
-    fn key_misfit(&self, text: &str) -> Option<&'static str> {
-        // utf8mb4_bin compares as if both were padded with spaces.
-        text.ends_with(' ').then_some("ends in a space, which MySQL does not tell from none in a key")
-    }
-
-    fn insert_all(&mut self, insert: &Insert<'_>, rows: &[&[Cell]]) -> Outcome {
+    fn insert_all(&mut self, insert: &Insert<'_>, rows: &[&[Value]]) -> Outcome {
         if rows.is_empty() {
             return Ok(());
         }
-        self.wrote = true;
-        if self.takes_infile {
+        // An infile can replace rows, but neither update nor keep them.
+        if self.takes_infile && matches!(insert.conflict, Conflict::Fail | Conflict::Replace) {
+            self.wrote |= !insert.is_for_now();
             match self.load(insert, rows) {
                 Ok(outcome) => return outcome,
                 Err(error) if trouble::refuses_infile(&error) => self.takes_infile = false,
@@ -265,8 +274,10 @@ impl Connection for MySql {
             }
         }
         let head = insert.head(self);
-        for sql in bulk::statements(&head, rows) {
-            self.execute(&sql, &[]).map_err(|error| self.fail(&error))?;
+        let tail = bulk::on_conflict(self, insert);
+        for sql in bulk::statements(&head, &tail, rows) {
+            let affected = self.execute(&sql, &[]).map_err(|error| self.fail(&error))?;
+            self.wrote |= affected > 0 && !insert.is_for_now();
         }
         Ok(())
     }
@@ -293,49 +304,115 @@ impl Connection for MySql {
         Ok(updated + self.run(&insert, &[])?)
     }
 
-    fn columns_of(&mut self, table: &str) -> Outcome<Vec<(String, Option<Kind>)>> {
+    fn columns_of(&mut self, table: &str) -> Outcome<Vec<(String, Storage)>> {
         let sql = "SELECT column_name, data_type, collation_name, character_maximum_length FROM information_schema.columns \
                    WHERE table_schema = database() AND table_name = ? ORDER BY ordinal_position";
-        let rows = collect(self, sql, &[Cell::from(table)])?;
-        let kind = |row: &Vec<Cell>| match row[1].text()? {
-            "bigint" => Some(Kind::Int),
-            "double" => Some(Kind::Real),
-            "longtext" | "varchar"
-                if row[2].text() == Some("utf8mb4_bin") && row[3].int() >= Some(KEY_CHARACTERS) =>
-            {
-                Some(Kind::Text)
+        let rows = collect(self, sql, &[Value::from(table)])?;
+        let storage = |row: &Vec<Value>| {
+            let kind = row[1].text().unwrap_or_default();
+            let is_exact = matches!(row[2].text(), Some("utf8mb4_bin" | "ascii_bin"));
+            match kind {
+                "bigint" => Storage::Integer,
+                "double" => Storage::Number,
+                "char" | "varchar" | "text" | "mediumtext" | "longtext" if is_exact => {
+                    Storage::Text(row[3].integer().and_then(|characters| u64::try_from(characters).ok()))
+                }
+                _ => Storage::Other(format!("{kind} {}", row[2].text().unwrap_or_default())),
             }
-            _ => None,
         };
-        Ok(rows.iter().filter_map(|row| Some((row[0].text()?.to_owned(), kind(row)))).collect())
+        Ok(rows.iter().filter_map(|row| Some((row[0].text()?.to_owned(), storage(row)))).collect())
     }
 
     fn key_of(&mut self, table: &str) -> Outcome<Vec<String>> {
         let sql = "SELECT column_name FROM information_schema.key_column_usage WHERE table_schema = database() \
                    AND table_name = ? AND constraint_name = 'PRIMARY' ORDER BY ordinal_position";
-        let rows = collect(self, sql, &[Cell::from(table)])?;
+        let rows = collect(self, sql, &[Value::from(table)])?;
         Ok(rows.iter().filter_map(|row| row[0].text().map(str::to_owned)).collect())
     }
 
     fn table_misfit(&mut self, table: &str) -> Outcome<Option<String>> {
         let sql =
             "SELECT engine FROM information_schema.tables WHERE table_schema = database() AND table_name = ?";
-        let rows = collect(self, sql, &[Cell::from(table)])?;
+        let rows = collect(self, sql, &[Value::from(table)])?;
         let engine = rows.first().and_then(|row| row[0].text()).unwrap_or("a view");
         Ok((engine != "InnoDB")
             .then(|| format!("is kept by {engine}, which has no transactions, not by InnoDB")))
     }
 
-    fn lease(&mut self, name: &str) -> Outcome<Lease> {
+    fn shut_out(&mut self, successions: &[Succession]) -> Outcome {
+        let locks = successions
+            .iter()
+            .flat_map(|succession| [&succession.table, &succession.next])
+            .map(|name| format!("{} WRITE", self.quote(name)));
+        let locks = locks.collect::<Vec<_>>().join(", ");
+        // The start of a transaction would give the locks away; its end does not.
+        self.run("SET autocommit = 0", &[])?;
+        self.run(&format!("LOCK TABLES {locks}"), &[]).map(drop)
+    }
+
+    fn keep_so_far(&mut self) -> Outcome {
+        self.run("COMMIT", &[]).map(drop)
+    }
+
+    fn put_in_place(&mut self, successions: &[Succession]) -> Outcome {
+        self.keep_so_far()?;
+        let renamings = successions.iter().map(|succession| Renaming::start(self, succession));
+        let renamings = renamings.collect::<Outcome<Vec<Renaming>>>();
+        let made = renamings.as_ref().map_or(Ok(()), |renamings| self.make_ready(renamings, successions));
+        self.let_in();
+        // All of them end before anything else happens.
+        let renamed: Vec<Result<(), Error>> = renamings?.into_iter().map(Renaming::end).collect();
+        made?;
+        renamed.into_iter().try_for_each(|renamed| renamed.map_err(|error| self.fail(&error)))?;
+        self.waiting = None;
+        successions.iter().try_for_each(|succession| {
+            self.run(&format!("DROP TABLE {}", self.quote(&succession.last)), &[]).map(drop)
+        })
+    }
+
+    fn let_in(&mut self) {
+        // Without a word about the trouble: the failure that led here is the one that counts, and a session that is gone
+        // has let them in by itself.
+        for sql in ["ROLLBACK", "UNLOCK TABLES", "SET autocommit = 1"] {
+            let _ = self.execute(sql, &[]);
+        }
+    }
+
+    fn create_view(&self) -> &'static str {
+        "CREATE OR REPLACE VIEW"
+    }
+
+    fn remove_view_first(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn lease_digest(&self, system: &str, purpose: &str) -> String {
+        fingerprint::of(format!("{}\n{system}\n{purpose}", self.address.name))[..32].to_owned()
+    }
+
+    fn lease(&mut self, system: &str, purpose: &str) -> Outcome<Lease> {
+        // Leases of two databases on one server are two leases. A lock's name has at most 64 characters.
+        let digest = fingerprint::of(format!("{}\n{system}\n{purpose}", self.address.database));
+        let name = &format!("fairway {}", &digest[..32]);
         let mut session = connect(&self.address, &mut Waiting::start(self.address.longest_wait))?;
         if !take_lease(&mut session, name).map_err(|error| self.fail(&error))? {
-            return Err(Failure::unavailable(format!("another {name} is at work; this one did nothing")));
+            return Err(Failure::unavailable(format!(
+                "another program holds the lease {purpose}; this one did nothing"
+            )));
         }
         Ok(Lease::on_session(Box::new(Held {
             session,
             address: self.address.clone(),
             name: name.to_owned(),
         })))
+    }
+
+    fn check_user(&mut self, name: &str) -> Outcome {
+        users::check(self, name)
+    }
+
+    fn set_user(&mut self, schema: &Schema, user: &User, password: &UserPassword) -> Outcome<bool> {
+        users::set(self, schema, user, password)
     }
 
     fn again(&mut self, anew: bool) -> bool {

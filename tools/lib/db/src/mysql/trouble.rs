@@ -3,7 +3,7 @@
 use std::io;
 
 use ::mysql::{DriverError, Error};
-use manners::{Exit, Failure};
+use failure::{Failure, Kind};
 
 use super::address::Address;
 
@@ -44,6 +44,7 @@ mod code {
     pub(super) const SPECIFIC_ACCESS_DENIED: u16 = 1227;
     pub(super) const WARN_DATA_OUT_OF_RANGE: u16 = 1264;
     pub(super) const TRUNCATED_WRONG_VALUE: u16 = 1366;
+    pub(super) const TABLE_DEF_CHANGED: u16 = 1412;
     pub(super) const QUERY_INTERRUPTED: u16 = 1317;
     pub(super) const DATA_TOO_LONG: u16 = 1406;
     pub(super) const SIGNAL_EXCEPTION: u16 = 1644;
@@ -53,6 +54,7 @@ mod code {
     pub(super) const CHECK_CONSTRAINT_VIOLATED: u16 = 3819;
     pub(super) const CLIENT_LOCAL_FILES_DISABLED: u16 = 3948;
     pub(super) const CONSTRAINT_FAILED: u16 = 4025;
+    pub(super) const CLIENT_INTERACTION_TIMEOUT: u16 = 4031;
     pub(super) const LOAD_INFILE_CAPABILITY_DISABLED: u16 = 4166;
 }
 
@@ -66,7 +68,8 @@ pub(super) fn refuses_infile(error: &Error) -> bool {
 pub(super) fn of(error: &Error) -> Trouble {
     match error {
         Error::MySqlError(error) => match error.code {
-            code::LOCK_DEADLOCK | code::LOCK_WAIT_TIMEOUT => Trouble::Deadlock,
+            // The last: another table took the place of the one that the transaction first saw.
+            code::LOCK_DEADLOCK | code::LOCK_WAIT_TIMEOUT | code::TABLE_DEF_CHANGED => Trouble::Deadlock,
             code::CON_COUNT
             | code::OUT_OF_RESOURCES
             | code::SERVER_SHUTDOWN
@@ -74,6 +77,8 @@ pub(super) fn of(error: &Error) -> Trouble {
             | code::NET_READ_INTERRUPTED
             | code::NEW_ABORTING_CONNECTION
             | code::TOO_MANY_USER_CONNECTIONS
+            // MySQL says so before it closes a session that was idle for long.
+            | code::CLIENT_INTERACTION_TIMEOUT
             | code::CONNECTION_KILLED => Trouble::Away,
             _ => Trouble::Lasting,
         },
@@ -100,19 +105,19 @@ pub(super) fn failure(address: &Address, error: &Error) -> Failure {
         Error::MySqlError(server) if server.code == code::ACCESS_DENIED && !address.encrypted => {
             // What MariaDB says where TLS is required.
             (
-                Exit::Denied,
+                Kind::Denied,
                 " (the user is in --db, the password in FAIRWAY_DB_PASSWORD or FAIRWAY_DB_PASSWORD_FILE; does \
                              the server want TLS? add ?ssl-mode=verify-identity&ssl-ca=FILE to --db)",
             )
         }
         Error::MySqlError(server) => meaning(server.code, &server.message),
-        Error::TlsError(_) => (Exit::Config, NOT_TRUSTED),
-        _ if tls(error).is_some() => (Exit::Config, NOT_TRUSTED),
+        Error::TlsError(_) => (Kind::Config, NOT_TRUSTED),
+        _ if tls(error).is_some() => (Kind::Config, NOT_TRUSTED),
         Error::DriverError(DriverError::TlsNotSupported) => {
-            (Exit::Config, " (the server has no TLS; ssl-mode=disabled, if that is right)")
+            (Kind::Config, " (the server has no TLS; ssl-mode=disabled, if that is right)")
         }
-        _ if of(error) == Trouble::Away => (Exit::Unavailable, " (run it again when the server is back)"),
-        _ => (Exit::Config, ""),
+        _ if of(error) == Trouble::Away => (Kind::Unavailable, " (run it again when the server is back)"),
+        _ => (Kind::Config, ""),
     };
     Failure::new(exit, format!("{}: {}{remedy}", address.name, words(error)))
 }
@@ -125,36 +130,36 @@ pub(super) fn short(address: &Address, error: &Error) -> String {
 const NOT_TRUSTED: &str = " (ssl-ca=FILE names the authority that signed the server's certificate; its name must be the \
                            host's)";
 
-fn meaning(code: u16, message: &str) -> (Exit, &'static str) {
+fn meaning(code: u16, message: &str) -> (Kind, &'static str) {
     match code {
         code::ACCESS_DENIED
         | code::ACCESS_DENIED_NO_PASSWORD
         | code::DBACCESS_DENIED
         | code::HOST_NOT_PRIVILEGED => (
-            Exit::Denied,
+            Kind::Denied,
             " (the user is in --db, the password in FAIRWAY_DB_PASSWORD or FAIRWAY_DB_PASSWORD_FILE)",
         ),
         code::TABLEACCESS_DENIED | code::COLUMNACCESS_DENIED | code::SPECIFIC_ACCESS_DENIED => (
-            Exit::Denied,
+            Kind::Denied,
             " (the user needs SELECT, INSERT, UPDATE, DELETE, CREATE and CREATE TEMPORARY TABLES)",
         ),
-        code::BAD_DB => (Exit::Config, " (make it first: CREATE DATABASE … CHARACTER SET utf8mb4)"),
+        code::BAD_DB => (Kind::Config, " (make it first: CREATE DATABASE … CHARACTER SET utf8mb4)"),
         code::SECURE_TRANSPORT_REQUIRED => {
-            (Exit::Config, " (add ?ssl-mode=verify-identity&ssl-ca=FILE to --db)")
+            (Kind::Config, " (add ?ssl-mode=verify-identity&ssl-ca=FILE to --db)")
         }
         code::DISK_FULL | code::RECORD_FILE_FULL => {
-            (Exit::Io, " (nothing of this transaction was kept; make room and run again)")
+            (Kind::Io, " (nothing of this transaction was kept; make room and run again)")
         }
         // "Got error 28 from storage engine": ENOSPC.
         code::GET_ERRNO if message.contains("28") => (
-            Exit::Io,
+            Kind::Io,
             " (the server's disk is full; nothing of this transaction was kept; make room and run again)",
         ),
-        code::LOCK_DEADLOCK | code::LOCK_WAIT_TIMEOUT => {
-            (Exit::Unavailable, " (other programs are writing; try again)")
+        code::LOCK_DEADLOCK | code::LOCK_WAIT_TIMEOUT | code::TABLE_DEF_CHANGED => {
+            (Kind::Unavailable, " (other programs are writing; try again)")
         }
-        code::CON_COUNT | code::TOO_MANY_USER_CONNECTIONS => (Exit::Unavailable, " (try again later)"),
-        code::QUERY_INTERRUPTED => (Exit::Unavailable, " (somebody stopped it; run it again)"),
+        code::CON_COUNT | code::TOO_MANY_USER_CONNECTIONS => (Kind::Unavailable, " (try again later)"),
+        code::QUERY_INTERRUPTED => (Kind::Unavailable, " (somebody stopped it; run it again)"),
         code::DUP_ENTRY
         | code::BAD_NULL
         | code::DATA_TOO_LONG
@@ -162,19 +167,19 @@ fn meaning(code: u16, message: &str) -> (Exit, &'static str) {
         | code::CHECK_CONSTRAINT_VIOLATED
         | code::CONSTRAINT_FAILED
         | code::WARN_DATA_OUT_OF_RANGE
-        | code::TRUNCATED_WRONG_VALUE => (Exit::Data, ""),
+        | code::TRUNCATED_WRONG_VALUE => (Kind::Data, ""),
         code::OUT_OF_RESOURCES
         | code::SERVER_SHUTDOWN
         | code::NET_READ_ERROR
         | code::NET_READ_INTERRUPTED
         | code::NEW_ABORTING_CONNECTION
-        | code::CONNECTION_KILLED => (Exit::Unavailable, " (run it again when the server is back)"),
-        _ => (Exit::Config, ""),
+        | code::CONNECTION_KILLED => (Kind::Unavailable, " (run it again when the server is back)"),
+        _ => (Kind::Config, ""),
     }
 }
 
 /// The error in one line, without the driver's wrapping.
-fn words(error: &Error) -> String {
+pub(super) fn words(error: &Error) -> String {
     match (error, io_error(error)) {
         (Error::MySqlError(error), _) => format!("{} (server error {})", error.message, error.code),
         (_, Some(error)) => error.to_string(),

@@ -1,44 +1,46 @@
 //! Cells to and from the server.
 
-use ::mysql::{Params, Row, Value};
-use wire::Cell;
+use ::mysql::{Params, Row, Value as SqlValue};
+use schema::Value;
 
 /// Parameters of a statement. Doubles travel in binary.
-pub(super) fn parameters(cells: &[Cell]) -> Params {
-    let value = |cell: &Cell| match cell {
-        Cell::Null => Value::NULL,
-        Cell::Int(value) => Value::Int(*value),
-        Cell::Real(value) => Value::Double(*value),
-        Cell::Text(text) => Value::Bytes(text.as_bytes().to_vec()),
+pub(super) fn parameters(cells: &[Value]) -> Params {
+    let value = |cell: &Value| match cell {
+        Value::Null => SqlValue::NULL,
+        Value::Integer(value) => SqlValue::Int(*value),
+        Value::Number(value) => SqlValue::Double(*value),
+        Value::Text(text) => SqlValue::Bytes(text.as_bytes().to_vec()),
     };
     if cells.is_empty() { Params::Empty } else { Params::Positional(cells.iter().map(value).collect()) }
 }
 
 /// A row of an answer, moved into `cells`.
-pub(super) fn read(row: Row, cells: &mut [Cell]) {
+pub(super) fn read(row: Row, cells: &mut [Value]) {
     for (cell, value) in cells.iter_mut().zip(row.unwrap_raw()) {
-        *cell = value.map_or(Cell::Null, read_value);
+        *cell = value.map_or(Value::Null, read_value);
     }
 }
 
-fn read_value(value: Value) -> Cell {
+fn read_value(value: SqlValue) -> Value {
     match value {
-        Value::NULL => Cell::Null,
-        Value::Int(value) => Cell::Int(value),
-        Value::UInt(value) => i64::try_from(value).map_or_else(|_| Cell::from(value.to_string()), Cell::Int),
-        Value::Double(value) => Cell::Real(value),
+        SqlValue::NULL => Value::Null,
+        SqlValue::Int(value) => Value::Integer(value),
+        SqlValue::UInt(value) => {
+            i64::try_from(value).map_or_else(|_| Value::from(value.to_string()), Value::Integer)
+        }
+        SqlValue::Double(value) => Value::Number(value),
         // Its own shortest text: as a double it would show digits that nobody stored.
-        Value::Float(value) => value.to_string().parse().map_or(Cell::Null, Cell::Real),
-        Value::Bytes(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => Cell::from(text),
-            Err(error) => Cell::from(&*String::from_utf8_lossy(error.as_bytes())),
+        SqlValue::Float(value) => value.to_string().parse().map_or(Value::Null, Value::Number),
+        SqlValue::Bytes(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Value::from(text),
+            Err(error) => Value::from(&*String::from_utf8_lossy(error.as_bytes())),
         },
-        Value::Date(year, month, day, 0, 0, 0, 0) => Cell::from(format!("{year:04}-{month:02}-{day:02}")),
-        Value::Date(year, month, day, hour, minute, second, micros) => Cell::from(format!(
+        SqlValue::Date(year, month, day, 0, 0, 0, 0) => Value::from(format!("{year:04}-{month:02}-{day:02}")),
+        SqlValue::Date(year, month, day, hour, minute, second, micros) => Value::from(format!(
             "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}{}",
             fraction(micros)
         )),
-        Value::Time(negative, days, hours, minutes, seconds, micros) => Cell::from(format!(
+        SqlValue::Time(negative, days, hours, minutes, seconds, micros) => Value::from(format!(
             "{}{:02}:{minutes:02}:{seconds:02}{}",
             if negative { "-" } else { "" },
             days * 24 + u32::from(hours),

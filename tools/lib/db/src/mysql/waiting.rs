@@ -4,7 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use manners::{Outcome, say};
+use diagnostics::say;
+use failure::Outcome;
 
 /// Sets how many seconds to wait for a server that is away, full or busy with others.
 const MAX_WAIT: &str = "FAIRWAY_DB_MAX_WAIT";
@@ -56,6 +57,6 @@ impl Waiting {
 
 /// How long servers are waited for.
 pub(super) fn longest() -> Outcome<Duration> {
-    let asked = manners::variable(MAX_WAIT, "whole seconds")?;
+    let asked = failure::variable(MAX_WAIT, "whole seconds")?;
     Ok(asked.map_or(USUAL, Duration::from_secs))
 }

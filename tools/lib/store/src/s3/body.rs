@@ -4,13 +4,14 @@ use std::sync::{Arc, mpsc};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::{Buf, Bytes};
-use manners::{Failure, Outcome};
+use failure::{Failure, Outcome, innermost};
+use md5::{Digest, Md5};
 use tokio::sync::Semaphore;
-use tokio::time::{Duration, Instant, sleep};
+use tokio::time::{Duration, Instant, sleep, timeout};
 
-use crate::s3::bucket::Bucket;
+use crate::s3::digest::{hex, is_md5};
 use crate::s3::errand::gone;
-use crate::s3::refusal;
+use crate::s3::requests::{Requests, SLOWEST_BYTES_PER_SECOND, bare};
 
 /// Parts of a body that wait to be read; each is what the network gave at once.
 const AHEAD_PARTS: usize = 2;
@@ -18,10 +19,13 @@ const AHEAD_PARTS: usize = 2;
 /// An object's body broken this often is given up.
 const MOST_BREAKS: u32 = 1_000;
 
+/// How the message of a body begins that is not what its ETag says.
+pub(crate) const ALTERED: &str = "what arrived is not what its ETag says";
+
 /// What arrives from the thread that talks to S3.
 enum Part {
     Absent,
-    Opened { etag: String },
+    Opened { etag: String, whole: u64 },
     Bytes(Bytes),
     End,
     Failed(Failure),
@@ -37,6 +41,7 @@ pub(crate) struct Asked {
 pub(crate) struct Body {
     asked: Asked,
     etag: String,
+    whole: u64,
     rest: Bytes,
     ended: bool,
 }
@@ -50,14 +55,14 @@ impl Asked {
     }
 
     /// Asks for an object, without waiting.
-    pub(crate) fn ask(bucket: &Bucket, key: &str) -> Asked {
+    pub(crate) fn ask(requests: &Requests, key: &str) -> Asked {
         let (sender, parts) = mpsc::channel();
         let room = Arc::new(Semaphore::new(AHEAD_PARTS));
         let line = Line { parts: sender, room: Arc::clone(&room) };
-        let (bucket, key) = (bucket.clone(), key.to_owned());
-        let connection = Arc::clone(&bucket.connection);
+        let (requests, key) = (requests.clone(), key.to_owned());
+        let connection = Arc::clone(&requests.connection);
         connection.errands.send(async move {
-            let last = match fetch(&bucket, &key, &line).await {
+            let last = match fetch(&requests, &key, &line).await {
                 Ok(last) => last,
                 Err(failure) => Part::Failed(failure),
             };
@@ -69,8 +74,8 @@ impl Asked {
     /// Waits until S3 has answered.
     pub(crate) fn opened(self) -> Outcome<Option<Body>> {
         match self.parts.recv() {
-            Ok(Part::Opened { etag }) => {
-                Ok(Some(Body { asked: self, etag, rest: Bytes::new(), ended: false }))
+            Ok(Part::Opened { etag, whole }) => {
+                Ok(Some(Body { asked: self, etag, whole, rest: Bytes::new(), ended: false }))
             }
             Ok(Part::Absent) => Ok(None),
             Ok(Part::Failed(failure)) => Err(failure),
@@ -89,6 +94,11 @@ impl Drop for Asked {
 impl Body {
     pub(crate) fn etag(&self) -> &str {
         &self.etag
+    }
+
+    /// How long it is in all.
+    pub(crate) fn whole_bytes(&self) -> u64 {
+        self.whole
     }
 }
 
@@ -129,20 +139,37 @@ impl Line {
 }
 
 /// Reads the whole object, over as many requests as that takes, and says what is the last part.
-async fn fetch(bucket: &Bucket, key: &str, line: &Line) -> Outcome<Part> {
-    let Some(answer) = bucket.ask(key, None).await? else { return Ok(Part::Absent) };
+async fn fetch(requests: &Requests, key: &str, line: &Line) -> Outcome<Part> {
+    let Some(answer) = requests.get(key, None).await? else { return Ok(Part::Absent) };
     let etag = answer.e_tag().unwrap_or_default().to_owned();
-    let place = bucket.place(key);
+    let place = requests.place(key);
     let whole = whole_length(&place, &answer)?;
-    let _ = line.parts.send(Part::Opened { etag: etag.clone() });
+    let mut check = Check::of(&answer, requests.connection.checks_md5);
+    let _ = line.parts.send(Part::Opened { etag: etag.clone(), whole });
 
     let (mut body, mut had) = (answer.body, 0);
     let mut trouble = Trouble::default();
+    // All the waiting for the network together: a byte now and then is no answer.
+    let mut left =
+        requests.max_wait.max(Duration::from_secs(1)) + Duration::from_secs(whole / SLOWEST_BYTES_PER_SECOND);
     loop {
         let before = had;
-        let Some(reason) = pass_on(&mut body, &mut had, line).await else { return Ok(Part::End) };
-        if had == whole && reason.is_empty() {
+        let Some(reason) = pass_on(&mut body, &mut had, line, &mut check, &mut left).await else {
             return Ok(Part::End);
+        };
+        if left.is_zero() && !(had == whole && reason.is_empty()) {
+            return Err(Failure::unavailable(format!(
+                "{place}: only {had} of {whole} bytes arrived, more slowly than {SLOWEST_BYTES_PER_SECOND} bytes a second (try again later)"
+            )));
+        }
+        if had == whole && reason.is_empty() {
+            return match check.holds() {
+                true => Ok(Part::End),
+                false => Err(Failure::unavailable(format!(
+                    "{place}: {ALTERED}: it was altered on its way, or in the bucket (try again; a server whose \
+                     ETags are no MD5 takes FAIRWAY_S3_ETAG_MD5=false)"
+                ))),
+            };
         }
         if had >= whole {
             return Err(Failure::unavailable(format!(
@@ -152,11 +179,19 @@ async fn fetch(bucket: &Bucket, key: &str, line: &Line) -> Outcome<Part> {
         if had > before {
             trouble.is_over();
         }
-        trouble.wait(bucket.connection.max_wait, &place, had, whole, &reason).await?;
+        let asked = Instant::now();
+        trouble.wait(requests.max_wait, &place, had, whole, &reason).await?;
         let changed = || {
             Failure::unavailable(format!("{place}: it was changed while it was being read (run this again)"))
         };
-        let answer = bucket.ask(key, Some((had, &etag))).await?.ok_or_else(changed)?;
+        let answer = requests.get(key, Some((had, &etag))).await?.ok_or_else(changed)?;
+        left = left.saturating_sub(asked.elapsed());
+        // Not every server looks at If-Match when a range is asked for.
+        let is_other =
+            |range: &str| range.rsplit_once('/').is_some_and(|(_, total)| total != whole.to_string());
+        if answer.e_tag().is_some_and(|other| other != etag) || answer.content_range().is_some_and(is_other) {
+            return Err(changed());
+        }
         if !answer.content_range().is_some_and(|range| range.starts_with(&format!("bytes {had}-"))) {
             return Err(Failure::unavailable(format!(
                 "{place}: the connection broke after {had} of {whole} bytes, and S3 does not give the rest alone (try again)"
@@ -167,18 +202,56 @@ async fn fetch(bucket: &Bucket, key: &str, line: &Line) -> Outcome<Part> {
 }
 
 /// Hands a body over. `None`: the reader wants no more; otherwise why it ended, nothing if it says that it is complete.
-async fn pass_on(body: &mut ByteStream, had: &mut u64, line: &Line) -> Option<String> {
+async fn pass_on(
+    body: &mut ByteStream,
+    had: &mut u64,
+    line: &Line,
+    check: &mut Check,
+    left: &mut Duration,
+) -> Option<String> {
     loop {
-        match body.next().await {
-            Some(Ok(bytes)) => {
-                *had += bytes.len() as u64;
-                if !line.hand(bytes).await {
-                    return None;
-                }
+        let asked = Instant::now();
+        let next = timeout(*left, body.next()).await;
+        *left = left.saturating_sub(asked.elapsed());
+        match next {
+            Err(_) => {
+                *left = Duration::ZERO;
+                return Some("it is too slow".to_owned());
             }
-            Some(Err(error)) => return Some(refusal::innermost(&error)),
-            None => return Some(String::new()),
+            Ok(next) => match next {
+                Some(Ok(bytes)) => {
+                    *had += bytes.len() as u64;
+                    check.add(&bytes);
+                    if !line.hand(bytes).await {
+                        return None;
+                    }
+                }
+                Some(Err(error)) => return Some(innermost(&error).to_string()),
+                None => return Some(String::new()),
+            },
         }
+    }
+}
+
+/// The MD5 that an ETag is, beside that of what arrives. Amazon's own bodies are checked by the SDK, with checksums that other servers do not have.
+struct Check(Option<(Md5, String)>);
+
+impl Check {
+    fn of(answer: &GetObjectOutput, checks_md5: bool) -> Check {
+        let is_encrypted =
+            answer.server_side_encryption().is_some() || answer.sse_customer_algorithm().is_some();
+        let etag = bare(answer.e_tag().unwrap_or_default());
+        Check((checks_md5 && !is_encrypted && is_md5(&etag)).then(|| (Md5::new(), etag.to_lowercase())))
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        if let Check(Some((md5, _))) = self {
+            md5.update(bytes);
+        }
+    }
+
+    fn holds(self) -> bool {
+        self.0.is_none_or(|(md5, etag)| hex(&md5.finalize()) == etag)
     }
 }
 

@@ -1,63 +1,44 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::Read;
-use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_s3::config::Builder;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
-use aws_sdk_s3::operation::list_objects_v2::{ListObjectsV2Error, ListObjectsV2Output};
-use aws_sdk_s3::operation::{delete_object::DeleteObjectError, put_object::PutObjectError};
-use manners::Outcome;
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use failure::{Failure, Outcome};
 
-use crate::s3::address::Address;
 use crate::s3::body::Asked;
-use crate::s3::connection::{Connection, S3Settings};
+use crate::s3::connection::S3Settings;
 use crate::s3::content::Content;
-use crate::s3::patience::Patience;
-use crate::s3::refusal::{code, failure, status};
+use crate::s3::requests::{self, Expected, Requests};
 use crate::{Entry, Reader, Written, key};
 
 /// Objects that are asked for before the one in front of them was read.
 const AHEAD_OBJECTS: usize = 16;
 
-/// A slower connection than this is none.
-const SLOWEST_BYTES_PER_SECOND: u64 = 50_000;
-
-/// A bucket of S3, or what lies below a prefix of one.
+/// A bucket of S3, or what lies below a prefix of one: requests, one after the other or ahead, and waiting for them.
 #[derive(Clone, Debug)]
 pub(crate) struct Bucket {
-    address: Arc<Address>,
-    pub(crate) connection: Arc<Connection>,
-}
-
-/// What a conditional write expects to find.
-enum Expected {
-    Anything,
-    Nothing,
-    Etag(String),
+    requests: Requests,
 }
 
 impl Bucket {
     pub(crate) fn open(place: &str, settings: Option<&S3Settings>) -> Outcome<Bucket> {
-        let address = Arc::new(Address::parse(place)?);
-        let connection = match settings {
-            None => Connection::shared()?,
-            Some(settings) => Arc::new(Connection::new(settings)?),
-        };
-        Ok(Bucket { address, connection })
+        Ok(Bucket { requests: Requests::to(place, settings)? })
+    }
+
+    /// The same, with no more patience than this.
+    pub(crate) fn within(self, most: Duration) -> Bucket {
+        Bucket { requests: self.requests.within(most) }
     }
 
     /// How messages call an object.
     pub(crate) fn place(&self, key: &str) -> String {
-        self.address.place(key)
+        self.requests.place(key)
     }
 
     /// Asks for an object without waiting for the answer.
     pub(crate) fn reader(&self, key: &str) -> Asked {
         match key::check(key) {
-            Ok(()) => Asked::ask(self, key),
+            Ok(()) => Asked::ask(&self.requests, key),
             Err(failure) => Asked::refused(failure),
         }
     }
@@ -78,37 +59,25 @@ impl Bucket {
         })
     }
 
-    /// One request for an object, or for the rest of the very same one.
-    pub(crate) async fn ask(&self, key: &str, rest: Option<(u64, &str)>) -> Outcome<Option<GetObjectOutput>> {
-        let mut request =
-            self.connection.client.get_object().bucket(&self.address.name).key(self.address.full(key));
-        if let Some((offset, etag)) = rest {
-            request = request.range(format!("bytes={offset}-")).if_match(etag);
-        }
-        match request.customize().config_override(self.limits::<GetObjectError>(0)).send().await {
-            Ok(answer) => Ok(Some(answer)),
-            Err(error) if is_absent(&error) || (rest.is_some() && status(&error) == 412) => Ok(None),
-            Err(error) => Err(failure(&self.place(key), &error)),
-        }
-    }
-
-    pub(crate) fn put(&self, key: &str, content: &mut dyn Read) -> Outcome {
+    pub(crate) fn put(&self, key: &str, content: &mut dyn Read) -> Outcome<Entry> {
         let content = Content::read(&self.place(key), content)?;
-        self.write(key, content, Expected::Anything).map(drop)
+        let size_bytes = content.length_bytes();
+        // Only a conditional write can be lost.
+        let tag = self.write(key, content, Expected::Anything)?.unwrap_or_default();
+        Ok(Entry { key: key.to_owned(), size_bytes, tag })
     }
 
     pub(crate) fn put_if(&self, key: &str, bytes: &[u8], expected: Option<&str>) -> Outcome<Written> {
         let content = Content::Memory(bytes.to_vec().into());
         let expected = expected.map_or(Expected::Nothing, |etag| Expected::Etag(etag.to_owned()));
-        if self.write(key, content, expected)? == Written::Done {
+        if self.write(key, content, expected)?.is_some() {
             return Ok(Written::Done);
         }
         // An earlier try of this very request may have written, and its reply was lost.
         let mut there = Vec::new();
         let own = match self.reader(key).opened()? {
             Some(mut body) => {
-                body.read_to_end(&mut there)
-                    .map_err(|error| manners::Failure::io(self.place(key), &error))?;
+                body.read_to_end(&mut there).map_err(|error| Failure::io(self.place(key), &error))?;
                 there == bytes
             }
             None => false,
@@ -116,92 +85,98 @@ impl Bucket {
         Ok(if own { Written::Done } else { Written::Lost })
     }
 
-    fn write(&self, key: &str, content: Content, expected: Expected) -> Outcome<Written> {
-        let (bucket, key) = (self.clone(), key.to_owned());
-        self.connection.errands.wait(async move {
-            let place = bucket.place(&key);
-            let body = content.stream(&place).await?;
-            let request = bucket
-                .connection
-                .client
-                .put_object()
-                .bucket(&bucket.address.name)
-                .key(bucket.address.full(&key))
-                .body(body);
-            let is_conditional = !matches!(expected, Expected::Anything);
-            let request = match expected {
-                Expected::Anything => request,
-                Expected::Nothing => request.if_none_match("*"),
-                Expected::Etag(etag) => request.if_match(etag),
-            };
-            let limits = bucket.limits::<PutObjectError>(content.length_bytes());
-            match request.customize().config_override(limits).send().await {
-                Ok(_) => Ok(Written::Done),
-                // 404: the object that was to be replaced is gone.
-                Err(error) if is_conditional && (status(&error) == 412 || is_absent(&error)) => {
-                    Ok(Written::Lost)
-                }
-                Err(error) => Err(failure(&place, &error)),
-            }
-        })
+    /// Writes an object and returns its ETag; `None` where its content is not what was expected.
+    fn write(&self, key: &str, content: Content, expected: Expected) -> Outcome<Option<String>> {
+        let (requests, key) = (self.requests.clone(), key.to_owned());
+        let errands = &self.requests.connection.errands;
+        errands.wait(async move { requests.put(&key, content, expected).await })
     }
 
     pub(crate) fn list(&self, prefix: &str) -> Outcome<Vec<Entry>> {
-        let (bucket, prefix) = (self.clone(), prefix.to_owned());
-        self.connection.errands.wait(async move {
-            let mut entries = Vec::new();
-            let mut next = None;
+        let (requests, prefix) = (self.requests.clone(), prefix.to_owned());
+        self.requests.connection.errands.wait(async move {
+            let wanted = requests.address.key(&prefix);
+            let odd = |what: String| {
+                Err(Failure::unavailable(format!(
+                    "{}: S3's listing {what} (try again; if it stays so, the server is at fault)",
+                    requests.place(&prefix)
+                )))
+            };
+            let mut listing = Listing::default();
             loop {
-                let page = bucket.page(&prefix, next).await?;
-                entries.extend(page.contents().iter().filter_map(|object| {
-                    let key = object.key()?.strip_prefix(&bucket.address.prefix)?;
+                let before = listing.entries.len();
+                let page = requests.page(&prefix, listing.next.take()).await?;
+                for object in page.contents() {
+                    let Some(whole) = object.key() else { continue };
+                    let Some(key) =
+                        whole.strip_prefix(&requests.address.prefix).filter(|_| whole.starts_with(&wanted))
+                    else {
+                        return odd(format!("names {whole:?}, which does not begin with what was asked for"));
+                    };
                     // Keys that the store cannot write are none of its objects.
-                    key::check(key).ok()?;
-                    let size_bytes = u64::try_from(object.size()?).ok()?;
-                    Some(Entry { key: key.to_owned(), size_bytes })
-                }));
-                next = page.next_continuation_token().map(str::to_owned);
-                if next.is_none() {
-                    return Ok(entries);
+                    if key::check(key).is_err() {
+                        continue;
+                    }
+                    let Some(size_bytes) = object.size().and_then(|size| u64::try_from(size).ok()) else {
+                        continue;
+                    };
+                    let tag = requests::bare(object.e_tag().unwrap_or_default());
+                    let entry = Entry { key: key.to_owned(), size_bytes, tag };
+                    if listing.entries.insert(key.to_owned(), entry).is_some() {
+                        return odd(format!("names {key:?} twice"));
+                    }
+                }
+                match listing.goes_on(&page, before) {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(listing.entries.into_values().collect()),
+                    Err(what) => return odd(what),
                 }
             }
         })
     }
 
-    async fn page(&self, prefix: &str, from: Option<String>) -> Outcome<ListObjectsV2Output> {
-        let request = self.connection.client.list_objects_v2().bucket(&self.address.name);
-        let request = request.prefix(self.address.full(prefix)).set_continuation_token(from);
-        let answer = request.customize().config_override(self.limits::<ListObjectsV2Error>(0)).send().await;
-        answer.map_err(|error| failure(&self.place(prefix), &error))
-    }
-
     pub(crate) fn delete(&self, key: &str) -> Outcome {
-        let (bucket, key) = (self.clone(), key.to_owned());
-        self.connection.errands.wait(async move {
-            let request = bucket.connection.client.delete_object().bucket(&bucket.address.name);
-            let request = request.key(bucket.address.full(&key)).customize();
-            match request.config_override(bucket.limits::<DeleteObjectError>(0)).send().await {
-                Ok(_) => Ok(()),
-                Err(error) if is_absent(&error) => Ok(()),
-                Err(error) => Err(failure(&bucket.place(&key), &error)),
-            }
-        })
-    }
-
-    /// How long one request may take: its tries together while it fails, and each of them.
-    fn limits<E>(&self, upload_bytes: u64) -> Builder
-    where
-        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-    {
-        let upload = Duration::from_secs(upload_bytes / SLOWEST_BYTES_PER_SECOND);
-        let attempt = self.connection.silence_limit + upload;
-        aws_sdk_s3::Config::builder()
-            .retry_classifier(Patience::<E>::new(self.connection.max_wait))
-            .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(attempt).build())
+        let (requests, key) = (self.requests.clone(), key.to_owned());
+        self.requests.connection.errands.wait(async move { requests.delete(&key).await })
     }
 }
 
-/// The object is not there, though the bucket is.
-fn is_absent<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
-    status(error) == 404 && code(error) != "NoSuchBucket"
+/// Pages without an object, one after the other: more of them are no listing.
+const EMPTY_PAGES: u32 = 1_000;
+
+/// A listing, page after page.
+#[derive(Default)]
+struct Listing {
+    entries: BTreeMap<String, Entry>,
+    /// From where the next page begins.
+    next: Option<String>,
+    /// Where pages began.
+    seen: BTreeSet<String>,
+    empty: u32,
+}
+
+impl Listing {
+    /// Whether there is another page, and from where on. Only `IsTruncated` says so: some servers give a token with the last page, others say
+    /// that there is more and not from where, and some give the same page for ever.
+    fn goes_on(&mut self, page: &ListObjectsV2Output, before: usize) -> Result<bool, String> {
+        // What was damaged on its way reads as a shorter listing.
+        let named = page.contents().len() + page.common_prefixes().len();
+        if let Some(said) = page.key_count().filter(|said| usize::try_from(*said) != Ok(named)) {
+            return Err(format!("names {named} keys and says that it names {said}"));
+        }
+        let token = page.next_continuation_token().filter(|token| !token.is_empty());
+        if !page.is_truncated().unwrap_or(token.is_some()) {
+            return Ok(false);
+        }
+        let Some(token) = token else { return Err("says that it goes on, and not from where".to_owned()) };
+        if !self.seen.insert(token.to_owned()) {
+            return Err("goes round in a circle".to_owned());
+        }
+        self.empty = if self.entries.len() == before { self.empty + 1 } else { 0 };
+        if self.empty > EMPTY_PAGES {
+            return Err(format!("has {} pages with nothing on them", self.empty));
+        }
+        self.next = Some(token.to_owned());
+        Ok(true)
+    }
 }

@@ -15,9 +15,10 @@ use aws_sdk_s3::config::{
     SharedHttpClient, StalledStreamProtectionConfig,
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use manners::{Failure, Outcome};
+use failure::{Failure, Outcome};
 
 use crate::s3::errand::Errands;
+use crate::s3::limit::AnswerLimit;
 
 /// How S3 is reached when that differs from what the environment says.
 #[derive(Clone, Default)]
@@ -37,6 +38,9 @@ const MAX_WAIT_SECONDS: u64 = 90;
 /// Whether keys stand in the URL's path (`true`) or the bucket's name in its host name.
 const PATH_STYLE: &str = "FAIRWAY_S3_PATH_STYLE";
 
+/// Whether the ETags of another server than Amazon's are MD5s.
+const ETAG_MD5: &str = "FAIRWAY_S3_ETAG_MD5";
+
 /// Never reached: time runs out before.
 const MOST_ATTEMPTS: u32 = 1_000;
 
@@ -51,15 +55,18 @@ pub(crate) struct Connection {
     pub(crate) client: Client,
     pub(crate) errands: Errands,
     pub(crate) max_wait: Duration,
+    /// Whether ETags are MD5s and bodies are checked by them: where the SDK's own checksums are not known.
+    pub(crate) checks_md5: bool,
     /// How long one attempt without a long body may take.
     pub(crate) silence_limit: Duration,
 }
+
+static SHARED: Mutex<Option<Arc<Connection>>> = Mutex::new(None);
 
 impl Connection {
     /// The process's own connection: the environment does not change while it runs. `predictd` opens its bucket at each look,
     /// and credentials and connections outlast that.
     pub(crate) fn shared() -> Outcome<Arc<Connection>> {
-        static SHARED: Mutex<Option<Arc<Connection>>> = Mutex::new(None);
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(connection) = shared.as_ref() {
             return Ok(Arc::clone(connection));
@@ -69,21 +76,30 @@ impl Connection {
         Ok(connection)
     }
 
+    /// Forgets the process's own connection: credentials that were refused may have been replaced, and the next one reads them anew.
+    pub(crate) fn forget_shared() {
+        *SHARED.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     pub(crate) fn new(settings: &S3Settings) -> Outcome<Connection> {
         let max_wait = match settings.max_wait {
             Some(max_wait) => max_wait,
             None => Duration::from_secs(
-                manners::variable(MAX_WAIT, "a number of seconds")?.unwrap_or(MAX_WAIT_SECONDS),
+                failure::variable(MAX_WAIT, "a number of seconds")?.unwrap_or(MAX_WAIT_SECONDS),
             ),
         };
-        let path_style = manners::variable(PATH_STYLE, "true or false")?;
+        let path_style = failure::variable(PATH_STYLE, "true or false")?;
+        let etag_md5 = failure::variable(ETAG_MD5, "true or false")?.unwrap_or(true);
+        check_variables()?;
         let errands = Errands::start()?;
         let settings = settings.clone();
-        let config = errands.wait(async move { configure(&settings, max_wait, path_style).await })?;
+        let (config, is_amazons) =
+            errands.wait(async move { configure(&settings, max_wait, path_style).await })?;
         Ok(Connection {
             client: Client::from_conf(config),
             errands,
             max_wait,
+            checks_md5: etag_md5 && !is_amazons,
             silence_limit: SILENCE_LIMIT.min(max_wait.max(CONNECT_LIMIT)),
         })
     }
@@ -93,7 +109,7 @@ async fn configure(
     settings: &S3Settings,
     max_wait: Duration,
     path_style: Option<bool>,
-) -> Outcome<aws_sdk_s3::Config> {
+) -> Outcome<(aws_sdk_s3::Config, bool)> {
     let http: SharedHttpClient =
         aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let regions = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
@@ -112,6 +128,12 @@ async fn configure(
     if let Some(endpoint) = &custom {
         check_endpoint(endpoint)?;
     }
+    if region
+        .as_ref()
+        .is_some_and(|region| region.as_ref().contains(|c: char| c.is_ascii_control() || !c.is_ascii()))
+    {
+        return Err(Failure::config("the region of the profile holds a character that no region has"));
+    }
     let region = match (region, &custom) {
         (Some(region), _) => region,
         // Such servers take any region, but it is part of the signature.
@@ -123,7 +145,8 @@ async fn configure(
         })?,
     };
 
-    let grace = Duration::from_secs(20).min(max_wait.max(CONNECT_LIMIT));
+    // So that there is time for another try.
+    let grace = Duration::from_secs(20).min(max_wait / 2).max(Duration::from_secs(1));
     let mut config = Builder::from(&sdk)
         .region(region)
         // Pauses that grow to five seconds; it is `Patience` that ends them.
@@ -151,7 +174,31 @@ async fn configure(
             config = config.response_checksum_validation(ResponseChecksumValidation::WhenRequired);
         }
     }
-    Ok(config.build())
+    Ok((config.interceptor(AnswerLimit).build(), custom.is_none()))
+}
+
+/// What the SDK puts into headers as it is. A line end, as a file of settings from another system has, would end the thread that talks to S3.
+fn check_variables() -> Outcome {
+    const IN_HEADERS: [&str; 9] = [
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_PROFILE",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    ];
+    let is_plain = |value: &std::ffi::OsStr| {
+        value.to_str().is_some_and(|text| text.is_ascii() && !text.contains(|c: char| c.is_ascii_control()))
+    };
+    match IN_HEADERS.into_iter().find(|name| env::var_os(name).is_some_and(|value| !is_plain(&value))) {
+        None => Ok(()),
+        Some(name) => Err(Failure::config(format!(
+            "{name}: it holds a character that no such value has, like a line end (does the file that sets it have Windows line ends?)"
+        ))),
+    }
 }
 
 fn filled(name: &str) -> Option<String> {

@@ -2,7 +2,8 @@ use std::io::{self, Read, Write};
 
 use aws_sdk_s3::primitives::{ByteStream, Length};
 use bytes::Bytes;
-use manners::{Failure, IoContext, Outcome};
+use failure::{Failure, IoContext, Outcome};
+use md5::{Digest, Md5};
 use tempfile::NamedTempFile;
 
 /// What is larger goes through a file, so that memory stays small.
@@ -52,6 +53,26 @@ impl Content {
         }
     }
 
+    pub(crate) fn md5(&self, place: &str) -> Outcome<[u8; 16]> {
+        let mut md5 = Md5::new();
+        match self {
+            Content::Memory(bytes) => md5.update(bytes),
+            Content::File(file, _) => {
+                let mut file = std::fs::File::open(file.path()).place(place)?;
+                let mut buffer = vec![0; 256 << 10];
+                loop {
+                    match file.read(&mut buffer) {
+                        Ok(0) => break,
+                        Ok(n) => md5.update(&buffer[..n]),
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                        Err(error) => return Err(error).place(place),
+                    }
+                }
+            }
+        }
+        Ok(md5.finalize().into())
+    }
+
     pub(crate) async fn stream(&self, place: &str) -> Outcome<ByteStream> {
         match self {
             Content::Memory(bytes) => Ok(ByteStream::from(bytes.clone())),
@@ -77,6 +98,6 @@ mod tests {
             let Content::File(file, said) = read(length).unwrap() else { panic!("{length}") };
             assert_eq!((said, std::fs::read(file.path()).unwrap().len()), (length as u64, length));
         }
-        assert_eq!(read(101).err().map(|failure| failure.exit()), Some(manners::Exit::Data));
+        assert_eq!(read(101).err().map(|failure| failure.kind()), Some(failure::Kind::Data));
     }
 }

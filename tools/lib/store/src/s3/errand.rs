@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::mpsc;
 use std::thread;
 
-use manners::{Failure, Outcome};
+use failure::{Failure, Outcome};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 

@@ -62,7 +62,7 @@ impl<E> fmt::Debug for Patience<E> {
     }
 }
 
-/// Two conditional writes at the same moment: S3 decides neither of them and asks for another try.
+/// Two conditional writes at the same moment: S3 decides neither of them and asks for another try. So it does for what was altered on its way.
 fn is_conflict<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static>(
     ctx: &InterceptorContext,
 ) -> bool {
@@ -71,5 +71,5 @@ fn is_conflict<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'stat
         .as_operation_error()
         .and_then(|error| error.downcast_ref::<E>())
         .and_then(ProvideErrorMetadata::code)
-        .is_some_and(|code| matches!(code, "ConditionalRequestConflict" | "OperationAborted"))
+        .is_some_and(|code| matches!(code, "ConditionalRequestConflict" | "OperationAborted" | "BadDigest"))
 }

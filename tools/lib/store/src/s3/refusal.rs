@@ -7,7 +7,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
-use manners::{Exit, Failure};
+use failure::{Failure, Kind, causes, innermost};
 
 /// Why a request failed, as a message with its exit code.
 pub(crate) fn failure<E>(place: &str, error: &SdkError<E>) -> Failure
@@ -20,15 +20,15 @@ where
     let (exit, words) = match error {
         SdkError::ServiceError(answer) => answered(answer.err(), answer.raw()),
         SdkError::ResponseError(answer) => (
-            Exit::Unavailable,
+            Kind::Unavailable,
             format!("S3's answer ({}) was cut or is no answer of S3's ({AGAIN})", answer.raw().status()),
         ),
-        SdkError::TimeoutError(_) => (Exit::Unavailable, format!("S3 does not answer ({AGAIN})")),
+        SdkError::TimeoutError(_) => (Kind::Unavailable, format!("S3 does not answer ({AGAIN})")),
         SdkError::DispatchFailure(_) => {
             let reason = innermost(error);
-            (Exit::Unavailable, format!("S3 cannot be reached: {reason} ({AGAIN}; is the endpoint right?)"))
+            (Kind::Unavailable, format!("S3 cannot be reached: {reason} ({AGAIN}; is the endpoint right?)"))
         }
-        _ => (Exit::Config, format!("the request cannot be made: {}", innermost(error))),
+        _ => (Kind::Config, format!("the request cannot be made: {}", innermost(error))),
     };
     Failure::new(exit, format!("{place}: {words}"))
 }
@@ -45,46 +45,49 @@ pub(crate) fn status<E>(error: &SdkError<E>) -> u16 {
     error.raw_response().map_or(0, |response| response.status().as_u16())
 }
 
-fn answered<E: ProvideErrorMetadata>(error: &E, response: &HttpResponse) -> (Exit, String) {
+fn answered<E: ProvideErrorMetadata>(error: &E, response: &HttpResponse) -> (Kind, String) {
     let status = response.status().as_u16();
     let code = error.code().filter(|code| code.len() < 60 && code.chars().all(|c| c.is_ascii_alphanumeric()));
     let named = code.map_or_else(|| format!("status {status}"), |code| format!("{code}, status {status}"));
     match (code.unwrap_or_default(), status) {
         ("RequestTimeTooSkewed", _) => {
-            (Exit::Config, format!("this machine's clock is {} ({named}; set it right)", skew(response)))
+            (Kind::Config, format!("this machine's clock is {} ({named}; set it right)", skew(response)))
         }
         ("NoSuchBucket", _) => (
-            Exit::Config,
+            Kind::Config,
             format!(
                 "there is no such bucket ({named}; check its name, the region and the endpoint; it is never made by writing to it)"
             ),
         ),
+        ("BadDigest", _) => {
+            (Kind::Unavailable, format!("what was sent was altered on its way ({named}; {AGAIN})"))
+        }
         ("ExpiredToken" | "TokenRefreshRequired" | "RequestExpired", _) => {
-            (Exit::Denied, format!("the credentials have expired ({named}; renew them)"))
+            (Kind::Denied, format!("the credentials have expired ({named}; renew them)"))
         }
         ("InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "InvalidClientTokenId", _) => (
-            Exit::Denied,
+            Kind::Denied,
             format!(
                 "the credentials were refused ({named}; check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or the profile)"
             ),
         ),
         ("AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException", _)
         | (_, 301 | 307) => {
-            (Exit::Config, format!("the bucket is in another region ({named}; set AWS_REGION to its region)"))
+            (Kind::Config, format!("the bucket is in another region ({named}; set AWS_REGION to its region)"))
         }
         (_, 401 | 403) => (
-            Exit::Denied,
+            Kind::Denied,
             format!(
                 "access was refused ({named}; these credentials may not do this: s3:GetObject, PutObject, DeleteObject and ListBucket are what is needed)"
             ),
         ),
         ("EntityTooLarge", _) | (_, 413) => {
-            (Exit::Data, format!("S3 does not take an object of this size ({named})"))
+            (Kind::Data, format!("S3 does not take an object of this size ({named})"))
         }
         (_, 409 | 429 | 500..) => {
-            (Exit::Unavailable, format!("S3 says \"later\" or has trouble ({named}; {AGAIN})"))
+            (Kind::Unavailable, format!("S3 says \"later\" or has trouble ({named}; {AGAIN})"))
         }
-        _ => (Exit::Config, format!("S3 refused the request ({named})")),
+        _ => (Kind::Config, format!("S3 refused the request ({named})")),
     }
 }
 
@@ -107,19 +110,19 @@ fn skew(response: &HttpResponse) -> String {
 fn no_credentials(place: &str, error: &CredentialsError) -> Failure {
     let (exit, words) = match error {
         CredentialsError::CredentialsNotLoaded(_) => (
-            Exit::Denied,
+            Kind::Denied,
             "no credentials were found (looked in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the profile AWS_PROFILE of \
              ~/.aws/config and ~/.aws/credentials, a web identity, and the container's or instance's role)",
         ),
         CredentialsError::InvalidConfiguration(_) => (
-            Exit::Config,
+            Kind::Config,
             "the credentials' configuration cannot be used (check the profile in ~/.aws/config)",
         ),
         CredentialsError::ProviderTimedOut(_) => {
-            (Exit::Unavailable, "the source of the credentials does not answer (try again later)")
+            (Kind::Unavailable, "the source of the credentials does not answer (try again later)")
         }
         _ => (
-            Exit::Denied,
+            Kind::Denied,
             "the source of the credentials gave none (ask the profile's process, the container's or instance's role, or the \
              sign-on yourself: aws sts get-caller-identity)",
         ),
@@ -128,19 +131,5 @@ fn no_credentials(place: &str, error: &CredentialsError) -> Failure {
 }
 
 fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    reasons(error).find_map(|error| error.downcast_ref::<T>())
-}
-
-/// The last of the reasons: "Connection refused", "certificate has expired".
-pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
-    reasons(error).last().map(ToString::to_string).unwrap_or_default()
-}
-
-fn reasons<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    let mut next = Some(error);
-    std::iter::from_fn(move || {
-        let error = next?;
-        next = error.source();
-        Some(error)
-    })
+    causes(error).find_map(|error| error.downcast_ref::<T>())
 }

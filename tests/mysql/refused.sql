@@ -1,0 +1,86 @@
+-- What MariaDB takes and MySQL 8 does not, a line each: by the grammar.
+INSERT INTO t (a) VALUES (1) RETURNING a
+INSERT INTO t (a) SELECT b FROM s RETURNING a
+REPLACE INTO t (a) VALUES (1) RETURNING a
+DELETE FROM t WHERE a = 1 RETURNING a
+CREATE OR REPLACE TABLE t (a INT)
+CREATE OR REPLACE TABLE t LIKE s
+CREATE OR REPLACE TEMPORARY TABLE t (a INT)
+ALTER TABLE t ADD COLUMN IF NOT EXISTS a INT
+ALTER TABLE t DROP COLUMN IF EXISTS a
+ALTER TABLE t MODIFY COLUMN IF EXISTS a INT
+ALTER TABLE IF EXISTS t ADD COLUMN a INT
+CREATE INDEX IF NOT EXISTS i ON t (a)
+DROP INDEX IF EXISTS i ON t
+RENAME TABLE IF EXISTS t TO s
+RENAME TABLE t TO s WAIT 5
+LOCK TABLES t WRITE WAIT 5
+CREATE VIEW IF NOT EXISTS v AS SELECT 1 AS a
+CREATE SEQUENCE s
+SELECT NEXT VALUE FOR s
+SELECT a FROM t OFFSET 1 ROWS
+SELECT a FROM t ORDER BY a OFFSET 1 ROWS FETCH NEXT 2 ROWS ONLY
+SELECT a FROM t LIMIT ROWS EXAMINED 5
+SELECT a FROM t FOR UPDATE WAIT 5
+SELECT a FROM t FOR SYSTEM_TIME ALL
+SET STATEMENT max_statement_time = 1 FOR SELECT 1
+EXECUTE IMMEDIATE 'SELECT 1'
+BEGIN NOT ATOMIC SELECT 1; END
+VALUES (1), (2)
+SELECT CAST(a AS INT) FROM t
+SELECT CAST(a AS VARCHAR(5)) FROM t
+CREATE TABLE t (a UUID)
+CREATE TABLE t (a INT INVISIBLE)
+CREATE TABLE t (a VARCHAR(5) COMPRESSED)
+CREATE TABLE t (a INT) WITH SYSTEM VERSIONING
+CREATE USER u@'%' IDENTIFIED VIA unix_socket
+GRANT DELETE HISTORY ON *.* TO u@'%'
+-- Words that are reserved in MySQL 8 and not in MariaDB.
+SELECT rank FROM t
+SELECT a AS groups FROM t
+SELECT a lead FROM t
+SELECT t.a FROM t JOIN system ON system.a = t.a
+CREATE TABLE lateral (a INT)
+CREATE TABLE t (rank INT)
+ALTER TABLE t ADD COLUMN cume_dist DOUBLE
+-- Statements that have no end, or another behind it.
+SELECT
+SELECT a FROM t WHERE
+INSERT INTO t (a) VALUES
+SELECT 1 MINUS SELECT 2
+SELECT 1; SELECT 2
+SELECT `a`` FROM t
+SELECT 'a FROM t
+-- What the grammar takes: functions, which have any name.
+INSERT INTO t (a, b) VALUES (1, 2) ON DUPLICATE KEY UPDATE b = VALUE(b)
+INSERT INTO `t` (`a`, `b`) VALUES (1, 2) ON DUPLICATE KEY UPDATE `b` = VALUE(`b`)
+SELECT NEXTVAL(s)
+SELECT LASTVAL(`s`)
+SELECT JSON_DETAILED(a) FROM t
+SELECT a FROM t WHERE TO_CHAR(b, 'YYYY') = '2025'
+-- Variables, modes, collations, engines, tables of the catalogue.
+SET SESSION max_statement_time = 1
+SET tx_isolation = 'READ-COMMITTED'
+SELECT @@in_transaction
+SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_CREATE_USER'
+SET @@session.sql_mode = 'SIMULTANEOUS_ASSIGNMENT'
+SET NAMES utf8mb4 COLLATE utf8mb4_uca1400_ai_ci
+CREATE TABLE t (a VARCHAR(5) CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin)
+SELECT a COLLATE utf8mb4_general_nopad_ci FROM t
+CREATE TABLE t (a INT) ENGINE=Aria
+SELECT a FROM information_schema.user_statistics
+-- Columns and keys that MySQL 8 cannot have.
+CREATE TABLE t (`a` LONGTEXT CHARACTER SET utf8mb4 NOT NULL DEFAULT '')
+CREATE TABLE t (a BLOB DEFAULT 'x')
+CREATE TABLE t (a TEXT, UNIQUE KEY (a))
+CREATE TABLE t (`a` TEXT UNIQUE)
+CREATE TABLE t (a INT, PRIMARY KEY (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q))
+CREATE INDEX x ON t (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q)
+ALTER TABLE t ADD PRIMARY KEY (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q)
+-- Comments that MariaDB executes.
+SELECT 1 /*M! + 1 */
+SELECT 1 /*M!100100 + 1 */ AS a
+-- Reserved after the version whose grammar this is.
+SELECT a AS manual FROM t
+SELECT parallel FROM t
+CREATE TABLE t (external INT)

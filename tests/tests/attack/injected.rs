@@ -1,0 +1,233 @@
+//! The n-th call of a program fails.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use pipelines::{Chance, Ran, Session, Small, calls, is_all};
+
+use crate::ends::{Faults, difference, odd_end};
+
+/// What the kernel answers, and to which calls. (Not to fcntl: a lock that cannot be let go is waited for, half a minute each time.)
+const ERRORS: [(&str, &str); 4] = [
+    (
+        "EIO",
+        "read,pread64,write,pwrite64,fsync,fdatasync,openat,rename,renameat,renameat2,unlink,unlinkat,ftruncate,mkdir,\
+         getdents64,statx,newfstatat,lseek,flock",
+    ),
+    ("ENOSPC", "write,pwrite64,fsync,fdatasync,openat,rename,renameat,renameat2,ftruncate,fallocate,mkdir"),
+    ("EMFILE", "openat,socket,pipe2,dup,dup2,dup3"),
+    ("EAGAIN", "clone3"),
+];
+
+/// Known panics, to be taken away with them: no thread can be started, and a program ends with 101 (`clean` and `predict` say 74).
+const KNOWN_PANICS: [(&str, &str); 1] = [("fit", "The global thread pool has not been initialized")];
+
+/// Points of one program that the ordinary check takes.
+const SAMPLE: usize = 8;
+
+/// Something that a program does.
+struct Act {
+    program: &'static str,
+    /// What is there before, in shell.
+    before: &'static str,
+    /// The program, behind `$TRACED`. What it gives out goes to `out/`.
+    line: &'static str,
+}
+
+#[test]
+fn db_load_makes_a_database() {
+    attack(&Act {
+        program: "db-load",
+        before: "dg-fetch events > events.jsonl",
+        line: "$TRACED db-load listing events.jsonl",
+    });
+}
+
+#[test]
+fn db_load_stores_and_replaces() {
+    attack(&Act {
+        program: "db-load",
+        before: "dg-fetch events | db-load listing; \
+                 dg-fetch rounds --event pga/2025/2 | sed 's/,29[0-9]/,300/g' | db-load partitions; \
+                 dg-fetch rounds --event pga/2025/2 --event pga/2025/3 > rounds.jsonl",
+        line: "$TRACED db-load partitions rounds.jsonl",
+    });
+}
+
+#[test]
+fn db_export_writes_over_writes_and_removes() {
+    attack(&Act {
+        program: "db-export",
+        before: "dg-fetch rounds --event pga/2025/2 --event pga/2025/3 --event pga/2025/4 | db-load partitions; db-export; \
+                 db-query rows --partition pga/2025/4 > rows; db-load delete player_round_stats_pga_with_sg_data rows; \
+                 dg-fetch rounds --event pga/2025/2 | sed 's/,29[0-9]/,300/g' | db-load partitions; \
+                 dg-fetch rounds --event pga/2025/5 | db-load partitions",
+        line: "$TRACED db-export",
+    });
+}
+
+#[test]
+fn bucket_puts() {
+    attack(&Act {
+        program: "bucket",
+        before: "dg-fetch events | db-load listing; seq 20000 > new; seq 30000 > old; bucket put training_data/a.csv --from old",
+        line: "$TRACED bucket put training_data/a.csv --from new > out/sha256",
+    });
+}
+
+#[test]
+fn clean_keeps_rejects() {
+    attack(&Act {
+        program: "clean",
+        before: "dg-fetch events | db-load listing; dg-fetch rounds --event pga/2025/2 --format csv > rows; \
+                 awk -F, -v OFS=, 'NR % 9 == 3 { $NF = \"x\" } NR % 7 == 3 { $(NF - 6) = \"much\" } 1' rows > odd.csv",
+        line: "$TRACED clean --rejects out/rejects.csv odd.csv > out/clean.csv",
+    });
+}
+
+#[test]
+fn fit_writes_a_model() {
+    attack(&Act {
+        program: "fit",
+        before: "dg-fetch events | db-load listing; db-query unfetched | dg-fetch rounds | db-load partitions; db-export; \
+                 bucket cat training_data/ --manifest manifest.json > all.csv",
+        line: "$TRACED fit --manifest manifest.json all.csv > out/model.json",
+    });
+}
+
+#[test]
+fn registry_promotes() {
+    attack(&Act {
+        program: "registry",
+        before: "dg-fetch events | db-load listing; db-query unfetched | dg-fetch rounds | db-load partitions; db-export; \
+                 bucket cat training_data/ --manifest manifest.json > all.csv; \
+                 fit --manifest manifest.json --candidate linear all.csv > first.json; \
+                 registry promote --from first.json; echo page > page.html; \
+                 fit --manifest manifest.json --candidate ridge all.csv > second.json",
+        line: "$TRACED registry promote --from second.json --report page.html --recipe $FAIRWAY_RECIPE --rows all.csv",
+    });
+}
+
+#[expect(clippy::print_stdout, reason = "a test's own words, shown when it fails")]
+fn attack(act: &Act) {
+    assert!(Command::new("strace").arg("-V").output().is_ok(), "install strace (scripts/check does)");
+    let small = Small::new();
+    let mut session = small.session();
+    session.set("TRACED", "");
+    session.ok(&format!(
+        "set -e; {}; mkdir start out; [ ! -e golf.db ] || cp golf.db start; cp -a data start\n\
+         echo 'rm -rf golf.db* data out tmp/*; cp -a start/. .; mkdir out' > begin; chmod +x begin",
+        act.before
+    ));
+    let before = objects(&session);
+    session.run(act.line).expect(0);
+    let expected = Expected { before, after: objects(&session), state: state(&session) };
+    let mut points = Vec::new();
+    for (error, failing) in ERRORS {
+        session.ok("./begin");
+        session.set("TRACED", format!("strace -f -qq -o calls.log -e trace={failing}"));
+        session.run(act.line).expect(0);
+        for (call, times) in calls(&session.read("calls.log")) {
+            points.extend((1..=times).map(|nth| (error, call.clone(), nth)));
+        }
+    }
+    let of_all = points.len();
+    assert!(of_all > 50, "{of_all} points");
+    let seed = Chance::seed("these points");
+    if !is_all() {
+        let mut chance = Chance::of_run(seed, 0);
+        points = (0..SAMPLE).map(|_| chance.pick(&points).clone()).collect();
+    }
+    let (mut faults, mut hurt) = (Faults::default(), 0);
+    for (error, call, nth) in &points {
+        session.ok("./begin");
+        let inject =
+            format!("strace -f -qq -o calls.log -e trace={call} -e inject={call}:error={error}:when={nth}");
+        session.set("TRACED", inject);
+        let ran = session.run(act.line);
+        let log = session.read("calls.log");
+        let injected = log.lines().find(|line| line.contains("(INJECTED)"));
+        hurt += usize::from(injected.is_some());
+        let place =
+            format!("{}: {error}, {call} {nth}: {}", act.program, injected.unwrap_or("it never came"));
+        session.set("TRACED", "");
+        faults.note(&place, expected.wrong(&session, act, &ran));
+    }
+    println!("{}: {} of {of_all} points, {hurt} hurt", act.program, points.len());
+    faults.assert_none();
+    // Threads share their work as they like.
+    assert!(hurt * 4 > points.len() * 3, "only {hurt} of {} were hurt", points.len());
+}
+
+/// What an act does when nothing disturbs it.
+struct Expected {
+    before: BTreeMap<PathBuf, Vec<u8>>,
+    after: BTreeMap<PathBuf, Vec<u8>>,
+    state: String,
+}
+
+impl Expected {
+    /// What is wrong after a disturbed act, and after the act is repeated.
+    fn wrong(&self, session: &Session, act: &Act, ran: &Ran) -> Vec<String> {
+        let mut wrong = Vec::new();
+        // Before its main, a program is the loader's.
+        let is_loaded = !ran.stderr.contains("error while loading shared libraries");
+        let is_known =
+            |(program, words): &(&str, &str)| *program == act.program && ran.stderr.contains(words);
+        let is_odd = is_loaded && !KNOWN_PANICS.iter().any(is_known);
+        wrong.extend(odd_end(act.program, ran).filter(|_| is_odd));
+        for (path, content) in objects(session) {
+            let known = [self.before.get(&path), self.after.get(&path)];
+            if !known.contains(&Some(&content)) {
+                wrong.push(format!("{} is half there after {ran}", path.display()));
+            }
+        }
+        let differs = |session: &Session| difference(&self.state, &state(session));
+        if ran.code == 0 {
+            // The pointer has moved, and the run that comes next writes its copy: it says so.
+            let is_said = ran.stderr.contains("warning: the pointer has no new copy");
+            let of_copy =
+                |differing: &String| differing.lines().all(|line| line.contains("/latest_model.copy.json,"));
+            let differing = differs(session).filter(|differing| !(is_said && of_copy(differing)));
+            wrong.extend(differing.map(|differing| format!("it differs after {ran}\n{differing}")));
+        }
+        let again = session.run(act.line);
+        if again.code != 0 {
+            wrong.push(format!("the rerun failed: {again}\nafter {ran}"));
+        } else if let Some(differing) = differs(session) {
+            wrong.push(format!("the rerun differs after {ran}\n{differing}"));
+        }
+        wrong
+    }
+}
+
+fn state(session: &Session) -> String {
+    session.state() + &session.ok("sha256sum out/* || true")
+}
+
+/// What must be there whole or not at all: objects, and files that appear at the end.
+fn objects(session: &Session) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    read_below(&session.path("data"), &mut found);
+    let rejects = session.path("out/rejects.csv");
+    if let Ok(content) = fs::read(&rejects) {
+        found.insert(rejects, content);
+    }
+    found
+}
+
+fn read_below(folder: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        if path.is_dir() {
+            read_below(&path, found);
+        } else {
+            found.insert(path.clone(), fs::read(&path).unwrap());
+        }
+    }
+}

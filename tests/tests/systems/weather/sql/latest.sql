@@ -1,0 +1,1 @@
+SELECT station, MAX(at) AS at FROM readings GROUP BY station

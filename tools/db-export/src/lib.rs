@@ -1,0 +1,278 @@
+//! `db-export`: tables to objects. Its README says what it promises.
+//!
+//! Read in this order: `lib.rs` (an export from beginning to end), `check.rs` (what the bucket holds), `spool.rs` (rows, asked for
+//! in one pass, and cleaned), `publish.rs` (put beside each other).
+
+mod check;
+mod publish;
+mod spool;
+
+use std::collections::BTreeSet;
+
+use clap::Parser;
+use clean::Counts;
+use cli::{BucketArg, Clock, DatabaseArgs};
+use clock::Now;
+use db::{Access, Db, Due, Mark, Marks};
+use diagnostics::{count, plural, say};
+use export_rules::Rules;
+use failure::{Failure, Kind, Outcome};
+use schema::{Export, PartitionKey, Schema, Source};
+use store::Store;
+
+/// Writes partitions of tables to the bucket, cleaned, an object each: those whose rows or rules changed since.
+///
+/// Example: db-export --db sqlite:golf.db --bucket ./data --schema scripts/golf/schema.toml
+#[derive(Parser)]
+#[command(name = "db-export", version, verbatim_doc_comment)]
+pub struct Args {
+    /// The exports; without one: all of the schema.
+    exports: Vec<String>,
+    #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
+    bucket: BucketArg,
+    /// Only look whether the bucket holds what was exported, by sizes and tags; export nothing.
+    #[arg(long)]
+    check: bool,
+    /// Read every object and compare its digest.
+    #[arg(long)]
+    verify: bool,
+    /// Write over objects that this database knows nothing of.
+    #[arg(long)]
+    overwrite: bool,
+    #[command(flatten)]
+    clock: Clock,
+}
+
+/// An export on its way.
+pub(crate) struct Job<'a> {
+    pub(crate) schema: &'a Schema,
+    pub(crate) export: &'a Export,
+    pub(crate) rules: Rules,
+    pub(crate) now: Now,
+    pub(crate) overwrite: bool,
+}
+
+/// What was done.
+#[derive(Default)]
+struct Done {
+    written: u64,
+    removed: u64,
+    rows: u64,
+    /// Partitions that were not exported, with why; the others were.
+    bad: Vec<String>,
+}
+
+/// Runs the program.
+pub fn run(args: Args) -> Outcome {
+    let schema_path = args.database.schema_path()?;
+    let schema: Schema = args.database.parse_schema()?;
+    let exports: Vec<&Export> = match args.exports.as_slice() {
+        [] => schema.exports.iter().collect(),
+        names => names.iter().map(|name| schema.export(name)).collect::<Outcome<_>>()?,
+    };
+    if exports.is_empty() {
+        return Err(Failure::config(format!("{}: it has no [exports.X]", schema_path.display())));
+    }
+    let store = Store::open(&args.bucket.bucket)?;
+    let mut db = Db::open_for(&args.database.db, Access::Write, &schema)?;
+    let _lease = db.lease_unless_inherited("state")?;
+    let now = args.clock.now();
+    let mut done = Done::default();
+    for export in exports {
+        let rules = Rules::load(schema_path, export)?;
+        let job = Job { schema: &schema, export, rules, now, overwrite: args.overwrite };
+        let there = check::check(&mut db, &store, &job, args.verify)?;
+        if !args.check {
+            export_all(&mut db, &store, &job, &there, &mut done)?;
+        }
+    }
+    if args.check {
+        return Ok(());
+    }
+    let removed = if done.removed > 0 { format!(", {} removed", count(done.removed)) } else { String::new() };
+    say!("{} written from {}{removed}", plural(done.written, "object"), plural(done.rows, "row"));
+    match done.bad.as_slice() {
+        [] => Ok(()),
+        bad => Err(Failure::data(format!("not exported: {}", bad.join("; ")))),
+    }
+}
+
+/// Exports what is due, and removes the objects of partitions that are gone.
+fn export_all(
+    db: &mut Db,
+    store: &Store,
+    job: &Job<'_>,
+    there: &BTreeSet<String>,
+    done: &mut Done,
+) -> Outcome {
+    let due = db.due_exports(job.schema, job.export, &job.rules.digest)?;
+    let mut marks = db.marks(job.export)?;
+    let spooled = spool::spool(db, job, &due)?;
+    if spooled.are_unchecked {
+        say!(
+            "{}: its rows are not held against their digests, which were made of other columns than the schema's (db-load migrate)",
+            job.export.name
+        );
+    }
+    // Noted before the first put: an object that a killed run left behind is not somebody else's.
+    let is_first = |due: &&Due| {
+        let known = marks.get(&due.partition.to_string());
+        !known.is_some_and(Mark::may_have_object)
+            && !there.contains(&due.object_key)
+            && publish::check_names(due).is_ok()
+    };
+    let with_rows =
+        spooled.parts.iter().filter(|part| part.n_rows > 0 && !part.is_damaged).map(|part| &due[part.due]);
+    let intents: Vec<Mark> = with_rows.filter(is_first).map(Mark::intent).collect();
+    if !intents.is_empty() {
+        db.mark(job.export, &intents, job.now)?;
+        marks.extend(intents.into_iter().map(|mark| (mark.partition.clone(), mark)));
+    }
+    // From here on nothing of the database is open but its connection: whoever writes to it is not kept waiting.
+    for part in spooled.parts.iter().filter(|part| part.n_rows == 0 && !part.is_damaged) {
+        empty(db, store, job, &due[part.due], marks.get(&due[part.due].partition.to_string()), done)?;
+    }
+    let bad_before = done.bad.len();
+    publish(db, store, job, &due, &marks, &spooled, done)?;
+    // Last, and only when everything that may take their place is there.
+    if done.bad.len() > bad_before {
+        return Ok(());
+    }
+    for (orphan, is_taken) in db.orphans(job.schema, job.export)? {
+        if has_rows(db, job, &orphan.partition)? {
+            say!(
+                "{}: nothing is noted of this partition, and rows of it are there; its object stays (list and load it again)",
+                orphan.partition
+            );
+            done.bad.push(orphan.partition);
+            continue;
+        }
+        let nothing = Mark {
+            inputs_digest: String::new(),
+            sha256: String::new(),
+            size_bytes: None,
+            etag: None,
+            ..orphan
+        };
+        if is_taken {
+            db.mark(job.export, &[nothing], job.now)?;
+        } else {
+            let key = nothing.object_key.clone();
+            remove(db, store, job, &key, &nothing, done)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a table has rows of a partition of which nothing is noted.
+fn has_rows(db: &mut Db, job: &Job<'_>, partition: &str) -> Outcome<bool> {
+    let Source::Table(name) = &job.export.source else { return Ok(false) };
+    let table = job.schema.table(name)?;
+    // Of a schema that was another one then.
+    let Ok(partition) = PartitionKey::parse(table, partition) else { return Ok(false) };
+    db.has_rows(table, &partition)
+}
+
+/// A partition without rows has no object. One that no mark made stays, like everything of somebody else.
+fn empty(
+    db: &mut Db,
+    store: &Store,
+    job: &Job<'_>,
+    due: &Due,
+    mark: Option<&Mark>,
+    done: &mut Done,
+) -> Outcome {
+    let nothing = mark_of_nothing(due);
+    // What no bucket takes was never there.
+    if publish::check_names(due).is_err() {
+        return db.mark(job.export, &[nothing], job.now);
+    }
+    if let Some(ours) = mark.filter(|mark| mark.may_have_object()) {
+        return remove(db, store, job, &ours.object_key, &nothing, done);
+    }
+    let key = &due.object_key;
+    match store.reader(key)?.is_some() {
+        false => db.mark(job.export, &[nothing], job.now),
+        true if job.overwrite => remove(db, store, job, key, &nothing, done),
+        true => {
+            say!(
+                "{}: {key} is there, this database did not write it, and the partition has no rows (--overwrite removes it)",
+                due.partition
+            );
+            done.bad.push(due.partition.to_string());
+            Ok(())
+        }
+    }
+}
+
+fn mark_of_nothing(due: &Due) -> Mark {
+    Mark {
+        partition: due.partition.to_string(),
+        inputs_digest: due.inputs_digest.clone(),
+        object_key: due.object_key.clone(),
+        sha256: String::new(),
+        size_bytes: None,
+        etag: None,
+    }
+}
+
+/// Removes the object of a partition without rows, and notes it.
+fn remove(db: &mut Db, store: &Store, job: &Job<'_>, key: &str, mark: &Mark, done: &mut Done) -> Outcome {
+    store.delete(key)?;
+    db.mark(job.export, std::slice::from_ref(mark), job.now)?;
+    say!("{key}: {} has no rows any more: removed", mark.partition);
+    done.removed += 1;
+    Ok(())
+}
+
+/// Marks that are written together: few enough that a killed run has little to do again.
+const MARKS_TOGETHER: usize = 32;
+
+fn publish(
+    db: &mut Db,
+    store: &Store,
+    job: &Job<'_>,
+    due: &[Due],
+    marks: &Marks,
+    spooled: &spool::Spooled,
+    done: &mut Done,
+) -> Outcome {
+    for part in &spooled.parts {
+        if let Err(failure) = &part.cleaned {
+            say!("{failure}");
+            done.bad.push(due[part.due].partition.to_string());
+        }
+    }
+    let (mut waiting, mut published_now): (Vec<Mark>, BTreeSet<usize>) = (Vec::new(), BTreeSet::new());
+    let outcome = publish::publish(store, job, due, marks, spooled, &mut |published| {
+        match published.outcome {
+            Ok(object) => {
+                done.written += u64::from(object.is_new);
+                done.rows += published.n_rows;
+                published_now.insert(published.due);
+                waiting.push(object.mark);
+            }
+            Err(failure) if failure.kind() == Kind::Data => {
+                let place = &due[published.due].partition;
+                say!("{failure}");
+                done.bad.push(place.to_string());
+            }
+            Err(failure) => return Err(failure),
+        }
+        if waiting.len() >= MARKS_TOGETHER {
+            db.mark(job.export, &waiting, job.now)?;
+            waiting.clear();
+        }
+        Ok(())
+    });
+    // What is in the bucket is marked even if the next one could not be put.
+    let marked = if waiting.is_empty() { Ok(()) } else { db.mark(job.export, &waiting, job.now) };
+    let cleaned = spooled.parts.iter().filter(|part| published_now.contains(&part.due));
+    let cleaned: Counts = cleaned.filter_map(|part| part.cleaned.as_ref().ok()?.counts.clone()).sum();
+    if cleaned.read > 0 {
+        cleaned.report();
+    }
+    outcome.and(marked)
+}

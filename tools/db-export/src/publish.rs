@@ -1,0 +1,156 @@
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use db::{Due, Mark, Marks};
+use failure::{Failure, Kind, Outcome};
+use store::Store;
+
+use crate::Job;
+use crate::spool::{Cleaned, Spooled};
+
+/// Objects that are being written at a time: a bucket is waited for more than it works.
+const AT_ONCE: usize = 8;
+
+/// What became of a partition.
+pub(crate) struct Published {
+    /// Which of those that are due.
+    pub(crate) due: usize,
+    pub(crate) n_rows: u64,
+    pub(crate) outcome: Outcome<Object>,
+}
+
+/// An object that is in the bucket.
+pub(crate) struct Object {
+    pub(crate) mark: Mark,
+    /// Whether it was written now; else the bucket had it already.
+    pub(crate) is_new: bool,
+}
+
+/// Writes cleaned partitions beside each other, and hands each to `take` when it is done. An object of one that is somebody else's
+/// keeps no other back; whatever else goes wrong ends it.
+pub(crate) fn publish(
+    store: &Store,
+    job: &Job<'_>,
+    due: &[Due],
+    marks: &Marks,
+    spooled: &Spooled,
+    take: &mut dyn FnMut(Published) -> Outcome,
+) -> Outcome {
+    let (next, broken) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let work = Work { store, job, due, marks, spooled };
+    let parts: Vec<_> = spooled
+        .parts
+        .iter()
+        .filter(|part| part.n_rows > 0)
+        .filter_map(|part| Some((part, part.cleaned.as_ref().ok()?)))
+        .collect();
+    thread::scope(|scope| {
+        let (sender, results) = sync_channel::<Published>(AT_ONCE);
+        let mut writers = 0;
+        for _ in 0..AT_ONCE.min(parts.len()) {
+            let (sender, next, broken, work, parts) = (sender.clone(), &next, &broken, &work, &parts);
+            let put = move || {
+                while !broken.load(Ordering::Relaxed)
+                    && let Some((part, cleaned)) = parts.get(next.fetch_add(1, Ordering::Relaxed))
+                {
+                    let outcome = work.one(&due[part.due], cleaned);
+                    if outcome.as_ref().is_err_and(|failure| failure.kind() != Kind::Data) {
+                        broken.store(true, Ordering::Relaxed);
+                    }
+                    if sender.send(Published { due: part.due, n_rows: part.n_rows, outcome }).is_err() {
+                        return;
+                    }
+                }
+            };
+            match thread::Builder::new().spawn_scoped(scope, put) {
+                Ok(_) => writers += 1,
+                // Fewer take longer.
+                Err(_) if writers > 0 => break,
+                Err(error) => return Err(Failure::io("starting a thread", &error)),
+            }
+        }
+        drop(sender);
+        let mut first: Outcome = Ok(());
+        for published in results {
+            // After a failure the others that were under way are still taken: what is in the bucket is marked.
+            if let Err(failure) = take(published) {
+                broken.store(true, Ordering::Relaxed);
+                first = first.and(Err(failure));
+            }
+        }
+        first
+    })
+}
+
+struct Work<'a> {
+    store: &'a Store,
+    job: &'a Job<'a>,
+    due: &'a [Due],
+    marks: &'a Marks,
+    spooled: &'a Spooled,
+}
+
+impl Work<'_> {
+    fn one(&self, due: &Due, cleaned: &Cleaned) -> Outcome<Object> {
+        let bytes = self.spooled.bytes(cleaned)?;
+        let key = &due.object_key;
+        let before = self.marks.get(&due.partition.to_string()).filter(|mark| mark.may_have_object());
+        let is_ours = before.is_some_and(|mark| mark.object_key == *key);
+        let mut is_new = true;
+        if !is_ours && !self.job.overwrite {
+            // A database that was restored is older than its bucket: what it knows nothing of may be newer.
+            match self.store.get(key)? {
+                Some(there) if there.bytes == bytes => is_new = false,
+                Some(_) => {
+                    return Err(Failure::data(format!(
+                        "{key} is there with another content, and this database did not write it (--overwrite, if that \
+                         is right)"
+                    )));
+                }
+                None => {}
+            }
+        }
+        let (mut size_bytes, mut etag) = (bytes.len() as u64, None);
+        if is_new {
+            let entry = self.store.put(key, &mut bytes.as_slice())?;
+            (size_bytes, etag) = (entry.size_bytes, Some(entry.tag));
+        }
+        // Under its old name it would be trained on twice. What another partition is called by now is not old.
+        if let Some(old) = before.map(|mark| &mark.object_key).filter(|old| *old != key)
+            && !self.due.iter().any(|due| due.object_key == *old)
+        {
+            self.store.delete(old)?;
+        }
+        let mark = Mark {
+            partition: due.partition.to_string(),
+            inputs_digest: due.inputs_digest.clone(),
+            object_key: key.clone(),
+            sha256: cleaned.sha256.clone(),
+            size_bytes: i64::try_from(size_bytes).ok(),
+            etag,
+        };
+        Ok(Object { mark, is_new })
+    }
+}
+
+/// S3's longest key, and the longest name in a folder.
+const LONGEST_KEY_BYTES: usize = 1_024;
+const LONGEST_NAME_BYTES: usize = 255;
+/// The longest partition that a mark holds, in characters.
+const LONGEST_PARTITION: usize = 600;
+
+/// Whether a partition can have an object and a mark.
+pub(crate) fn check_names(due: &Due) -> Outcome {
+    let (key, partition) = (&due.object_key, due.partition.to_string());
+    let is_long = key.len() > LONGEST_KEY_BYTES
+        || key.split('/').any(|name| name.len() > LONGEST_NAME_BYTES)
+        || partition.chars().count() > LONGEST_PARTITION;
+    match is_long {
+        false => Ok(()),
+        true => Err(Failure::data(format!(
+            "{partition}: its object would have a name of {} bytes, which no bucket takes (shorten [exports] object or the names)",
+            key.len()
+        ))),
+    }
+}

@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+mod flags;
+mod input;
+mod progress;
+mod start;
+mod stdout;
+
+pub use flags::{BucketArg, Clock, DatabaseArgs};
+pub use input::{Input, input, parse_file};
+pub use progress::{Progress, progress};
+pub use start::start;
+pub use stdout::{Csv, Stdout, csv, stdout};

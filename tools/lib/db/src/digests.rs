@@ -1,0 +1,167 @@
+//! Of which columns the digests of a table's rows were made. A schema gets columns and loses some, and programs of two versions
+//! of it may work beside each other: rows can only be held against digests by who knows the same columns.
+
+use failure::{Failure, Outcome};
+use schema::{ContentDigest, PartitionKey, Table, Value, Write};
+
+use crate::Db;
+use crate::connection::{Connection, collect, in_transaction, list};
+use crate::migrations::record;
+use crate::partitions::Names;
+use crate::rows_of::{Wanted, ask_rows, bounds, is_in, key_names};
+use crate::tables::MIGRATIONS;
+use crate::verify::{self, Noted};
+
+/// Opens the records about digests.
+pub(crate) const COLUMNS_OF: &str = "columns of ";
+
+/// The columns that count in digests, in their order.
+fn counted(table: &Table) -> Vec<&str> {
+    table.counted().into_iter().map(|at| table.columns[at].name.as_str()).collect()
+}
+
+/// The columns of which a table's digests were made, where that is noted.
+pub(crate) fn noted(
+    connection: &mut dyn Connection,
+    system: &str,
+    table: &Table,
+) -> Outcome<Option<Vec<String>>> {
+    if connection.columns_of(MIGRATIONS)?.is_empty() {
+        return Ok(None);
+    }
+    let sql = format!("SELECT sha256 FROM {MIGRATIONS} WHERE system_name = ? AND name = ?");
+    let step = Value::from(format!("{COLUMNS_OF}{}", table.name));
+    let rows = collect(connection, &sql, &[Value::from(system), step])?;
+    let names = rows.first().and_then(|row| row[0].text());
+    Ok(names.map(|names| names.split(',').map(str::to_owned).collect()))
+}
+
+/// Notes that the table's digests are of the schema's columns from now on.
+pub(crate) fn note(connection: &mut dyn Connection, system: &str, table: &Table) -> Outcome {
+    let step = format!("{COLUMNS_OF}{}", table.name);
+    record(connection, system, &step, Some(&counted(table).join(",")), None)
+}
+
+/// Whether rows can be held against digests by this schema.
+pub(crate) fn are_known(connection: &mut dyn Connection, system: &str, table: &Table) -> Outcome<bool> {
+    Ok(noted(connection, system, table)?.is_some_and(|noted| noted == counted(table)))
+}
+
+/// What `migrate` has to do about a table's digests.
+pub(crate) enum Renewal {
+    Nothing,
+    /// They were made of these columns; nothing is noted in a database of an earlier version.
+    Of(Option<Vec<String>>),
+    /// Rows that change one by one had columns that count no more: only a table that is made anew has digests without them.
+    Rebuild,
+}
+
+pub(crate) fn renewal(connection: &mut dyn Connection, system: &str, table: &Table) -> Outcome<Renewal> {
+    let now = counted(table);
+    Ok(match noted(connection, system, table)? {
+        Some(noted) if noted == now => Renewal::Nothing,
+        Some(noted)
+            if table.write != Write::Replace && noted.iter().any(|name| !now.contains(&name.as_str())) =>
+        {
+            Renewal::Rebuild
+        }
+        noted => Renewal::Of(noted),
+    })
+}
+
+/// Makes the digests of partitions anew that are whole by the columns of which they were made, and notes the others as damaged.
+pub(crate) fn renew(
+    connection: &mut dyn Connection,
+    system: &str,
+    table: &Table,
+    of: Option<&[String]>,
+) -> Outcome {
+    if table.write == Write::Replace {
+        for (partition, noted) in verify::noted(connection, table)? {
+            in_transaction(connection, |connection| renew_one(connection, table, of, &partition, &noted))?;
+        }
+    }
+    in_transaction(connection, |connection| note(connection, system, table))
+}
+
+fn renew_one(
+    connection: &mut dyn Connection,
+    table: &Table,
+    of: Option<&[String]>,
+    partition: &PartitionKey,
+    noted: &Noted,
+) -> Outcome {
+    let Some(sha256) = &noted.content_sha256 else { return Ok(()) };
+    let mut rows: Vec<Vec<Value>> = Vec::new();
+    ask_rows(connection, table, Wanted::Of(std::slice::from_ref(partition)), &mut |row| {
+        rows.push(row.to_vec());
+        Ok(())
+    })?;
+    if schema::is_content(table, &rows, sha256) {
+        return Ok(());
+    }
+    let is_whole = match of {
+        Some(columns) => content_of(connection, table, columns, partition)?.as_ref() == Some(sha256),
+        // Commit 436b5e4 took the sign of a zero for a part of it, which SQLite does not keep.
+        None => rows.iter().flatten().any(|value| matches!(value, Value::Number(number) if *number == 0.0)),
+    };
+    if !is_whole {
+        return verify::fetch_again(connection, table, partition, noted);
+    }
+    let names = Names::of(connection, table);
+    let sql = format!("UPDATE {} SET content_sha256 = ? WHERE {}", names.table, names.is);
+    let sha256 = Value::from(schema::content_sha256(table, &rows));
+    connection.run(&sql, &crate::partitions::with_key(&[sha256], partition)).map(drop)
+}
+
+/// The digest of a partition's content by other columns than the schema's; none where the table has not all of them any more.
+pub(crate) fn content_of(
+    connection: &mut dyn Connection,
+    table: &Table,
+    columns: &[String],
+    partition: &PartitionKey,
+) -> Outcome<Option<String>> {
+    let present = connection.columns_of(&table.name)?;
+    if !columns.iter().all(|column| present.iter().any(|(there, _)| there == column)) {
+        return Ok(None);
+    }
+    let key = key_names(table);
+    let names: Vec<&str> = key.iter().copied().chain(columns.iter().map(String::as_str)).collect();
+    let sql = format!(
+        "SELECT {} FROM {} WHERE {}",
+        list(connection, &names),
+        connection.quote(&table.name),
+        is_in(connection, &table.partition, &table.name)
+    );
+    let mut rows = collect(connection, &sql, &bounds(&table.partition, partition))?;
+    rows.sort_by(|one, other| {
+        let pairs = one[..key.len()].iter().zip(&other[..key.len()]);
+        pairs
+            .map(|(one, other)| one.order(other))
+            .find(|order| order.is_ne())
+            .unwrap_or(std::cmp::Ordering::Equal)
+    });
+    let mut digest = ContentDigest::new();
+    rows.iter().for_each(|row| digest.add(row[key.len()..].iter()));
+    Ok(Some(digest.sha256()))
+}
+
+impl Db {
+    /// Whether rows of a table can be held against their digests: not where these were made of other columns than the schema's.
+    pub fn knows_digests(&mut self, table: &Table) -> Outcome<bool> {
+        let system = self.system.clone();
+        self.asking(|connection| are_known(connection, &system, table))
+    }
+
+    /// Fails where rows cannot be held against their digests.
+    pub(crate) fn must_know_digests(&mut self, table: &Table) -> Outcome {
+        match self.knows_digests(table)? {
+            true => Ok(()),
+            false => Err(Failure::config(format!(
+                "table {}: its digests were made of other columns than the schema's (run db-load migrate, or use the schema \
+                 of the database)",
+                table.name
+            ))),
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! What was exported, from which inputs, and what is due.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clock::Now;
+use failure::{Failure, Outcome};
+use schema::{Export, PartitionKey, Revision, Schema, Table, Value};
+
+use crate::Db;
+use crate::connection::{Conflict, Connection, Insert, collect, in_transaction};
+use crate::rows_of::part_of;
+use crate::tables::EXPORTS;
+
+/// The inputs of an object that was not yet written when this was noted.
+const INTENT: &str = "intent";
+
+/// What was exported of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The partition's text.
+    pub partition: String,
+    /// Digest of everything that the object was made from.
+    pub inputs_digest: String,
+    /// The object's key.
+    pub object_key: String,
+    /// Hex sha256 of the object; empty where the export had no rows and there is no object.
+    pub sha256: String,
+    /// Its size, where it was noted at the put.
+    pub size_bytes: Option<i64>,
+    /// Its ETag, where the bucket gave one at the put.
+    pub etag: Option<String>,
+}
+
+impl Mark {
+    /// Whether there is an object, and not only word that the partition has no rows.
+    pub fn has_object(&self) -> bool {
+        !self.sha256.is_empty()
+    }
+
+    /// Says that an object is about to be written where there is none: whatever a killed run left there is ours.
+    pub fn intent(due: &Due) -> Mark {
+        Mark {
+            partition: due.partition.to_string(),
+            inputs_digest: INTENT.to_owned(),
+            object_key: due.object_key.clone(),
+            sha256: String::new(),
+            size_bytes: None,
+            etag: None,
+        }
+    }
+
+    /// Whether there is an object of ours, or may be one.
+    pub fn may_have_object(&self) -> bool {
+        self.has_object() || self.inputs_digest == INTENT
+    }
+}
+
+/// The marks of an export by their partitions' texts.
+pub type Marks = BTreeMap<String, Mark>;
+
+/// A partition whose object is missing or was made from other inputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Due {
+    /// Which.
+    pub partition: PartitionKey,
+    /// Digest of what the object is to be made from.
+    pub inputs_digest: String,
+    /// The object's key.
+    pub object_key: String,
+}
+
+/// The inputs of a mark that commit 436b5e4 made: the revision of the one partition, and whatever its recipe was.
+pub(crate) fn digest_of_revision(revision: i64) -> String {
+    format!("revision:{revision}")
+}
+
+/// What a partition of an export is made from: the revisions of partitions, table by table.
+type Inputs = BTreeMap<PartitionKey, Vec<(String, String)>>;
+
+impl Db {
+    /// The marks of an export.
+    pub fn marks(&mut self, export: &Export) -> Outcome<Marks> {
+        let sql = format!(
+            "SELECT partition_key, inputs_digest, object_key, sha256, size_bytes, etag FROM {EXPORTS} \
+             WHERE system_name = ? AND export_name = ?"
+        );
+        let whose = [Value::from(self.system.as_str()), Value::from(export.name.as_str())];
+        let rows = self.asking(|connection| collect(connection, &sql, &whose))?;
+        let mark = |row: &Vec<Value>| {
+            let text = |at: usize| row[at].text().unwrap_or_default().to_owned();
+            let mark = Mark {
+                partition: text(0),
+                inputs_digest: text(1),
+                object_key: text(2),
+                sha256: text(3),
+                size_bytes: row[4].integer(),
+                etag: row[5].text().map(str::to_owned),
+            };
+            (mark.partition.clone(), mark)
+        };
+        Ok(rows.iter().map(mark).collect())
+    }
+
+    /// Notes what was exported, in one transaction.
+    pub fn mark(&mut self, export: &Export, marks: &[Mark], now: Now) -> Outcome {
+        let (system, now) = (self.system.clone(), now.text());
+        let rows: Vec<[Value; 9]> = marks
+            .iter()
+            .map(|mark| {
+                [
+                    Value::from(system.as_str()),
+                    Value::from(export.name.as_str()),
+                    Value::from(mark.partition.as_str()),
+                    Value::from(mark.inputs_digest.as_str()),
+                    Value::from(mark.object_key.as_str()),
+                    Value::from(mark.sha256.as_str()),
+                    Value::from(mark.size_bytes),
+                    Value::from(mark.etag.as_deref()),
+                    Value::from(now.as_str()),
+                ]
+            })
+            .collect();
+        let columns = [
+            "system_name",
+            "export_name",
+            "partition_key",
+            "inputs_digest",
+            "object_key",
+            "sha256",
+            "size_bytes",
+            "etag",
+            "exported_at",
+        ];
+        let rows: Vec<&[Value]> = rows.iter().map(<[Value; 9]>::as_slice).collect();
+        let conflict = Conflict::Update(&["system_name", "export_name", "partition_key"]);
+        in_transaction(self.connection.as_mut(), |connection| {
+            connection.insert_all(&Insert { table: EXPORTS, columns: &columns, conflict }, &rows)
+        })
+    }
+
+    /// Forgets marks: their partitions are due.
+    pub fn unmark(&mut self, export: &Export, partitions: &[&str]) -> Outcome {
+        let system = self.system.clone();
+        let sql =
+            format!("DELETE FROM {EXPORTS} WHERE system_name = ? AND export_name = ? AND partition_key = ?");
+        in_transaction(self.connection.as_mut(), |connection| {
+            partitions.iter().try_for_each(|partition| {
+                let key = [
+                    Value::from(system.as_str()),
+                    Value::from(export.name.as_str()),
+                    Value::from(*partition),
+                ];
+                connection.run(&sql, &key).map(drop)
+            })
+        })
+    }
+
+    /// The partitions of an export that are due under these rules (a digest of its SQL and its cleaning), in their order.
+    pub fn due_exports(&mut self, schema: &Schema, export: &Export, rules: &str) -> Outcome<Vec<Due>> {
+        let marks = self.marks(export)?;
+        let inputs = self.inputs(schema, export)?;
+        refuse_shared_keys(export, &inputs)?;
+        let mut due = Vec::new();
+        for (partition, revisions) in inputs {
+            let inputs_digest = digest(rules, &revisions);
+            let old = match revisions.as_slice() {
+                [(_, revision)] => revision.parse().ok().map(digest_of_revision),
+                _ => None,
+            };
+            let object_key = export.object_key(&partition);
+            let is_current = |mark: &Mark| {
+                mark.object_key == object_key
+                    && (mark.inputs_digest == inputs_digest || Some(&mark.inputs_digest) == old.as_ref())
+            };
+            if !marks.get(&partition.to_string()).is_some_and(is_current) {
+                due.push(Due { object_key, partition, inputs_digest });
+            }
+        }
+        Ok(due)
+    }
+
+    /// Marks of objects whose partitions have no rows any more anywhere; and whether the object is another partition's by now.
+    pub fn orphans(&mut self, schema: &Schema, export: &Export) -> Outcome<Vec<(Mark, bool)>> {
+        let inputs = self.inputs(schema, export)?;
+        let partitions: BTreeSet<String> = inputs.keys().map(ToString::to_string).collect();
+        let keys: BTreeSet<String> = inputs.keys().map(|partition| export.object_key(partition)).collect();
+        let marks = self.marks(export)?.into_values();
+        let orphans = marks.filter(|mark| !partitions.contains(&mark.partition) && mark.may_have_object());
+        Ok(orphans
+            .map(|mark| (keys.contains(&mark.object_key), mark))
+            .map(|(taken, mark)| (mark, taken))
+            .collect())
+    }
+
+    /// The digests of current inputs by partition: what a mark of an earlier version is brought up to date with.
+    pub fn current_digests(
+        &mut self,
+        schema: &Schema,
+        export: &Export,
+        rules: &str,
+    ) -> Outcome<BTreeMap<String, String>> {
+        let inputs = self.inputs(schema, export)?;
+        Ok(inputs
+            .iter()
+            .map(|(partition, revisions)| (partition.to_string(), digest(rules, revisions)))
+            .collect())
+    }
+
+    fn inputs(&mut self, schema: &Schema, export: &Export) -> Outcome<Inputs> {
+        let tables = export.over.iter().map(|name| schema.table(name)).collect::<Outcome<Vec<&Table>>>()?;
+        self.asking(|connection| inputs(connection, export, &tables))
+    }
+}
+
+/// Two partitions with one object would overwrite each other for ever.
+fn refuse_shared_keys(export: &Export, inputs: &Inputs) -> Outcome {
+    let mut keys: BTreeMap<String, &PartitionKey> = BTreeMap::new();
+    for partition in inputs.keys() {
+        let key = export.object_key(partition);
+        if let Some(other) = keys.insert(key.clone(), partition) {
+            return Err(Failure::data(format!(
+                "[exports.{}] object: the partitions {other} and {partition} would both be {key} (put a `/` between their names)",
+                export.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn digest(rules: &str, revisions: &[(String, String)]) -> String {
+    let mut fingerprint = fingerprint::Fingerprint::new();
+    fingerprint.add(rules);
+    for (of, revision) in revisions {
+        fingerprint.add(format!("\n{of}\x1f{revision}"));
+    }
+    fingerprint.hex()
+}
+
+/// A partition of one table, and its revision.
+type Revised = (PartitionKey, String);
+
+fn inputs(connection: &mut dyn Connection, export: &Export, tables: &[&Table]) -> Outcome<Inputs> {
+    let of_tables =
+        tables.iter().map(|table| revisions(connection, table)).collect::<Outcome<Vec<Vec<Revised>>>>()?;
+    // Where each part of the export stands in a table's partition.
+    let places = |table: &Table| -> Vec<Option<usize>> {
+        let place = |(name, _): &(String, _)| table.partition.iter().position(|part| part.name == *name);
+        export.partition.iter().map(place).collect()
+    };
+    let mut inputs = Inputs::new();
+    for (table, revised) in tables.iter().zip(&of_tables) {
+        let places = places(table);
+        if places.iter().all(Option::is_some) {
+            for (key, _) in revised {
+                let parts = places.iter().flatten().map(|&at| key.0[at].clone()).collect();
+                inputs.entry(PartitionKey(parts)).or_default();
+            }
+        }
+    }
+    for (table, revised) in tables.iter().zip(of_tables) {
+        let places = places(table);
+        // A table's partition concerns a partition of the export if they agree in all parts that both have.
+        let shared: Vec<(usize, usize)> =
+            places.iter().enumerate().filter_map(|(part, place)| Some((part, (*place)?))).collect();
+        let mut by_shared: BTreeMap<PartitionKey, Vec<(String, String)>> = BTreeMap::new();
+        for (key, revision) in revised {
+            let parts = shared.iter().map(|&(_, place)| key.0[place].clone()).collect();
+            by_shared
+                .entry(PartitionKey(parts))
+                .or_default()
+                .push((format!("{}\x1f{key}", table.name), revision));
+        }
+        for (partition, found) in &mut inputs {
+            let parts = shared.iter().map(|&(part, _)| partition.0[part].clone()).collect();
+            if let Some(revisions) = by_shared.get(&PartitionKey(parts)) {
+                found.extend(revisions.iter().cloned());
+            }
+        }
+    }
+    Ok(inputs)
+}
+
+/// The revisions of a table's partitions in their order; those without rows yet have none.
+fn revisions(connection: &mut dyn Connection, table: &Table) -> Outcome<Vec<Revised>> {
+    let width = table.partition.len();
+    let sql = match table.revision {
+        Revision::Stored => {
+            let partitions = &table.partitions;
+            let parts: Vec<String> =
+                table.partition.iter().map(|part| connection.quote(partitions.name(&part.name))).collect();
+            let revision = connection.quote(partitions.name("revision"));
+            format!(
+                "SELECT {0}, {revision} FROM {1} WHERE {revision} > 0 ORDER BY {0}",
+                parts.join(", "),
+                connection.quote(&partitions.table)
+            )
+        }
+        Revision::Asked => asked(connection, table),
+    };
+    let mut revised = Vec::new();
+    connection.ask(&sql, &[], &mut |row| {
+        let revision: Vec<String> = row[width..].iter().map(Value::to_text).collect();
+        revised.push((PartitionKey(row[..width].to_vec()), revision.join(":")));
+        Ok(())
+    })?;
+    Ok(revised)
+}
+
+/// Count and sum of the digests of each partition. A digest is added up in two halves, because the sum of whole ones is larger
+/// than what SQLite adds; masked, the halves are the same numbers on every database.
+fn asked(connection: &dyn Connection, table: &Table) -> String {
+    let parts: Vec<String> = table.partition.iter().map(|part| part_of(connection, table, part)).collect();
+    let digest = connection.quote(table.digest_column().unwrap_or_default());
+    let half = |half: &str| format!("CAST(SUM({half} & 4294967295) AS SIGNED)");
+    let sums = format!("COUNT(*), {}, {}", half(&digest), half(&format!("({digest} >> 32)")));
+    let name = connection.quote(&table.name);
+    match parts.join(", ") {
+        parts if parts.is_empty() => format!("SELECT {sums} FROM {name} HAVING COUNT(*) > 0"),
+        parts => format!("SELECT {parts}, {sums} FROM {name} GROUP BY {parts} ORDER BY {parts}"),
+    }
+}

@@ -1,5 +1,0 @@
-//! See README.md beside this folder.
-
-fn main() -> std::process::ExitCode {
-    manners::start(split::run)
-}
