@@ -313,6 +313,7 @@ MUST = {
         ("secretsmanager:GetSecretValue", "<DataGolfSecret>"), ("secretsmanager:GetSecretValue", "DATABASE"),
         ("lambda:InvokeFunction", REFRESH_ARN), ("sqs:SendMessage", "<InvocationDeadLetters.Arn>"),
         ("s3:GetObject", B + "/training_data/a.csv"), ("s3:PutObject", B + "/training_data/a.csv"),
+        ("s3:GetObject", B + "/exports/golf/golf.json"), ("s3:PutObject", B + "/exports/golf/golf.json"),
         ("s3:ListBucket", B, {"s3:prefix": "training_data/"}), ("s3:ListBucket", B),
         ("ec2:CreateNetworkInterface", "*"), ("ec2:DescribeNetworkInterfaces", "*"), ("ec2:DeleteNetworkInterface", "*")],
     "SetupRole": [
@@ -354,7 +355,7 @@ MUST_NOT = {
                   ("s3:PutObject", B + "/training_data/a.csv"), ("s3:GetObject", B + "/training_data/a.csv"),
                   ("lambda:InvokeFunction", REFRESH_ARN),
                   ("ec2:CreateNetworkInterface", "*", {"lambda:SourceFunctionArn": SETUP_ARN})],
-    "TrainRole": [("s3:PutObject", B + "/training_data/a.csv"), ("s3:PutObject", B + "/input/a"),
+    "TrainRole": [("s3:PutObject", B + "/training_data/a.csv"), ("s3:PutObject", B + "/exports/golf/golf.json"), ("s3:PutObject", B + "/input/a"),
                   ("s3:DeleteObject", B + "/models/latest_model.json"), ("secretsmanager:GetSecretValue", "<DataGolfSecret>")],
     "PredictRole": [("s3:PutObject", B + "/models/latest_model.json"), ("s3:GetObject", B + "/training_data/a.csv"),
                     ("secretsmanager:GetSecretValue", "<DataGolfSecret>")],

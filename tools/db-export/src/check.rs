@@ -17,10 +17,28 @@ enum Found {
     Lost,
 }
 
+/// What a look at the bucket found.
+#[derive(Default)]
+pub(crate) struct There {
+    /// The keys of all objects.
+    pub(crate) keys: BTreeSet<String>,
+    /// In a bucket that is newer than the database: the keys of objects that are others than those of their marks.
+    pub(crate) others: Vec<String>,
+    /// There, too: partitions whose object is gone, with its key.
+    pub(crate) gone: BTreeMap<String, String>,
+}
+
 /// Compares marks with the bucket. A mark whose object is missing or different is made due; one that an earlier version made is
-/// brought up to date. An object whose size and tag are those of its put is trusted, unless all are to be read. Returns the keys of
-/// all objects that are there.
-pub(crate) fn check(db: &mut Db, store: &Store, job: &Job<'_>, read_all: bool) -> Outcome<BTreeSet<String>> {
+/// brought up to date. An object whose size and tag are those of its put is trusted, unless all are to be read.
+///
+/// Where the bucket is newer, an object that differs is not ours: its mark is forgotten, so that nothing is written over it.
+pub(crate) fn check(
+    db: &mut Db,
+    store: &Store,
+    job: &Job<'_>,
+    read_all: bool,
+    is_newer: bool,
+) -> Outcome<There> {
     // Asked even where nothing is marked: nothing should be fetched when there is no bucket for it.
     let listing: BTreeMap<String, Entry> =
         store.list(job.export.prefix())?.into_iter().map(|entry| (entry.key.clone(), entry)).collect();
@@ -31,10 +49,18 @@ pub(crate) fn check(db: &mut Db, store: &Store, job: &Job<'_>, read_all: bool) -
         .into_iter()
         .map(|due| (due.partition.to_string(), due.object_key))
         .collect();
-    let (mut noted, mut lost) = (Vec::new(), Vec::new());
-    for mark in marks.values().filter(|mark| mark.has_object()) {
+    let (mut noted, mut lost, mut there) = (Vec::new(), Vec::new(), There::default());
+    let mut forgotten: Vec<&str> = Vec::new();
+    for mark in marks.values().filter(|mark| mark.may_have_object()) {
+        if !mark.has_object() {
+            // What was about to be written when the database was copied.
+            if is_newer {
+                forgotten.push(&mark.partition);
+            }
+            continue;
+        }
         // It is due under another name, and goes then.
-        if due.get(&mark.partition).is_some_and(|key| *key != mark.object_key) {
+        if !is_newer && due.get(&mark.partition).is_some_and(|key| *key != mark.object_key) {
             continue;
         }
         let entry = listing.get(&mark.object_key);
@@ -50,6 +76,13 @@ pub(crate) fn check(db: &mut Db, store: &Store, job: &Job<'_>, read_all: bool) -
                 },
                 ..mark.clone()
             }),
+            Found::Lost if is_newer && entry.is_some() => {
+                forgotten.push(&mark.partition);
+                there.others.push(mark.object_key.clone());
+            }
+            Found::Lost if is_newer => {
+                there.gone.insert(mark.partition.clone(), mark.object_key.clone());
+            }
             // The key stays: whoever writes the object again knows that it was ours.
             Found::Lost => lost.push(Mark { inputs_digest: String::new(), ..mark.clone() }),
         }
@@ -57,19 +90,20 @@ pub(crate) fn check(db: &mut Db, store: &Store, job: &Job<'_>, read_all: bool) -
     for mark in &lost {
         say!("{}: it is missing or changed, and will be written again", mark.object_key);
     }
+    let n_lost = (lost.len() + there.others.len() + there.gone.len()) as u64;
     let changed = [noted, lost].concat();
     if !changed.is_empty() {
         db.mark(job.export, &changed, job.now)?;
     }
+    if !forgotten.is_empty() {
+        db.unmark(job.export, &forgotten)?;
+    }
     if read_all {
         let marked = marks.values().filter(|mark| mark.has_object()).count() as u64;
-        say!("{} read: {} as exported", plural(marked, "object"), count(marked - lost_count(&changed)));
+        say!("{} read: {} as exported", plural(marked, "object"), count(marked - n_lost));
     }
-    Ok(listing.into_keys().collect())
-}
-
-fn lost_count(changed: &[Mark]) -> u64 {
-    changed.iter().filter(|mark| mark.inputs_digest.is_empty()).count() as u64
+    there.keys = listing.into_keys().collect();
+    Ok(there)
 }
 
 /// Whether a mark's digest is one that this version makes.

@@ -1,14 +1,16 @@
 //! `db-export`: tables to objects. Its README says what it promises.
 //!
-//! Read in this order: `lib.rs` (an export from beginning to end), `check.rs` (what the bucket holds), `spool.rs` (rows, asked for
-//! in one pass, and cleaned), `publish.rs` (put beside each other).
+//! Read in this order: `lib.rs` (an export from beginning to end), `standing.rs` (whether the bucket is newer), `check.rs` (what
+//! it holds), `spool.rs` (rows, asked for in one pass, and cleaned), `publish.rs` (put beside each other).
 
 mod check;
 mod publish;
 mod spool;
+mod standing;
 
 use std::collections::BTreeSet;
 
+use check::There;
 use clap::Parser;
 use clean::Counts;
 use cli::{BucketArg, Clock, DatabaseArgs};
@@ -18,6 +20,7 @@ use diagnostics::{count, plural, say};
 use export_rules::Rules;
 use failure::{Failure, Kind, Outcome};
 use schema::{Export, PartitionKey, Schema, Source};
+use standing::Standing;
 use store::Store;
 
 /// Writes partitions of tables to the bucket, cleaned, an object each: those whose rows or rules changed since.
@@ -38,7 +41,7 @@ pub struct Args {
     /// Read every object and compare its digest.
     #[arg(long)]
     verify: bool,
-    /// Write over objects that this database knows nothing of.
+    /// Write over objects that this database did not write, and write again what is gone from a newer bucket.
     #[arg(long)]
     overwrite: bool,
     #[command(flatten)]
@@ -83,9 +86,27 @@ pub fn run(args: Args) -> Outcome {
     for export in exports {
         let rules = Rules::load(schema_path, export)?;
         let job = Job { schema: &schema, export, rules, now, overwrite: args.overwrite };
-        let there = check::check(&mut db, &store, &job, args.verify)?;
-        if !args.check {
-            export_all(&mut db, &store, &job, &there, &mut done)?;
+        let mut standing = Standing::ask(&mut db, &store, &job)?;
+        let is_newer = standing.is_newer() && !args.overwrite;
+        if is_newer {
+            say!(
+                "{}: the bucket holds objects that were exported by another database, or since this one was copied: none that \
+                 differs is written over (--overwrite, if this database is right)",
+                export.name
+            );
+        }
+        let there = check::check(&mut db, &store, &job, args.verify, is_newer)?;
+        if args.check {
+            there.others.iter().for_each(|key| say!("{key}: it is not the one that this database wrote"));
+            there.gone.values().for_each(|key| say!("{key}: it is gone"));
+            continue;
+        }
+        let bad_before = done.bad.len();
+        // What may be written over is said before anything is; in a newer bucket nothing is, and what it holds is said when all is ours.
+        export_all(&mut db, &store, &job, &there, (!is_newer).then_some(&mut standing), &mut done)?;
+        if is_newer && done.bad.len() == bad_before {
+            let objects = standing::of_marks(&db.marks(export)?);
+            standing.state(&mut db, &store, &job, &objects)?;
         }
     }
     if args.check {
@@ -104,11 +125,17 @@ fn export_all(
     db: &mut Db,
     store: &Store,
     job: &Job<'_>,
-    there: &BTreeSet<String>,
+    there: &There,
+    standing: Option<&mut Standing>,
     done: &mut Done,
 ) -> Outcome {
-    let due = db.due_exports(job.schema, job.export, &job.rules.digest)?;
+    let mut due = db.due_exports(job.schema, job.export, &job.rules.digest)?;
     let mut marks = db.marks(job.export)?;
+    for (partition, key) in &there.gone {
+        say!("{partition}: {key} is gone, and this database did not remove it (--overwrite writes it again)");
+        done.bad.push(partition.clone());
+    }
+    due.retain(|due| !there.gone.contains_key(&due.partition.to_string()));
     let spooled = spool::spool(db, job, &due)?;
     if spooled.are_unchecked {
         say!(
@@ -120,7 +147,7 @@ fn export_all(
     let is_first = |due: &&Due| {
         let known = marks.get(&due.partition.to_string());
         !known.is_some_and(Mark::may_have_object)
-            && !there.contains(&due.object_key)
+            && !there.keys.contains(&due.object_key)
             && publish::check_names(due).is_ok()
     };
     let with_rows =
@@ -129,6 +156,11 @@ fn export_all(
     if !intents.is_empty() {
         db.mark(job.export, &intents, job.now)?;
         marks.extend(intents.into_iter().map(|mark| (mark.partition.clone(), mark)));
+    }
+    if let Some(standing) = standing {
+        let orphans = db.orphans(job.schema, job.export)?;
+        let planned = standing::planned(&marks, &due, &spooled, &orphans);
+        standing.state(db, store, job, &planned)?;
     }
     // From here on nothing of the database is open but its connection: whoever writes to it is not kept waiting.
     for part in spooled.parts.iter().filter(|part| part.n_rows == 0 && !part.is_damaged) {

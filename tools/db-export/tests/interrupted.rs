@@ -32,7 +32,7 @@ fn killed_at_each_call(session: &Session, start: &str, expected: &str) {
         ));
         killed += u32::from(ran.code == 137);
         // No object is half there, and no mark is about an object that is not.
-        session.ok("bucket cat training_data/ > /dev/null || [ $(bucket ls | wc -l) = 1 ]");
+        session.ok("bucket cat training_data/ > /dev/null || [ $(bucket ls training_data/ | wc -l) = 1 ]");
         session.ok("db-export 2> said");
         assert_eq!(state(session), expected, "{call} {nth}: {ran}");
         assert_eq!(

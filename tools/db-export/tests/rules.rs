@@ -53,7 +53,7 @@ fn an_object_that_is_called_otherwise_takes_the_place_of_the_first() {
     assert_eq!(due(&session), "pga/2025/2 pga/2025/14 pga/2025/26");
     session.run("db-export").expect(0).says("3 objects written");
     assert_eq!(
-        session.ok("bucket ls | tail -n +2 | cut -d, -f1"),
+        session.ok("bucket ls training_data/ | tail -n +2 | cut -d, -f1"),
         "training_data/rows_2025_pga_14.csv\ntraining_data/rows_2025_pga_2.csv\ntraining_data/rows_2025_pga_26.csv\n"
     );
     session.run("db-export").expect(0).says("0 objects written").hides("missing");

@@ -63,3 +63,9 @@ pub fn due(session: &Session) -> String {
 pub fn asked(fault: &Fault, since: usize) -> Vec<String> {
     fault.asked().split_off(since)
 }
+
+/// These are the two requests of a look at the bucket.
+pub fn only_looked(asked: &[String]) {
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    assert!(asked[0].contains("exports/golf/golf.json") && asked[1].contains("list-type=2"), "{asked:?}");
+}

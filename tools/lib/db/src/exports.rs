@@ -9,7 +9,7 @@ use schema::{Export, PartitionKey, Revision, Schema, Table, Value};
 use crate::Db;
 use crate::connection::{Conflict, Connection, Insert, collect, in_transaction};
 use crate::rows_of::part_of;
-use crate::tables::EXPORTS;
+use crate::tables::{EXPORTS, STANDINGS};
 
 /// The inputs of an object that was not yet written when this was noted.
 const INTENT: &str = "intent";
@@ -152,6 +152,31 @@ impl Db {
                 ];
                 connection.run(&sql, &key).map(drop)
             })
+        })
+    }
+
+    /// Whether an export's bucket ever held these objects, or was about to, as far as this database knows.
+    pub fn knows_standing(&mut self, export: &Export, sha256: &str) -> Outcome<bool> {
+        let sql = format!(
+            "SELECT sha256 FROM {STANDINGS} WHERE system_name = ? AND export_name = ? AND sha256 = ?"
+        );
+        let which =
+            [Value::from(self.system.as_str()), Value::from(export.name.as_str()), Value::from(sha256)];
+        Ok(!self.asking(|connection| collect(connection, &sql, &which))?.is_empty())
+    }
+
+    /// Notes that an export's bucket is about to hold these objects.
+    pub fn note_standing(&mut self, export: &Export, sha256: &str, now: Now) -> Outcome {
+        let row = [
+            Value::from(self.system.as_str()),
+            Value::from(export.name.as_str()),
+            Value::from(sha256),
+            Value::from(now.text()),
+        ];
+        let columns = ["system_name", "export_name", "sha256", "stated_at"];
+        let conflict = Conflict::Update(&["system_name", "export_name", "sha256"]);
+        in_transaction(self.connection.as_mut(), |connection| {
+            connection.insert_all(&Insert { table: STANDINGS, columns: &columns, conflict }, &[&row])
         })
     }
 

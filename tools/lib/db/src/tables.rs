@@ -22,6 +22,7 @@ pub(crate) enum Missing {
 
 pub(crate) const MIGRATIONS: &str = "fairway_migrations";
 pub(crate) const EXPORTS: &str = "fairway_exports";
+pub(crate) const STANDINGS: &str = "fairway_standings";
 pub(crate) const LOADED: &str = "fairway_loaded";
 pub(crate) const TOMBSTONES: &str = "fairway_tombstones";
 
@@ -35,7 +36,7 @@ fn define(name: &str, key: &[(&str, Type)], others: &[(&str, Type)]) -> Definiti
 }
 
 /// The tables that systems in one database share. Columns called "system" or "partition" would need quotes on MySQL.
-pub(crate) fn shared() -> [Definition; 4] {
+pub(crate) fn shared() -> [Definition; 5] {
     const TEXT: Type = Type::Text(None);
     let system = ("system_name", Type::Text(Some(32)));
     [
@@ -55,6 +56,11 @@ pub(crate) fn shared() -> [Definition; 4] {
                 ("etag", TEXT),
                 ("exported_at", TEXT),
             ],
+        ),
+        define(
+            STANDINGS,
+            &[system, ("export_name", Type::Text(Some(64))), ("sha256", Type::Text(Some(64)))],
+            &[("stated_at", TEXT)],
         ),
         define(
             LOADED,

@@ -54,6 +54,23 @@ fn marks_hold_for_their_revision_and_their_rules() {
 }
 
 #[test]
+fn what_a_bucket_held_is_known_for_ever_of_each_export() {
+    on_all(|place| {
+        let schema = weather();
+        let mut db = place.open(&schema);
+        let export = schema.export("readings").unwrap();
+        let other = Export { name: "others".to_owned(), ..export.clone() };
+        assert!(!db.knows_standing(export, "a").unwrap());
+        for sha256 in ["a", "b", "a"] {
+            db.note_standing(export, sha256, at(NOW)).unwrap();
+        }
+        let known = ["a", "b", "c"].map(|sha256| db.knows_standing(export, sha256).unwrap());
+        assert_eq!(known, [true, true, false]);
+        assert!(!db.knows_standing(&other, "a").unwrap());
+    });
+}
+
+#[test]
 fn an_export_over_two_tables_is_old_when_either_changes() {
     on_all(|place| {
         let schema = market();
