@@ -68,6 +68,7 @@ pub struct Args {
 
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
+    thread_pool::start()?;
     let recipe = Recipe::load(&args.recipe, input_files::read_text)?;
     let candidates = wanted(&recipe, args.candidate.as_deref())?;
     let only = args.candidate.as_deref();

@@ -55,6 +55,8 @@ impl<'a> Rows<'a> {
         mut table: Table<R>,
         which: Which,
     ) -> Outcome<Rows<'a>> {
+        // What is made of them is drawn on all of them.
+        thread_pool::start()?;
         let features = FeatureColumns::find(model, &table)?;
         let target = &model.body().target.name;
         let target_at = table.require(target)?;

@@ -38,8 +38,7 @@ pub fn run(args: Args) -> Outcome {
     let settings = Settings::of(&args)?;
     let wanted = ModelArg::of(&args.model, args.bucket.as_ref(), &settings.routes)?;
     let models = ModelSet::open(wanted, args.cache.as_deref(), settings.rows)?;
-    let pool = rayon::ThreadPoolBuilder::new().build_global();
-    pool.map_err(|error| Failure::new(Kind::Io, format!("starting threads: {error}")))?;
+    thread_pool::start()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::io("starting threads", &error))?;
     let outcome = runtime.block_on(serve(args, settings, models));
