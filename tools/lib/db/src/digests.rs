@@ -42,9 +42,21 @@ pub(crate) fn note(connection: &mut dyn Connection, system: &str, table: &Table)
     record(connection, system, &step, Some(&counted(table).join(",")), None)
 }
 
-/// Whether rows can be held against digests by this schema.
+/// Whether rows can be held against digests by this schema. A note of columns that the table never had, or has lost, is damage.
 pub(crate) fn are_known(connection: &mut dyn Connection, system: &str, table: &Table) -> Outcome<bool> {
-    Ok(noted(connection, system, table)?.is_some_and(|noted| noted == counted(table)))
+    let Some(noted) = noted(connection, system, table)? else { return Ok(false) };
+    if noted == counted(table) {
+        return Ok(true);
+    }
+    let present = connection.columns_of(&table.name)?;
+    match noted.iter().find(|name| !present.iter().any(|(there, _)| there == *name)) {
+        None => Ok(false),
+        Some(lost) => Err(Failure::data(format!(
+            "table {}: its digests were made of a column {lost:?}, as {MIGRATIONS} says, which the table does not have (restore \
+             the database from a copy; or make digests anew with db-load migrate)",
+            table.name
+        ))),
+    }
 }
 
 /// What `migrate` has to do about a table's digests.

@@ -279,6 +279,22 @@ fn keys_that_a_server_sorts_otherwise_are_no_damage() {
 }
 
 #[test]
+fn a_note_of_columns_that_the_table_does_not_have_is_damage() {
+    on_all(|place| {
+        let schema = weather();
+        let (table, mut db) = (schema.table("readings").unwrap(), place.open(&schema));
+        replace::store(&mut db, table, "oslo/2025-06", &["station=oslo at=@1 sensor=1 celsius=1"]);
+        place.run("UPDATE fairway_migrations SET sha256 = replace(sha256, 'celsius', 'celsiut') WHERE name LIKE 'columns of%'");
+        let failure = db.knows_digests(table).unwrap_err();
+        assert!(failure.to_string().contains("\"celsiut\""), "{failure}");
+        // Rows that are whole by the schema's columns are whole.
+        db.migrate(&schema, &[], &[], false, false, at(NOW)).unwrap();
+        assert!(db.knows_digests(table).unwrap());
+        assert_eq!(undamaged(&mut db, table, "oslo/2025-06"), Some(1));
+    });
+}
+
+#[test]
 fn a_database_of_the_first_version_has_digests_that_know_the_sign_of_a_zero() {
     on_all(|place| {
         let schema = weather();
