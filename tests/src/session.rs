@@ -146,7 +146,7 @@ impl Session {
     }
 
     /// Everything of the golf pipeline that must come out the same: tables without times, every byte of every object, who is
-    /// approved.
+    /// approved. Through which states the bucket came differs.
     pub fn state(&self) -> String {
         let events = "SELECT tour, calendar_year, event_id, event_name, event_completed, sg_categories, \
                       traditional_stats, refetch, n_rounds, rounds_rev, content_sha256, unavailable \
@@ -157,7 +157,7 @@ impl Session {
             self.ok(&format!("db-query sql '{events}'")),
             self.ok(&format!("db-query sql '{marks}'")),
             self.ok("db-query rows | sha256sum"),
-            self.ok("bucket ls --sha256"),
+            self.ok("bucket ls --sha256 | grep -v ^exports/"),
             self.ok("registry show"),
             self.ok("registry ls"),
         ]
@@ -175,7 +175,7 @@ impl Session {
     pub fn asking(&self, options: &str, line: &str) -> String {
         self.ok(&format!(
             "predictd --listen 127.0.0.1:0 {options} 2> said.txt & \
-             for i in $(seq 200); do grep -q 'on http' said.txt && break; sleep 0.05; done; \
+             for i in $(seq 1200); do grep -q 'on http' said.txt && break; sleep 0.05; done; \
              url=$(grep -o 'http://[0-9.:]*' said.txt | head -n 1); \
              {line}; kill %1; wait %1"
         ))

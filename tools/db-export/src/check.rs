@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use db::{Db, Mark};
 use diagnostics::{count, plural, say};
@@ -17,31 +17,35 @@ enum Found {
     Lost,
 }
 
-/// What a look at the bucket found.
-#[derive(Default)]
-pub(crate) struct There {
-    /// The keys of all objects.
-    pub(crate) keys: BTreeSet<String>,
-    /// In a bucket that is newer than the database: the keys of objects that are others than those of their marks.
-    pub(crate) others: Vec<String>,
-    /// There, too: partitions whose object is gone, with its key.
-    pub(crate) gone: BTreeMap<String, String>,
+/// How the bucket is looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Look {
+    /// Every object is read, whatever its size and tag say.
+    pub(crate) reads_all: bool,
+    /// The bucket may hold what was exported since.
+    pub(crate) is_newer: bool,
+    /// Nothing is exported after it.
+    pub(crate) is_all: bool,
+}
+
+/// The objects of an export by their keys. Asked even where nothing is marked: nothing should be fetched when there is no bucket
+/// for it.
+pub(crate) fn listing(store: &Store, job: &Job<'_>) -> Outcome<BTreeMap<String, Entry>> {
+    Ok(store.list(job.export.prefix())?.into_iter().map(|entry| (entry.key.clone(), entry)).collect())
 }
 
 /// Compares marks with the bucket. A mark whose object is missing or different is made due; one that an earlier version made is
 /// brought up to date. An object whose size and tag are those of its put is trusted, unless all are to be read.
 ///
-/// Where the bucket is newer, an object that differs is not ours: its mark is forgotten, so that nothing is written over it.
+/// Where the bucket is newer, an object that differs is not ours: its mark is forgotten, so that nothing is written over it. One
+/// that is missing was removed by somebody who knew more: that is noted, so that it does not come back.
 pub(crate) fn check(
     db: &mut Db,
     store: &Store,
     job: &Job<'_>,
-    read_all: bool,
-    is_newer: bool,
-) -> Outcome<There> {
-    // Asked even where nothing is marked: nothing should be fetched when there is no bucket for it.
-    let listing: BTreeMap<String, Entry> =
-        store.list(job.export.prefix())?.into_iter().map(|entry| (entry.key.clone(), entry)).collect();
+    listing: &BTreeMap<String, Entry>,
+    look: Look,
+) -> Outcome {
     let marks = db.marks(job.export)?;
     let current = db.current_digests(job.schema, job.export, &job.rules.digest)?;
     let due: BTreeMap<String, String> = db
@@ -49,22 +53,22 @@ pub(crate) fn check(
         .into_iter()
         .map(|due| (due.partition.to_string(), due.object_key))
         .collect();
-    let (mut noted, mut lost, mut there) = (Vec::new(), Vec::new(), There::default());
-    let mut forgotten: Vec<&str> = Vec::new();
+    let (mut noted, mut lost, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
     for mark in marks.values().filter(|mark| mark.may_have_object()) {
+        // It is due under another name, and goes then.
+        let renamed = due.get(&mark.partition).filter(|key| **key != mark.object_key);
         if !mark.has_object() {
-            // What was about to be written when the database was copied.
-            if is_newer {
-                forgotten.push(&mark.partition);
+            // What was about to be written when the database was copied may have been written, and more after it.
+            if look.is_newer {
+                forgotten.push(mark);
             }
             continue;
         }
-        // It is due under another name, and goes then.
-        if !is_newer && due.get(&mark.partition).is_some_and(|key| *key != mark.object_key) {
+        if !look.is_newer && renamed.is_some() {
             continue;
         }
         let entry = listing.get(&mark.object_key);
-        match found(store, mark, entry, read_all)? {
+        match found(store, job, mark, entry, look)? {
             Found::Same if mark.size_bytes.is_some() && is_own_digest(mark) => {}
             Found::Same | Found::SameContent => noted.push(Mark {
                 size_bytes: entry.and_then(|entry| i64::try_from(entry.size_bytes).ok()),
@@ -76,34 +80,43 @@ pub(crate) fn check(
                 },
                 ..mark.clone()
             }),
-            Found::Lost if is_newer && entry.is_some() => {
-                forgotten.push(&mark.partition);
-                there.others.push(mark.object_key.clone());
+            Found::Lost if look.is_newer && listing.contains_key(renamed.unwrap_or(&mark.object_key)) => {
+                say!("{}: it is another one than this database wrote", mark.object_key);
+                forgotten.push(mark);
             }
-            Found::Lost if is_newer => {
-                there.gone.insert(mark.partition.clone(), mark.object_key.clone());
+            Found::Lost if look.is_newer => {
+                say!("{}: it is gone, and this database did not remove it", mark.object_key);
+                lost.push(mark.missing());
             }
             // The key stays: whoever writes the object again knows that it was ours.
-            Found::Lost => lost.push(Mark { inputs_digest: String::new(), ..mark.clone() }),
+            Found::Lost => {
+                say!("{}: it is missing or changed, and will be written again", mark.object_key);
+                lost.push(Mark { inputs_digest: String::new(), ..mark.clone() });
+            }
         }
     }
-    for mark in &lost {
-        say!("{}: it is missing or changed, and will be written again", mark.object_key);
+    let n_lost = (lost.len() + forgotten.iter().filter(|mark| mark.has_object()).count()) as u64;
+    if look.is_newer && n_lost > 0 {
+        say!(
+            "{}: another database exported to this bucket, or this one did since it was copied: nothing of that is written over \
+             (--overwrite, if this database is right)",
+            job.export.name
+        );
     }
-    let n_lost = (lost.len() + there.others.len() + there.gone.len()) as u64;
-    let changed = [noted, lost].concat();
-    if !changed.is_empty() {
-        db.mark(job.export, &changed, job.now)?;
-    }
-    if !forgotten.is_empty() {
+    // Of a newer bucket a look changes nothing.
+    if !(look.is_newer && look.is_all) {
+        let forgotten: Vec<&str> = forgotten.iter().map(|mark| mark.partition.as_str()).collect();
         db.unmark(job.export, &forgotten)?;
+        noted.append(&mut lost);
     }
-    if read_all {
+    if !noted.is_empty() {
+        db.mark(job.export, &noted, job.now)?;
+    }
+    if look.reads_all {
         let marked = marks.values().filter(|mark| mark.has_object()).count() as u64;
         say!("{} read: {} as exported", plural(marked, "object"), count(marked - n_lost));
     }
-    there.keys = listing.into_keys().collect();
-    Ok(there)
+    Ok(())
 }
 
 /// Whether a mark's digest is one that this version makes.
@@ -111,11 +124,15 @@ fn is_own_digest(mark: &Mark) -> bool {
     mark.inputs_digest.len() == 64 || mark.inputs_digest.is_empty()
 }
 
-fn found(store: &Store, mark: &Mark, entry: Option<&Entry>, read_all: bool) -> Outcome<Found> {
-    let Some(entry) = entry else { return Ok(Found::Lost) };
-    let is_noted =
-        i64::try_from(entry.size_bytes).ok() == mark.size_bytes && mark.etag.as_ref() == Some(&entry.tag);
-    if is_noted && !read_all {
+fn found(store: &Store, job: &Job<'_>, mark: &Mark, entry: Option<&Entry>, look: Look) -> Outcome<Found> {
+    // One of an earlier name may stand where nothing was listed.
+    if entry.is_none() && mark.object_key.starts_with(job.export.prefix()) {
+        return Ok(Found::Lost);
+    }
+    let is_noted = entry.is_some_and(|entry| {
+        i64::try_from(entry.size_bytes).ok() == mark.size_bytes && mark.etag.as_ref() == Some(&entry.tag)
+    });
+    if is_noted && !look.reads_all {
         return Ok(Found::Same);
     }
     let Some(mut reader) = store.reader(&mark.object_key)? else { return Ok(Found::Lost) };

@@ -1,27 +1,27 @@
 //! `db-export`: tables to objects. Its README says what it promises.
 //!
-//! Read in this order: `lib.rs` (an export from beginning to end), `standing.rs` (whether the bucket is newer), `check.rs` (what
+//! Read in this order: `lib.rs` (an export from beginning to end), `inventory.rs` (whether the bucket is newer), `check.rs` (what
 //! it holds), `spool.rs` (rows, asked for in one pass, and cleaned), `publish.rs` (put beside each other).
 
 mod check;
+mod inventory;
 mod publish;
 mod spool;
-mod standing;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use check::There;
+use check::Look;
 use clap::Parser;
 use clean::Counts;
 use cli::{BucketArg, Clock, DatabaseArgs};
 use clock::Now;
-use db::{Access, Db, Due, Mark, Marks};
+use db::{Access, Db, Due, Mark};
 use diagnostics::{count, plural, say};
 use export_rules::Rules;
 use failure::{Failure, Kind, Outcome};
+use inventory::Inventory;
 use schema::{Export, PartitionKey, Schema, Source};
-use standing::Standing;
-use store::Store;
+use store::{Entry, Store};
 
 /// Writes partitions of tables to the bucket, cleaned, an object each: those whose rows or rules changed since.
 ///
@@ -86,27 +86,13 @@ pub fn run(args: Args) -> Outcome {
     for export in exports {
         let rules = Rules::load(schema_path, export)?;
         let job = Job { schema: &schema, export, rules, now, overwrite: args.overwrite };
-        let mut standing = Standing::ask(&mut db, &store, &job)?;
-        let is_newer = standing.is_newer() && !args.overwrite;
-        if is_newer {
-            say!(
-                "{}: the bucket holds objects that were exported by another database, or since this one was copied: none that \
-                 differs is written over (--overwrite, if this database is right)",
-                export.name
-            );
-        }
-        let there = check::check(&mut db, &store, &job, args.verify, is_newer)?;
-        if args.check {
-            there.others.iter().for_each(|key| say!("{key}: it is not the one that this database wrote"));
-            there.gone.values().for_each(|key| say!("{key}: it is gone"));
-            continue;
-        }
-        let bad_before = done.bad.len();
-        // What may be written over is said before anything is; in a newer bucket nothing is, and what it holds is said when all is ours.
-        export_all(&mut db, &store, &job, &there, (!is_newer).then_some(&mut standing), &mut done)?;
-        if is_newer && done.bad.len() == bad_before {
-            let objects = standing::of_marks(&db.marks(export)?);
-            standing.state(&mut db, &store, &job, &objects)?;
+        let listing = check::listing(&store, &job)?;
+        let inventory = Inventory::ask(&mut db, &store, &job, &listing)?;
+        let is_newer = inventory.is_newer() && !args.overwrite;
+        let look = Look { reads_all: args.verify, is_newer, is_all: args.check };
+        check::check(&mut db, &store, &job, &listing, look)?;
+        if !args.check {
+            export_all(&mut db, &store, &job, &listing, inventory, &mut done)?;
         }
     }
     if args.check {
@@ -125,17 +111,12 @@ fn export_all(
     db: &mut Db,
     store: &Store,
     job: &Job<'_>,
-    there: &There,
-    standing: Option<&mut Standing>,
+    listing: &BTreeMap<String, Entry>,
+    inventory: Inventory,
     done: &mut Done,
 ) -> Outcome {
-    let mut due = db.due_exports(job.schema, job.export, &job.rules.digest)?;
+    let due = db.due_exports(job.schema, job.export, &job.rules.digest)?;
     let mut marks = db.marks(job.export)?;
-    for (partition, key) in &there.gone {
-        say!("{partition}: {key} is gone, and this database did not remove it (--overwrite writes it again)");
-        done.bad.push(partition.clone());
-    }
-    due.retain(|due| !there.gone.contains_key(&due.partition.to_string()));
     let spooled = spool::spool(db, job, &due)?;
     if spooled.are_unchecked {
         say!(
@@ -146,8 +127,8 @@ fn export_all(
     // Noted before the first put: an object that a killed run left behind is not somebody else's.
     let is_first = |due: &&Due| {
         let known = marks.get(&due.partition.to_string());
-        !known.is_some_and(Mark::may_have_object)
-            && !there.keys.contains(&due.object_key)
+        !known.is_some_and(|mark| mark.may_have_object() || mark.is_missing() && !job.overwrite)
+            && !listing.contains_key(&due.object_key)
             && publish::check_names(due).is_ok()
     };
     let with_rows =
@@ -157,21 +138,19 @@ fn export_all(
         db.mark(job.export, &intents, job.now)?;
         marks.extend(intents.into_iter().map(|mark| (mark.partition.clone(), mark)));
     }
-    if let Some(standing) = standing {
-        let orphans = db.orphans(job.schema, job.export)?;
-        let planned = standing::planned(&marks, &due, &spooled, &orphans);
-        standing.state(db, store, job, &planned)?;
-    }
+    let orphans = db.orphans(job.schema, job.export)?;
+    inventory.state(db, store, job, &inventory::planned(&marks, &due, &spooled, &orphans))?;
     // From here on nothing of the database is open but its connection: whoever writes to it is not kept waiting.
     for part in spooled.parts.iter().filter(|part| part.n_rows == 0 && !part.is_damaged) {
         empty(db, store, job, &due[part.due], marks.get(&due[part.due].partition.to_string()), done)?;
     }
     let bad_before = done.bad.len();
-    publish(db, store, job, &due, &marks, &spooled, done)?;
+    publish(db, store, job, &publish::Known { due: &due, marks: &marks, listing }, &spooled, done)?;
     // Last, and only when everything that may take their place is there.
-    if done.bad.len() > bad_before {
+    if done.bad.len() > bad_before || orphans.is_empty() {
         return Ok(());
     }
+    // Asked again: rows may have come meanwhile.
     for (orphan, is_taken) in db.orphans(job.schema, job.export)? {
         if has_rows(db, job, &orphan.partition)? {
             say!(
@@ -266,19 +245,18 @@ fn publish(
     db: &mut Db,
     store: &Store,
     job: &Job<'_>,
-    due: &[Due],
-    marks: &Marks,
+    known: &publish::Known<'_>,
     spooled: &spool::Spooled,
     done: &mut Done,
 ) -> Outcome {
     for part in &spooled.parts {
         if let Err(failure) = &part.cleaned {
             say!("{failure}");
-            done.bad.push(due[part.due].partition.to_string());
+            done.bad.push(known.due[part.due].partition.to_string());
         }
     }
     let (mut waiting, mut published_now): (Vec<Mark>, BTreeSet<usize>) = (Vec::new(), BTreeSet::new());
-    let outcome = publish::publish(store, job, due, marks, spooled, &mut |published| {
+    let outcome = publish::publish(store, job, known, spooled, &mut |published| {
         match published.outcome {
             Ok(object) => {
                 done.written += u64::from(object.is_new);
@@ -287,7 +265,7 @@ fn publish(
                 waiting.push(object.mark);
             }
             Err(failure) if failure.kind() == Kind::Data => {
-                let place = &due[published.due].partition;
+                let place = &known.due[published.due].partition;
                 say!("{failure}");
                 done.bad.push(place.to_string());
             }

@@ -1,16 +1,25 @@
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use db::{Due, Mark, Marks};
 use failure::{Failure, Kind, Outcome};
-use store::Store;
+use store::{Entry, Store};
 
 use crate::Job;
 use crate::spool::{Cleaned, Spooled};
 
 /// Objects that are being written at a time: a bucket is waited for more than it works.
 const AT_ONCE: usize = 8;
+
+/// What is known before anything is written.
+pub(crate) struct Known<'a> {
+    pub(crate) due: &'a [Due],
+    pub(crate) marks: &'a Marks,
+    /// The objects that were there.
+    pub(crate) listing: &'a BTreeMap<String, Entry>,
+}
 
 /// What became of a partition.
 pub(crate) struct Published {
@@ -32,13 +41,12 @@ pub(crate) struct Object {
 pub(crate) fn publish(
     store: &Store,
     job: &Job<'_>,
-    due: &[Due],
-    marks: &Marks,
+    known: &Known<'_>,
     spooled: &Spooled,
     take: &mut dyn FnMut(Published) -> Outcome,
 ) -> Outcome {
     let (next, broken) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let work = Work { store, job, due, marks, spooled };
+    let work = Work { store, job, known, spooled };
     let parts: Vec<_> = spooled
         .parts
         .iter()
@@ -54,7 +62,7 @@ pub(crate) fn publish(
                 while !broken.load(Ordering::Relaxed)
                     && let Some((part, cleaned)) = parts.get(next.fetch_add(1, Ordering::Relaxed))
                 {
-                    let outcome = work.one(&due[part.due], cleaned);
+                    let outcome = work.one(&known.due[part.due], cleaned);
                     if outcome.as_ref().is_err_and(|failure| failure.kind() != Kind::Data) {
                         broken.store(true, Ordering::Relaxed);
                     }
@@ -86,8 +94,7 @@ pub(crate) fn publish(
 struct Work<'a> {
     store: &'a Store,
     job: &'a Job<'a>,
-    due: &'a [Due],
-    marks: &'a Marks,
+    known: &'a Known<'a>,
     spooled: &'a Spooled,
 }
 
@@ -95,7 +102,8 @@ impl Work<'_> {
     fn one(&self, due: &Due, cleaned: &Cleaned) -> Outcome<Object> {
         let bytes = self.spooled.bytes(cleaned)?;
         let key = &due.object_key;
-        let before = self.marks.get(&due.partition.to_string()).filter(|mark| mark.may_have_object());
+        let mark = self.known.marks.get(&due.partition.to_string());
+        let before = mark.filter(|mark| mark.may_have_object());
         let is_ours = before.is_some_and(|mark| mark.object_key == *key);
         let mut is_new = true;
         if !is_ours && !self.job.overwrite {
@@ -108,17 +116,24 @@ impl Work<'_> {
                          is right)"
                     )));
                 }
+                None if mark.is_some_and(Mark::is_missing) => {
+                    return Err(Failure::data(format!(
+                        "{key} is gone, and this database did not remove it (--overwrite writes it again)"
+                    )));
+                }
                 None => {}
             }
         }
-        let (mut size_bytes, mut etag) = (bytes.len() as u64, None);
+        // Of an object that was there, what its listing says of it is noted.
+        let listed = self.known.listing.get(key);
+        let (mut size_bytes, mut etag) = (bytes.len() as u64, listed.map(|entry| entry.tag.clone()));
         if is_new {
             let entry = self.store.put(key, &mut bytes.as_slice())?;
             (size_bytes, etag) = (entry.size_bytes, Some(entry.tag));
         }
         // Under its old name it would be trained on twice. What another partition is called by now is not old.
         if let Some(old) = before.map(|mark| &mark.object_key).filter(|old| *old != key)
-            && !self.due.iter().any(|due| due.object_key == *old)
+            && !self.known.due.iter().any(|due| due.object_key == *old)
         {
             self.store.delete(old)?;
         }

@@ -64,6 +64,31 @@ fn killed_while_it_writes_over_and_removes_it_ends_the_same() {
 }
 
 #[test]
+fn killed_beside_a_newer_bucket_it_ends_the_same() {
+    // Of one object the bucket knows more, and of one the copy.
+    let session = three();
+    session.ok("db-export; cp golf.db before.db; \
+                dg-fetch rounds --event pga/2025/14 | sed 's/0.6/0.7/' | db-load partitions; db-export; cp -a data before; \
+                mv before.db golf.db; rm -f golf.db-*; \
+                dg-fetch rounds --event pga/2025/26 | sed -E 's/,29[0-9]\\.[0-9]+,/,299.5,/' | db-load partitions; cp golf.db before.db");
+    session.run("db-export").expect(65).says("1 object written");
+    let expected = state(&session);
+    let start = "rm -rf golf.db* data; cp before.db golf.db; cp -a before data";
+    let refused = "not exported: pga/2025/14";
+    session.ok(&format!("{start}; strace -f -qq -o log -e trace={CALLS} db-export || true"));
+    for (call, times) in calls(&session.read("log")) {
+        for nth in 1..=times {
+            session.ok(start);
+            let ran = session.run(&format!(
+                "strace -f -qq -o /dev/null -e trace={call} -e inject={call}:signal=KILL:when={nth} db-export"
+            ));
+            session.run("db-export").expect(65).says(refused);
+            assert_eq!(state(&session), expected, "{call} {nth}: {ran}");
+        }
+    }
+}
+
+#[test]
 fn a_full_disk_is_said_and_a_larger_one_lets_it_finish() {
     let mut session = three();
     session.ok("cp golf.db before.db; db-export");

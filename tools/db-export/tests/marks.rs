@@ -4,6 +4,7 @@
 mod golf;
 
 use golf::{OBJECTS, due, state, three};
+use pipelines::Session;
 
 #[test]
 fn objects_that_were_changed_or_removed_are_written_again() {
@@ -103,68 +104,131 @@ fn an_object_that_no_mark_made_is_not_overwritten() {
 /// Loads a correction of the first object's partition.
 const CORRECT: &str = "dg-fetch rounds --event pga/2025/14 | sed 's/0.6/0.7/' | db-load partitions";
 
+/// Deletes the rows of the first object's partition.
+const DELETE: &str = "db-query rows --partition pga/2025/14 > rows; \
+                      db-load delete player_round_stats_pga_with_sg_data rows";
+
+/// The database becomes a copy of it.
+fn restore(session: &Session, copy: &str) {
+    session.ok(&format!("rm golf.db*; cp {copy} golf.db"));
+}
+
+/// The objects without what the bucket says of itself.
+fn objects(session: &Session) -> String {
+    session.ok("bucket ls --sha256 | grep -v ^exports/")
+}
+
+/// An export that leaves these partitions out, as often as it is tried, and changes no object.
+fn refuses(session: &Session, partitions: &str, why: &str) {
+    let before = objects(session);
+    for _ in 0..2 {
+        session.run("db-export").expect(65).says(&format!("not exported: {partitions}")).says(why);
+        assert_eq!(objects(session), before);
+    }
+}
+
 #[test]
 fn a_database_that_is_older_than_its_bucket_takes_nothing_newer_away() {
     let session = three();
     session.ok(&format!("db-export; cp golf.db old.db; {CORRECT}; db-export; cp golf.db new.db"));
     let newest = state(&session);
-    let restore = "rm golf.db*; cp old.db golf.db";
-    session.ok(restore);
-    let ran = session.run("db-export --check");
-    ran.expect(0)
-        .says("golf: the bucket holds objects that were exported by another database, or since this one was copied")
-        .says(&format!("{}: it is not the one that this database wrote", OBJECTS[0]));
-    let objects = session.ok("bucket ls --sha256");
-    // As often as it is tried.
+    restore(&session, "old.db");
+    // A look says it, as often as somebody looks, and changes nothing.
     for _ in 0..2 {
         session
-            .run("db-export")
-            .expect(65)
-            .says(&format!(
-                "{} is there with another content, and this database did not write it",
-                OBJECTS[0]
-            ))
-            .says("not exported: pga/2025/14")
-            .says("0 objects written");
-        assert_eq!(session.ok("bucket ls --sha256"), objects);
+            .run("db-export --check")
+            .expect(0)
+            .says("golf: another database exported to this bucket, or this one did since it was copied")
+            .says(&format!("{}: it is another one than this database wrote", OBJECTS[0]));
+        assert_eq!(due(&session), "");
     }
+    let why = format!("{} is there with another content, and this database did not write it", OBJECTS[0]);
+    refuses(&session, "pga/2025/14", &why);
     // It catches up.
     session.ok(CORRECT);
     session.run("db-export").expect(0).says("0 objects written").hides("is there");
     assert_eq!(state(&session), newest);
-    session.run("db-export").expect(0).hides("another database");
-    // The copy is right, says somebody. The later database knows of everything that the bucket ever held.
-    session.ok(restore);
+    // The copy is right, says somebody: then the later database is the one that does not know.
+    restore(&session, "old.db");
     session.run("db-export --overwrite").expect(0).says("1 object written");
     session.run("db-export").expect(0).says("0 objects written").hides("another database");
-    session.ok("rm golf.db*; cp new.db golf.db");
-    session.run("db-export").expect(0).says("1 object written").hides("another database");
+    restore(&session, "new.db");
+    refuses(&session, "pga/2025/14", &why);
+    session.run("db-export --overwrite").expect(0).says("1 object written");
     assert_eq!(state(&session), newest);
+}
+
+#[test]
+fn a_copy_does_not_take_a_content_that_came_back_for_its_own() {
+    let session = three();
+    session.ok(&format!("db-export; cp -a data first; {CORRECT}; db-export; cp golf.db old.db"));
+    session.ok("dg-fetch rounds --event pga/2025/14 | db-load partitions; db-export");
+    assert_eq!(objects(&session), session.ok("bucket ls --sha256 --bucket ./first | grep -v ^exports/"));
+    restore(&session, "old.db");
+    refuses(&session, "pga/2025/14", "is there with another content");
+}
+
+#[test]
+fn two_databases_that_export_in_turn_take_nothing_from_each_other() {
+    let session = three();
+    session.ok(&format!("db-export; cp golf.db old.db; {CORRECT}; db-export; cp golf.db new.db"));
+    // The copy learns what the other does not know: that is exported, though another partition is refused.
+    restore(&session, "old.db");
+    session.ok(
+        "dg-fetch rounds --event pga/2025/26 | sed -E 's/,29[0-9]\\.[0-9]+,/,299.5,/' | db-load partitions",
+    );
+    session.run("db-export").expect(65).says("1 object written").says("not exported: pga/2025/14");
+    restore(&session, "new.db");
+    session.ok(
+        "dg-fetch rounds --event pga/2025/2 | sed -E 's/,29[0-9]\\.[0-9]+,/,299.5,/' | db-load partitions",
+    );
+    session.run("db-export").expect(65).says("another database").says("1 object written");
+    refuses(&session, "pga/2025/26", "is there with another content");
 }
 
 #[test]
 fn what_was_removed_since_a_copy_was_made_does_not_come_back() {
     let session = three();
-    session.ok("db-export; cp golf.db old.db");
-    let golf = "python3 -c \"import sqlite3, sys; d = sqlite3.connect('golf.db'); d.execute(sys.argv[1]); d.commit()\"";
-    let forget = [
-        "player_round_stats_pga_with_sg_data WHERE event_id = 14",
-        "pga_with_sg_cat_eventslist WHERE event_id = 14",
-    ];
-    for rows in forget {
-        session.ok(&format!("{golf} 'DELETE FROM {rows}'"));
-    }
+    session.ok(&format!("db-export; cp golf.db old.db; {DELETE}"));
     session.run("db-export").expect(0).says("1 removed");
-    let objects = session.ok("bucket ls --sha256");
-    session.ok("rm golf.db*; cp old.db golf.db");
-    for _ in 0..2 {
-        session
-            .run("db-export")
-            .expect(65)
-            .says(&format!("pga/2025/14: {} is gone, and this database did not remove it", OBJECTS[0]));
-        assert_eq!(session.ok("bucket ls --sha256"), objects);
-    }
+    restore(&session, "old.db");
+    let why = format!("{} is gone, and this database did not remove it", OBJECTS[0]);
+    session.run("db-export --check").expect(0).says(&format!("{}: it is gone", OBJECTS[0]));
+    refuses(&session, "pga/2025/14", &why);
+    session.ok("cp golf.db refused.db; cp -a data before");
+    // It catches up.
+    session.ok(DELETE);
+    session.run("db-export").expect(0).says("0 objects written").hides("gone");
+    session.ok("rm -r data; mv before data");
+    restore(&session, "refused.db");
     session.run("db-export --overwrite").expect(0).says("1 object written");
+    session.run("db-export").expect(0).says("0 objects written");
+}
+
+#[test]
+fn a_copy_made_before_objects_were_called_otherwise_meets_them() {
+    let mut session = three();
+    let schema = session.variable("FAIRWAY_SCHEMA").unwrap();
+    let text = std::fs::read_to_string(&schema).unwrap();
+    session.ok(&format!("cp -r $(dirname {schema}) here"));
+    session.file("here/schema.toml", text.replace("event_data_{year}", "rows_{year}"));
+    session.ok("db-export; cp golf.db old.db");
+    session.set("FAIRWAY_SCHEMA", session.path("here/schema.toml"));
+    session.run("db-export").expect(0).says("3 objects written");
+    let renamed = state(&session);
+    restore(&session, "old.db");
+    session.run("db-export").expect(0).says("0 objects written");
+    assert_eq!(state(&session), renamed);
+    // Called otherwise only after the copy came back: what is newer stays, and nothing older stands beside it.
+    session.set("FAIRWAY_SCHEMA", &schema);
+    session.ok("rm -r data; mkdir data");
+    restore(&session, "old.db");
+    session.ok(&format!("db-export --overwrite; {CORRECT}; db-export"));
+    restore(&session, "old.db");
+    session.set("FAIRWAY_SCHEMA", session.path("here/schema.toml"));
+    session.run("db-export").expect(65).says("2 objects written").says("not exported: pga/2025/14");
+    assert!(session.ok("bucket ls training_data/").contains(OBJECTS[0]), "the newer one stays");
+    assert_eq!(session.ok("bucket ls training_data/ | wc -l").trim(), "4");
 }
 
 #[test]
@@ -175,19 +239,32 @@ fn a_bucket_that_is_older_than_its_database_is_brought_up_to_date() {
     session.ok("rm -r data; mv old data");
     session.run("db-export").expect(0).says("1 object written").hides("another database");
     assert_eq!(state(&session), newest);
-    // What says which objects there are is data like any other.
-    session.ok("echo '{}' > data/exports/golf/golf.json");
-    session
-        .run("db-export")
-        .expect(65)
-        .says("exports/golf/golf.json: it does not say which objects were exported");
-    session.ok(
-        "echo '{\"v\":\"fairway.exports/2\",\"objects\":1,\"sha256\":\"x\"}' > data/exports/golf/golf.json",
-    );
-    session.run("db-export").expect(78).says("a newer version of the programs wrote it");
-    session.ok("rm data/exports/golf/golf.json");
-    session.run("db-export").expect(0).says("0 objects written");
+    // Or it is empty.
+    session.ok("rm -r data; mkdir data");
+    session.run("db-export").expect(0).says("3 objects written").hides("another database");
     assert_eq!(state(&session), newest);
+}
+
+#[test]
+fn what_a_bucket_says_of_itself_may_be_lost_or_damaged() {
+    let session = three();
+    session.ok(&format!(
+        "db-export; cp golf.db old.db; {CORRECT}; db-export; cp golf.db new.db; cp -a data whole"
+    ));
+    let newest = state(&session);
+    let said = "data/exports/golf/golf.json";
+    for trouble in [format!("rm {said}"), format!("echo x > {said}"), format!("truncate -s 20 {said}")] {
+        session.ok(&format!("rm -r data; cp -a whole data; {trouble}"));
+        restore(&session, "new.db");
+        session.run("db-export").expect(0).says("0 objects written").hides("another database");
+        session.run("db-export").expect(0).hides("another database");
+        assert_eq!(state(&session), newest, "{trouble}");
+        session.ok(&format!("rm -r data; cp -a whole data; {trouble}"));
+        restore(&session, "old.db");
+        refuses(&session, "pga/2025/14", "is there with another content");
+    }
+    session.ok(&format!("echo '{{\"v\":\"fairway.inventory/2\",\"new\":1}}' > {said}"));
+    session.run("db-export").expect(78).says("another version of the programs wrote it");
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn a_rule_of_cleaning_exports_again_and_no_other_does() {
     session.file("rules/recipe.toml", text("recipe.toml"));
     session.set("FAIRWAY_SCHEMA", session.path("rules/schema.toml"));
     session.run("db-export").expect(0).says("3 objects written");
-    let before = session.ok("bucket ls --sha256");
+    let before = session.ok("bucket ls training_data/ --sha256");
     let recipe = text("recipe.toml");
     // Candidates concern fit alone: the rules of the export leave them out.
     let other = recipe.replacen("[[candidates]]\nalgorithm = \"mean\"\n", "", 1);
@@ -29,12 +29,12 @@ fn a_rule_of_cleaning_exports_again_and_no_other_does() {
     session.file("rules/recipe.toml", other);
     assert_eq!(due(&session), "pga/2025/2 pga/2025/14 pga/2025/26");
     session.run("db-export").expect(0).says("3 objects written");
-    assert_ne!(session.ok("bucket ls --sha256"), before);
+    assert_ne!(session.ok("bucket ls training_data/ --sha256"), before);
     session.run("db-export").expect(0).says("0 objects written");
     // And back again.
     session.file("rules/recipe.toml", recipe);
     session.run("db-export").expect(0).says("3 objects written");
-    assert_eq!(session.ok("bucket ls --sha256"), before);
+    assert_eq!(session.ok("bucket ls training_data/ --sha256"), before);
     session.ok("rm rules/recipe.toml");
     session.run("db-export").expect(78).says("recipe.toml");
     session.run("db-query unexported").expect(78).says("recipe.toml");

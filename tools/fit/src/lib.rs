@@ -68,7 +68,6 @@ pub struct Args {
 
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
-    thread_pool::start()?;
     let recipe = Recipe::load(&args.recipe, input_files::read_text)?;
     let candidates = wanted(&recipe, args.candidate.as_deref())?;
     let only = args.candidate.as_deref();
@@ -86,6 +85,7 @@ pub fn run(args: Args) -> Outcome {
         };
         return send(&format!("{}\n", key::training_key(&data_sha256, &recipe, only, args.seed)));
     }
+    thread_pool::start()?;
     let training = read(&args, &recipe, manifest)?;
     let key = key::training_key(&training.data_sha256, &recipe, only, args.seed);
     let model = model::fit(&recipe, &candidates, key, args.seed, training)?;

@@ -52,8 +52,8 @@ pub(crate) fn are_known(connection: &mut dyn Connection, system: &str, table: &T
     match noted.iter().find(|name| !present.iter().any(|(there, _)| there == *name)) {
         None => Ok(false),
         Some(lost) => Err(Failure::data(format!(
-            "table {}: its digests were made of a column {lost:?}, as {MIGRATIONS} says, which the table does not have (restore \
-             the database from a copy; or make digests anew with db-load migrate)",
+            "table {0}: {MIGRATIONS} says that its digests were made of a column {lost:?}, which it does not have: make them \
+             anew (db-load migrate, or --rebuild {0} where its rows change one by one)",
             table.name
         ))),
     }

@@ -9,10 +9,12 @@ use schema::{Export, PartitionKey, Revision, Schema, Table, Value};
 use crate::Db;
 use crate::connection::{Conflict, Connection, Insert, collect, in_transaction};
 use crate::rows_of::part_of;
-use crate::tables::{EXPORTS, STANDINGS};
+use crate::tables::{EXPORTS, INVENTORIES};
 
 /// The inputs of an object that was not yet written when this was noted.
 const INTENT: &str = "intent";
+/// The inputs of an object that is gone, and that this database did not remove.
+const MISSING: &str = "missing";
 
 /// What was exported of a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +49,22 @@ impl Mark {
             size_bytes: None,
             etag: None,
         }
+    }
+
+    /// Says that an object is gone that this database did not remove: it does not come back by itself.
+    pub fn missing(&self) -> Mark {
+        Mark {
+            inputs_digest: MISSING.to_owned(),
+            sha256: String::new(),
+            size_bytes: None,
+            etag: None,
+            ..self.clone()
+        }
+    }
+
+    /// Whether its object is gone, and this database did not remove it.
+    pub fn is_missing(&self) -> bool {
+        self.inputs_digest == MISSING
     }
 
     /// Whether there is an object of ours, or may be one.
@@ -140,6 +158,9 @@ impl Db {
 
     /// Forgets marks: their partitions are due.
     pub fn unmark(&mut self, export: &Export, partitions: &[&str]) -> Outcome {
+        if partitions.is_empty() {
+            return Ok(());
+        }
         let system = self.system.clone();
         let sql =
             format!("DELETE FROM {EXPORTS} WHERE system_name = ? AND export_name = ? AND partition_key = ?");
@@ -155,28 +176,28 @@ impl Db {
         })
     }
 
-    /// Whether an export's bucket ever held these objects, or was about to, as far as this database knows.
-    pub fn knows_standing(&mut self, export: &Export, sha256: &str) -> Outcome<bool> {
+    /// Whether this database ever brought an export's bucket into this state, or was about to.
+    pub fn knows_inventory(&mut self, export: &Export, state: &str) -> Outcome<bool> {
         let sql = format!(
-            "SELECT sha256 FROM {STANDINGS} WHERE system_name = ? AND export_name = ? AND sha256 = ?"
+            "SELECT state FROM {INVENTORIES} WHERE system_name = ? AND export_name = ? AND state = ?"
         );
         let which =
-            [Value::from(self.system.as_str()), Value::from(export.name.as_str()), Value::from(sha256)];
+            [Value::from(self.system.as_str()), Value::from(export.name.as_str()), Value::from(state)];
         Ok(!self.asking(|connection| collect(connection, &sql, &which))?.is_empty())
     }
 
-    /// Notes that an export's bucket is about to hold these objects.
-    pub fn note_standing(&mut self, export: &Export, sha256: &str, now: Now) -> Outcome {
+    /// Notes that an export's bucket is about to be brought into this state.
+    pub fn note_inventory(&mut self, export: &Export, state: &str, now: Now) -> Outcome {
         let row = [
             Value::from(self.system.as_str()),
             Value::from(export.name.as_str()),
-            Value::from(sha256),
+            Value::from(state),
             Value::from(now.text()),
         ];
-        let columns = ["system_name", "export_name", "sha256", "stated_at"];
-        let conflict = Conflict::Update(&["system_name", "export_name", "sha256"]);
+        let columns = ["system_name", "export_name", "state", "noted_at"];
+        let conflict = Conflict::Update(&["system_name", "export_name", "state"]);
         in_transaction(self.connection.as_mut(), |connection| {
-            connection.insert_all(&Insert { table: STANDINGS, columns: &columns, conflict }, &[&row])
+            connection.insert_all(&Insert { table: INVENTORIES, columns: &columns, conflict }, &[&row])
         })
     }
 

@@ -22,7 +22,7 @@ pub(crate) enum Missing {
 
 pub(crate) const MIGRATIONS: &str = "fairway_migrations";
 pub(crate) const EXPORTS: &str = "fairway_exports";
-pub(crate) const STANDINGS: &str = "fairway_standings";
+pub(crate) const INVENTORIES: &str = "fairway_inventories";
 pub(crate) const LOADED: &str = "fairway_loaded";
 pub(crate) const TOMBSTONES: &str = "fairway_tombstones";
 
@@ -58,9 +58,9 @@ pub(crate) fn shared() -> [Definition; 5] {
             ],
         ),
         define(
-            STANDINGS,
-            &[system, ("export_name", Type::Text(Some(64))), ("sha256", Type::Text(Some(64)))],
-            &[("stated_at", TEXT)],
+            INVENTORIES,
+            &[system, ("export_name", Type::Text(Some(64))), ("state", Type::Text(Some(64)))],
+            &[("noted_at", TEXT)],
         ),
         define(
             LOADED,

@@ -421,5 +421,10 @@ fn check_object(place: &str, object: &str, partition: &[(String, Type)]) -> Outc
     {
         return bad(format!("{place} object {object:?}: a key like training_data/rows_{{station}}.csv"));
     }
+    if object.starts_with("exports/") {
+        return bad(format!(
+            "{place} object {object:?}: below exports/ stands what db-export says of a bucket"
+        ));
+    }
     Ok(())
 }

@@ -201,6 +201,11 @@ const WRONG: &[(&str, &str, &str)] = &[
     ),
     (
         "prices/{ware}_{day_month}.csv",
+        "exports/{ware}_{day_month}.csv",
+        "below exports/ stands what db-export says of a bucket",
+    ),
+    (
+        "prices/{ware}_{day_month}.csv",
         "prices/{ware}.csv",
         "lacks {day_month}: partitions would overwrite each other",
     ),

@@ -54,19 +54,19 @@ fn marks_hold_for_their_revision_and_their_rules() {
 }
 
 #[test]
-fn what_a_bucket_held_is_known_for_ever_of_each_export() {
+fn states_of_a_bucket_are_known_for_ever_of_each_export() {
     on_all(|place| {
         let schema = weather();
         let mut db = place.open(&schema);
         let export = schema.export("readings").unwrap();
         let other = Export { name: "others".to_owned(), ..export.clone() };
-        assert!(!db.knows_standing(export, "a").unwrap());
-        for sha256 in ["a", "b", "a"] {
-            db.note_standing(export, sha256, at(NOW)).unwrap();
+        assert!(!db.knows_inventory(export, "a").unwrap());
+        for state in ["a", "b", "a"] {
+            db.note_inventory(export, state, at(NOW)).unwrap();
         }
-        let known = ["a", "b", "c"].map(|sha256| db.knows_standing(export, sha256).unwrap());
+        let known = ["a", "b", "c"].map(|state| db.knows_inventory(export, state).unwrap());
         assert_eq!(known, [true, true, false]);
-        assert!(!db.knows_standing(&other, "a").unwrap());
+        assert!(!db.knows_inventory(&other, "a").unwrap());
     });
 }
 
