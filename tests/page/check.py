@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -70,7 +71,9 @@ def browse(url, size):
 
 
 def until(browser, what, is_so):
-    WebDriverWait(browser, 15, poll_frequency=0.05).until(lambda _: is_so(), f"in vain: {what}")
+    # The page may draw itself anew between finding a part of it and reading that.
+    waiting = WebDriverWait(browser, 60, poll_frequency=0.05, ignored_exceptions=[StaleElementReferenceException])
+    waiting.until(lambda _: is_so(), f"in vain: {what}")
 
 
 def text(browser, name):
@@ -169,9 +172,11 @@ def classes(program, folder):
         with Server(program, "--model", f"one={moving}", "--model", f"two={many}", "--poll", "0.1") as server:
             browser = browse(server.url, (1280, 900))
             until(browser, "a prediction", lambda: text(browser, "number"))
-            other = (MODELS / "fairway-model-3-lasso.json").read_bytes()
-            moving.write_bytes(other)
             model = server.ask("/model/one")["id"]
+            # Written beside it and moved there: the server never sees half of it.
+            beside = pathlib.Path(place) / "beside.json"
+            beside.write_bytes((MODELS / "fairway-model-3-lasso.json").read_bytes())
+            os.replace(beside, moving)
             until(browser, "the swap", lambda: server.ask("/model/one")["id"] != model)
             model = server.ask("/model/one")["id"]
             browser.find_element(By.ID, "field-0").send_keys(Keys.ARROW_UP)

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::io::{Read, Write};
+use std::io::{Error, ErrorKind, Read, Write};
 use std::net::TcpListener;
 use std::process::Command;
 
@@ -21,20 +21,21 @@ fn header() -> usize {
 
 #[test]
 fn half_sent_requests_are_cut_off_and_hold_up_nobody() {
-    let server = Server::of(&model(0.3), &["--request-timeout", "0.4"]);
+    let server = Server::of(&model(0.3), &["--request-timeout", "5"]);
     let half_sent = |bytes: usize| {
-        let streams: Vec<_> = (0..20).map(|_| server.connect()).collect();
-        for mut stream in &streams {
+        let begin = |_| {
+            let mut stream = server.connect();
             stream.write_all(&request().as_bytes()[..bytes]).unwrap();
-        }
-        streams
+            stream
+        };
+        (0..20).map(begin).collect::<Vec<_>>()
     };
     let (headers, bodies, silent) = (half_sent(header() - 10), half_sent(header() + 10), half_sent(0));
     assert_eq!(server.predict(ROW).status, 200);
     for mut stream in bodies {
         let reply = Reply::read(&mut stream);
         assert!(reply.status == 408 && reply.has("connection: close"), "{reply:?}");
-        assert!(reply.json()["detail"].as_str().unwrap().contains("within 0.4 s"), "{reply:?}");
+        assert!(reply.json()["detail"].as_str().unwrap().contains("within 5 s"), "{reply:?}");
     }
     for mut stream in headers.into_iter().chain(silent) {
         assert_eq!(Reply::read(&mut stream).status, 0);
@@ -51,20 +52,24 @@ fn half_sent_requests_are_cut_off_and_hold_up_nobody() {
 
 #[test]
 fn who_does_not_take_the_answer_is_cut_off() {
-    let server = Server::of(&model(0.3), &["--request-timeout", "0.4", "--max-connections", "1"]);
+    let server = Server::of(&model(0.3), &["--request-timeout", "2", "--max-connections", "1"]);
     let mut stream = server.connect();
     // Answers of some 70 kB each, more of them than sockets can hold, and nobody reads.
     let body = format!("[{}]", vec![ROW; 1_000].join(","));
     let request =
         format!("POST /predict HTTP/1.1\r\nhost: t\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     stream.set_write_timeout(Some(common::PATIENCE)).unwrap();
-    eventually("the deaf client is cut off", || stream.write_all(request.as_bytes()).is_err());
-    eventually("its place is free", || server.get("/healthz").status == 200);
+    eventually("the deaf client is cut off", || {
+        let error = stream.write_all(request.as_bytes()).err();
+        assert_ne!(error.as_ref().map(Error::kind), Some(ErrorKind::WouldBlock), "it is waited for");
+        error.is_some()
+    });
+    eventually("its place is free", || server.predict(ROW).status == 200);
 }
 
 #[test]
 fn more_connections_than_allowed_are_told_so() {
-    let server = Server::of(&model(0.3), &["--max-connections", "4"]);
+    let server = Server::of(&model(0.3), &["--max-connections", "4", "--request-timeout", "300"]);
     let request = request();
     let (begin, rest) = request.as_bytes().split_at(20);
     let held: Vec<_> = (0..4)
@@ -76,18 +81,23 @@ fn more_connections_than_allowed_are_told_so() {
             stream
         })
         .collect();
-    eventually("no room", || server.predict(ROW).status == 503);
-    let reply = server.predict(ROW);
-    assert!(
-        reply.status == 503 && reply.has("retry-after: 1") && reply.has("connection: close"),
-        "{reply:?}"
-    );
+    // Whoever takes long to ask is cut off without a word.
+    let eventually_answered = |path: &str, status: u16| {
+        let mut reply = None;
+        eventually(&format!("{path} is answered {status}"), || {
+            let asked = if path == "/predict" { server.predict(ROW) } else { server.get(path) };
+            reply.insert(asked).status == status
+        });
+        reply.unwrap()
+    };
+    let reply = eventually_answered("/predict", 503);
+    assert!(reply.has("retry-after: 1") && reply.has("connection: close"), "{reply:?}");
     assert_eq!(reply.json()["detail"], "too many connections; try again");
     // How the server is, is answered all the same: whoever watches it must not start it anew.
     for path in ["/healthz", "/readyz", "/ping", "/metrics"] {
-        assert_eq!(server.get(path).status, 200, "{path}");
+        eventually_answered(path, 200);
     }
-    assert_eq!(server.get("/model").status, 503);
+    eventually_answered("/model", 503);
     // Those inside are not bothered.
     for mut stream in &held {
         stream.write_all(rest).unwrap();
@@ -111,13 +121,22 @@ fn the_idlest_connection_makes_room() {
     }
     // The first is not the idlest any more.
     assert_eq!(ask(&mut held[0]), 200);
-    let mut new = server.connect();
-    assert_eq!(ask(&mut new), 200);
-    let asked: Vec<u16> = [0, 2, 3, 1].into_iter().map(|at| ask(&mut held[at])).collect();
-    assert_eq!(asked, [200, 200, 200, 0]);
+    // A thread that stands still may keep the idlest from going at once: then this one is told to try again.
+    let (mut new, mut tries) = (server.connect(), 1);
+    eventually("it makes room", || {
+        let status = ask(&mut new);
+        if status != 200 {
+            (new, tries) = (server.connect(), tries + 1);
+        }
+        status == 200
+    });
+    let asked: Vec<u16> = [0, 1, 2, 3].into_iter().map(|at| ask(&mut held[at])).collect();
+    assert_eq!(asked[..2], [200, 0], "{asked:?}");
+    let gone = asked.iter().filter(|status| **status == 0).count();
+    assert!(gone <= tries, "{asked:?}: one goes for each that came, and there were {tries}");
     // A thousand that say nothing keep nobody out.
     let silent: Vec<_> = (0..200).map(|_| server.connect()).collect();
-    assert_eq!(server.get("/healthz").status, 200);
+    eventually("how it is, is answered", || server.get("/healthz").status == 200);
     eventually("there is room for who asks", || server.predict(ROW).status == 200);
     drop(silent);
 }
@@ -141,11 +160,16 @@ fn its_health_is_asked_by_the_program_itself() {
     let mut server = Server::of(&model(0.31), &[]);
     let address = server.address.to_string();
     let ask = |address: &str| command(&["--healthy", "--listen", address]).output().unwrap();
-    let healthy = ask(&address);
-    assert!(healthy.status.success() && healthy.stderr.is_empty(), "{healthy:?}");
+    // It waits for some seconds only, which a machine may stand still for.
+    let healthy = |address: &str| {
+        let said = ask(address);
+        assert!(!said.status.success() || said.stderr.is_empty(), "{said:?}");
+        said.status.success()
+    };
+    eventually("it is healthy", || healthy(&address));
     // Whoever listens on all addresses is asked on loopback.
     let port = address.rsplit(':').next().unwrap();
-    assert!(ask(&format!("0.0.0.0:{port}")).status.success());
+    eventually("on all addresses, too", || healthy(&format!("0.0.0.0:{port}")));
     server.signal("TERM");
     server.wait();
     let (code, words) = refused(&["--healthy", "--listen", &address]);
@@ -155,20 +179,25 @@ fn its_health_is_asked_by_the_program_itself() {
     for (answer, reason) in [(&b"HTTP/1.1 404 Not Found\r\n\r\n"[..], "404"), (b"", "")] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let other = std::thread::spawn(move || {
-            let (mut client, _) = listener.accept().unwrap();
-            client.write_all(answer).unwrap();
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let mut client = client.unwrap();
+                // Who has given up meanwhile is not told.
+                let _ = client.read(&mut [0; 1_000]).and_then(|_| client.write_all(answer));
+            }
         });
-        let (code, words) = refused(&["--healthy", "--listen", &address]);
-        assert!(code == 69 && words.contains(reason), "{code}: {words}");
-        other.join().unwrap();
+        eventually("word of the answer", || {
+            let (code, words) = refused(&["--healthy", "--listen", &address]);
+            assert_eq!(code, 69, "{words}");
+            words.contains(reason)
+        });
     }
 }
 
 #[test]
 fn sigterm_finishes_what_it_accepted() {
     for signal in ["TERM", "INT"] {
-        let mut server = Server::of(&model(0.3), &["--poll", "3600"]);
+        let mut server = Server::of(&model(0.3), &["--request-timeout", "300", "--drain", "300"]);
         let request = request();
         let ahead = |bytes: usize| {
             let mut stream = server.connect();
@@ -211,7 +240,7 @@ fn draining_ends() {
     assert_eq!(server.predict(ROW).status, 200);
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));
-    eventually("word of it", || server.said().contains("1 connection cut off after 0.2 s"));
+    eventually("word of it", || server.said().contains("cut off after 0.2 s"));
 }
 
 #[test]

@@ -182,7 +182,7 @@ fn what_cannot_be_read_is_counted_and_logged() {
     let folder = tempfile::tempdir().unwrap();
     let access = folder.path().join("access");
     let server =
-        Server::of(&model(0.3), &["--access-log", access.to_str().unwrap(), "--request-timeout", "0.5"]);
+        Server::of(&model(0.3), &["--access-log", access.to_str().unwrap(), "--request-timeout", "5"]);
     let long = format!("GET /{} HTTP/1.1\r\nhost: t\r\n\r\n", "a".repeat(70_000));
     let garbage: [(&[u8], &str); 5] = [
         (b"\x00\x01\x02\r\n\r\n", "malformed"),

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 
 /// All connections.
 #[derive(Debug, Default)]
@@ -48,18 +49,26 @@ impl Idle {
         held(&self.connections).len()
     }
 
-    /// Tells the connection that has rested longest to end; false if none rests.
-    pub(super) fn evict(&self) -> bool {
+    /// Tells the connection that has rested longest to end; none if none rests.
+    pub(super) fn evict(&self) -> Option<Told> {
         let connections = held(&self.connections);
         let resting = connections
             .values()
             .filter(|connection| connection.is_idle() && !connection.is_told.load(Ordering::Relaxed));
-        let Some(idlest) = resting.min_by_key(|connection| connection.since.load(Ordering::Relaxed)) else {
-            return false;
-        };
+        let idlest = resting.min_by_key(|connection| connection.since.load(Ordering::Relaxed))?;
         idlest.is_told.store(true, Ordering::Relaxed);
         idlest.evicted.notify_one();
-        true
+        Some(Told(Arc::downgrade(idlest)))
+    }
+}
+
+/// A connection that was told to end.
+pub(super) struct Told(Weak<Connection>);
+
+impl Told {
+    /// Whether it has not come to it yet: false once it is gone, or stays.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.0.upgrade().is_some_and(|connection| connection.is_told.load(Ordering::Relaxed))
     }
 }
 
@@ -112,6 +121,8 @@ impl Activity {
     pub(super) async fn evicted(&self) {
         loop {
             self.connection.evicted.notified().await;
+            // What had come by now is read first.
+            yield_now().await;
             if self.is_idle() {
                 return;
             }

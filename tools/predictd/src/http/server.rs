@@ -1,8 +1,9 @@
 //! Connections: accepting them, serving them, and ending.
 
+use std::future::ready;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::handler::Handler;
 use axum::http::{HeaderName, HeaderValue, Method};
@@ -14,6 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::{unconstrained, yield_now};
 use tokio::time::{sleep, timeout};
 use tower::Layer;
 use tower::layer::util::Identity;
@@ -21,7 +23,7 @@ use tower::util::{Either, option_layer};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::http::connection::LingeringStream;
-use crate::http::idle::{Activity, Idle};
+use crate::http::idle::{Activity, Idle, Told};
 use crate::http::limits::{BUFFER_BYTES, Limits, Phase};
 use crate::http::service::{self, AppState, PredictService};
 use crate::http::workers::Workers;
@@ -33,13 +35,17 @@ const PREFLIGHT: Duration = Duration::from_secs(600);
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 /// How long connections are still taken after the signal: what the kernel had accepted by then counts as accepted.
 const DRAIN_GRACE: Duration = Duration::from_millis(50);
+/// No more than this waits in the kernel for being accepted.
+const BACKLOG: usize = 1024;
 
 /// So many refused clients at a time are given this long to read why.
 const REFUSALS: usize = 64;
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
 
-/// A connection that was told to make room has done so by then.
+/// Who waits for the connection that was told to make room looks at it so often. Looks are counted, not time: where all
+/// threads stand still for a while, the one that was told still gets its turn.
 const EVICTION_TIME: Duration = Duration::from_millis(50);
+const EVICTION_LOOKS: u32 = 20;
 
 struct Server {
     http: http1::Builder,
@@ -95,6 +101,7 @@ pub(crate) async fn serve(
     acceptor.accept(&listener, stop).await;
     server.phase.send_replace(Phase::LastCall);
     acceptor.accept(&listener, sleep(DRAIN_GRACE)).await;
+    acceptor.accept_waiting(&listener).await;
     drop(listener);
     server.phase.send_replace(Phase::Closing);
     if timeout(limits.drain_time, server.slots.acquire_many(limits.connections)).await.is_err() {
@@ -132,7 +139,7 @@ impl Acceptor {
                     failing = false;
                     if !self.welcome(stream) {
                         // Those that were told to make room need a moment for it.
-                        tokio::task::yield_now().await;
+                        yield_now().await;
                     }
                 }
                 Err(error) => {
@@ -143,6 +150,23 @@ impl Acceptor {
                     }
                     sleep(ACCEPT_BACKOFF).await;
                 }
+            }
+        }
+    }
+
+    /// Accepts what the kernel has accepted by now, however late this thread is, and waits for nothing.
+    async fn accept_waiting(&self, listener: &TcpListener) {
+        for _ in 0..BACKLOG {
+            let accepted = tokio::select! {
+                biased;
+                // Not held back for being busy: that would look like nothing to accept.
+                accepted = unconstrained(listener.accept()) => accepted,
+                () = ready(()) => return,
+            };
+            if let Ok((stream, _)) = accepted
+                && !self.welcome(stream)
+            {
+                yield_now().await;
             }
         }
     }
@@ -158,24 +182,26 @@ impl Acceptor {
             return true;
         }
         // The idlest connection makes room, also where only few words are said.
-        let has_room = server.idle.evict();
-        if has_room {
+        let mut told = server.idle.evict();
+        let looks = if told.is_some() { EVICTION_LOOKS } else { 0 };
+        if told.is_some() {
             server.service.evicted_connection();
-        } else if server.idle_refusals.count() >= REFUSALS && !server.idle_refusals.evict() {
+        } else if server.idle_refusals.count() >= REFUSALS && server.idle_refusals.evict().is_none() {
             server.service.refused_connection();
             return false;
         }
         let activity = server.idle_refusals.enter();
         let (server, workers) = (server.clone(), self.workers.clone());
         tokio::spawn(async move {
-            let since = Instant::now();
-            while has_room && since.elapsed() < REFUSAL_TIME {
+            for _ in 0..looks {
                 if let Ok(Ok(slot)) = timeout(EVICTION_TIME, server.slots.clone().acquire_owned()).await {
                     workers.enter(stream, slot);
                     return;
                 }
-                // The one that was told has heard something meanwhile, and stays.
-                server.idle.evict();
+                // The one that was told has heard something meanwhile and stays, or another took its place.
+                if !told.as_ref().is_some_and(Told::is_leaving) {
+                    told = server.idle.evict();
+                }
             }
             server.refuse(stream, activity).await;
         });
@@ -185,10 +211,12 @@ impl Acceptor {
 
 impl Server {
     /// One connection, from its first byte to its last.
-    async fn converse(self: Arc<Self>, stream: TcpStream, _slot: OwnedSemaphorePermit) {
-        let _counted = self.service.connection();
+    async fn converse(self: Arc<Self>, stream: TcpStream, slot: OwnedSemaphorePermit) {
         let mut phase = self.phase.subscribe();
         let activity = self.idle.enter();
+        // Given back before the connection is forgotten: who waits for one that was told to go finds its place free.
+        let _slot = slot;
+        let _counted = self.service.connection();
         let stream =
             LingeringStream::new(stream, activity.heard(), activity.sending(), self.limits.request_time);
         // One handler answers every path, so there is nothing to route here: `api::router` knows the paths.
@@ -249,6 +277,7 @@ impl Server {
         let conversation = self.reserved.serve_connection(TokioIo::new(stream), service);
         // Who says nothing, or does not listen to the end, is cut off.
         tokio::select! {
+            biased;
             _ = timeout(2 * REFUSAL_TIME, conversation) => {}
             () = activity.evicted() => self.service.refused_connection(),
         }

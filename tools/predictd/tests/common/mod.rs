@@ -17,7 +17,7 @@ use pointer::{Deed, Entry, Named, Pointer};
 use store::{Store, Written};
 
 /// Nothing here should take that long; a test that waits longer fails.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 fn feature(name: &str, unit: Option<&str>, min: f64, max: f64) -> Feature {
     Feature {
@@ -313,6 +313,13 @@ pub fn file_of(text: &str) -> (tempfile::TempDir, PathBuf) {
     let file = folder.path().join("model.json");
     std::fs::write(&file, text).unwrap();
     (folder, file)
+}
+
+/// Puts a file in the place of another, whole: who looks meanwhile sees the old one or the new one.
+pub fn replace(file: &Path, content: impl AsRef<[u8]>) {
+    let staged = file.with_extension("staged");
+    std::fs::write(&staged, content).unwrap();
+    std::fs::rename(staged, file).unwrap();
 }
 
 /// Runs predictd where it should not start: exit code and words.
