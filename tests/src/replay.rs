@@ -34,9 +34,24 @@ impl Replay {
         Replay::with(&["fixtures/datagolf"], faults)
     }
 
+    /// The first weeks; the first call waits for a file at the gate.
+    pub fn holding() -> Replay {
+        let dir = tempfile::tempdir().unwrap();
+        let fault = format!("1:hold:{}", gate(&dir));
+        Replay::from(dir, &["fixtures/datagolf"], &[&fault])
+    }
+
+    /// The file for which a held call waits. When the call has come, there is one with `.held` at its end.
+    pub fn gate(&self) -> String {
+        gate(&self.dir)
+    }
+
     /// Folders of answers, later ones in front of earlier ones; relative to the repository.
     pub fn with(answers: &[&str], faults: &[&str]) -> Replay {
-        let dir = tempfile::tempdir().unwrap();
+        Replay::from(tempfile::tempdir().unwrap(), answers, faults)
+    }
+
+    fn from(dir: TempDir, answers: &[&str], faults: &[&str]) -> Replay {
         let mut command = Command::new(bin_dir().join("datagolf-replay"));
         command.args(["--until-stdin-closes", "--key", KEY, "--log"]).arg(dir.path().join("log"));
         for folder in answers {
@@ -62,6 +77,10 @@ impl Replay {
         let log: &Path = &self.dir.path().join("log");
         std::fs::read_to_string(log).unwrap_or_default().lines().map(str::to_owned).collect()
     }
+}
+
+fn gate(dir: &TempDir) -> String {
+    dir.path().join("gate").display().to_string()
 }
 
 impl Drop for Replay {

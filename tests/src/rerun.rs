@@ -19,7 +19,7 @@ impl Session {
             let ran = self.run(&refresh_and_train());
             if ran.code == 69
                 && ran.stderr.contains("holds the lease")
-                && started.elapsed() < Duration::from_secs(20)
+                && started.elapsed() < Duration::from_secs(60)
             {
                 thread::sleep(Duration::from_millis(50));
                 continue;

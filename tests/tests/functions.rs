@@ -167,11 +167,11 @@ fn many_calls() -> (tempfile::TempDir, Vec<String>) {
 fn a_backfill_that_takes_longer_than_a_function_may_completes_by_itself() {
     let (_answers, folders) = many_calls();
     let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
-    // Each call takes 0.7 s, one of them is refused for a moment, and a run has 16 s of which 9.6 are for fetching.
-    let slow = Replay::with(&folders, &["9:429r:1", "*:hang:700"]);
+    // A run has 60 s, of which 36 are for fetching. Two calls take longer than those, one is refused for a moment.
+    let slow = Replay::with(&folders, &["6:hang:36500", "9:429r:1", "14:hang:36500"]);
     let shell = expected(&Replay::with(&folders, &[]));
     let cloud = cloud(&slow);
-    let emulator = cloud.refresh(Duration::from_secs(16));
+    let emulator = cloud.refresh(MINUTE);
     let answers = until_done(&cloud, &emulator);
     assert!(answers.len() > 1 && answers.len() <= 10, "{answers:?}");
     let (last, before) = answers.split_last().unwrap();
@@ -191,17 +191,17 @@ fn a_backfill_that_takes_longer_than_a_function_may_completes_by_itself() {
 fn hops_end_when_nothing_is_stored_and_when_there_were_enough() {
     let (_answers, folders) = many_calls();
     let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
-    let replay = Replay::with(&folders, &["*:hang:1000"]);
+    let replay = Replay::with(&folders, &["6:hang:36500", "14:hang:36500"]);
     let mut cloud = cloud(&replay);
     cloud.set("FAIRWAY_MAX_HOPS", "1");
-    let emulator = cloud.refresh(Duration::from_secs(16));
+    let emulator = cloud.refresh(MINUTE);
     let answers = until_done(&cloud, &emulator);
     assert_eq!(answers.len(), 2, "{answers:?}");
     assert_eq!((&answers[1]["more"], &answers[1]["goes_on"]), (&json!(true), &json!(false)), "{answers:?}");
     // A key that is suspended for longer than the run may wait: much is left, nothing was stored, and going on would be a loop.
     let suspended = Replay::with(&folders, &["*:429:5@rounds"]);
     let cloud = crate::cloud(&suspended);
-    let answer = outcome(&cloud.refresh(Duration::from_secs(16)), SCHEDULE, "done");
+    let answer = outcome(&cloud.refresh(MINUTE), SCHEDULE, "done");
     assert_eq!(
         (&answer["stored"], &answer["more"], &answer["goes_on"]),
         (&json!(0), &json!(true), &json!(false)),
@@ -214,14 +214,16 @@ fn hops_end_when_nothing_is_stored_and_when_there_were_enough() {
 fn the_next_run_knows_the_calls_of_the_last_minute_wherever_it_comes_to() {
     let (_answers, folders) = many_calls();
     let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
-    let replay = Replay::with(&folders, &["*:hang:700"]);
+    let replay = Replay::with(&folders, &[]);
     let mut cloud = cloud(&replay);
-    let answer = outcome(&cloud.refresh(Duration::from_secs(16)), SCHEDULE, "done");
+    // The next call would come a minute later, when the time for fetching is over.
+    cloud.set("DATAGOLF_CALLS_PER_MINUTE", "5");
+    let answer = outcome(&cloud.refresh(MINUTE), SCHEDULE, "done");
     let calls = replay.asked().len();
-    assert!(answer["goes_on"] == true && calls >= 5, "{calls} calls: {answer}");
+    assert!(answer["goes_on"] == true && calls == 5, "{calls} calls: {answer}");
     let next = cloud.dispatcher.next().unwrap().event;
     // Another machine, a budget that is used up, and no patience.
-    cloud.set("DATAGOLF_CALLS_PER_MINUTE", "5");
+    cloud.set("DATAGOLF_CALLS_PER_MINUTE", "1");
     cloud.set("DATAGOLF_MAX_WAIT", "1s");
     let reason = retried(&cloud.refresh(MINUTE), &next);
     assert!(reason.starts_with("Exit69: "), "{reason}");
@@ -233,14 +235,14 @@ fn the_next_run_knows_the_calls_of_the_last_minute_wherever_it_comes_to() {
 
 #[test]
 fn a_run_stops_before_lambda_would_stop_it_in_the_middle_of_an_event() {
-    // The answer with the rounds does not come.
-    let hanging = Replay::faulty(&["*:hang:60000@rounds"]);
+    // The answers do not come.
+    let hanging = Replay::faulty(&["*:hang:600000"]);
     let replay = Replay::start();
     let mut cloud = cloud(&hanging);
     let started = Instant::now();
-    let reason = retried(&cloud.refresh(Duration::from_secs(6)), SCHEDULE);
+    let reason = retried(&cloud.refresh(Duration::from_secs(30)), SCHEDULE);
     assert!(reason.contains("its time was up after"), "{reason}");
-    assert!(started.elapsed() < Duration::from_secs(30));
+    assert!(started.elapsed() < 2 * MINUTE);
     // Nothing of it runs on, and its lease is free.
     cloud.set("DATAGOLF_BASE_URL", replay.url());
     let answer = outcome(&cloud.refresh(2 * MINUTE), SCHEDULE, "done");
@@ -270,7 +272,7 @@ fn what_a_script_leaves_running_ends_with_it() {
     outcome(&train, "{}", "done");
     let pid = fs::read_to_string(&left).unwrap();
     // The kernel may still be taking apart what was killed.
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + MINUTE;
     loop {
         let state = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
         if state.is_empty() || state.contains(") Z ") {
@@ -338,7 +340,7 @@ fn a_database_that_is_away_is_tried_again_and_rotated_secrets_are_noticed() {
     let mut database = MariaDb::with(&[]);
     let mut cloud = Cloud::new(&replay, &database, Seaweed::shared());
     cloud.set("FAIRWAY_DB_MAX_WAIT", "1");
-    let emulator = cloud.refresh(MINUTE);
+    let emulator = cloud.refresh(5 * MINUTE);
     database.stop();
     assert!(retried(&emulator, SCHEDULE).starts_with("Exit69: db-load: mysql://"));
     assert_eq!(metric(&emulator, "Retries"), Some(1.0));
@@ -351,7 +353,11 @@ fn a_database_that_is_away_is_tried_again_and_rotated_secrets_are_noticed() {
     assert!(cloud.session.ok("db-query counts").ends_with("\n0,0,0,0,0\n"), "and nothing is stored");
     assert_eq!(outcome(&emulator, SCHEDULE, "done")["stored"], 41);
 
-    // The same sandbox still knows the old password.
+    assert!(!emulator.log().contains("SECRET"), "{}", emulator.log());
+
+    // A sandbox still knows the old password, for five minutes after it asked for it.
+    let emulator = cloud.refresh(5 * MINUTE);
+    outcome(&emulator, r#"{"probe": true}"#, "done");
     cloud.rotate_password(&database, "another SECRET");
     outcome(&emulator, SCHEDULE, "done");
     assert!(emulator.log().contains("again with the new one"), "{}", emulator.log());
@@ -419,15 +425,18 @@ fn the_setup_makes_the_user_with_which_the_refresh_works() {
     let answer = outcome(&setup, SETUP, "done");
     assert!(answer["did"].to_string().contains("password is set again"), "{answer}");
     outcome(&refresh, SCHEDULE, "done");
-    // Another password in Secrets Manager alone: the user is refused until the setup has set it. The older sandboxes know
-    // the old one.
+    // Another password in Secrets Manager alone: the user is refused until the setup has set it. An older sandbox knows
+    // the old one, for five minutes after it asked for it.
+    let older = cloud.refresh(2 * MINUTE);
+    outcome(&older, r#"{"probe": true}"#, "done");
     cloud.put_password("database", &cloud.user(), "another SECRET");
     let fresh = cloud.refresh(2 * MINUTE);
     assert_eq!(outcome(&fresh, SCHEDULE, "failed")["exit"], 77);
     outcome(&setup, SETUP, "done");
+    outcome(&older, SCHEDULE, "done");
+    assert!(older.log().contains("again with the new one"), "{}", older.log());
     outcome(&fresh, SCHEDULE, "done");
     outcome(&refresh, SCHEDULE, "done");
-    assert!(refresh.log().contains("again with the new one"), "{}", refresh.log());
     assert_eq!(rights(database, &cloud.user()), load);
     // The master's is rotated by RDS.
     database.sql(&format!("ALTER USER `{}`@'%' IDENTIFIED BY 'SECRET of week two'", cloud.master()));
@@ -435,19 +444,13 @@ fn the_setup_makes_the_user_with_which_the_refresh_works() {
     outcome(&setup, SETUP, "done");
 
     // A refresh at work holds the lease: later.
-    let lock = cloud.session.command("exec db-load lease state -- sleep 30").spawn();
-    let mut lock = lock.unwrap();
-    let deadline = Instant::now() + MINUTE;
-    let reason = loop {
-        let invoked = setup.invoke(SETUP);
-        if invoked.failed {
-            break invoked.body;
-        }
-        assert!(Instant::now() < deadline, "it took no lease");
-    };
-    lock.kill().unwrap();
+    let mut lock = cloud.session.command("exec db-load lease state -- sleep 1000").spawn().unwrap();
+    let child = format!("timeout 60 sh -c 'until pgrep -P {}; do sleep 0.02; done'", lock.id());
+    let sleeper = cloud.session.ok(&child);
+    let reason = retried(&setup, SETUP);
+    cloud.session.ok(&format!("kill {sleeper}"));
     lock.wait().unwrap();
-    assert!(reason.contains("Exit69") && reason.contains("holds the lease state"), "{reason}");
+    assert!(reason.starts_with("Exit69: ") && reason.contains("holds the lease state"), "{reason}");
     // Of a secret without a name only that is told.
     cloud.put_secret("database", r#"{"password":"SECRET"}"#);
     let answer = outcome(&setup, SETUP, "failed");
@@ -456,7 +459,7 @@ fn the_setup_makes_the_user_with_which_the_refresh_works() {
         answer["message"].as_str().unwrap().contains("FAIRWAY_DB_USER_SECRET names: it has no"),
         "{answer}"
     );
-    for log in [setup.log(), refresh.log(), fresh.log(), answer.to_string()] {
+    for log in [setup.log(), refresh.log(), older.log(), fresh.log(), answer.to_string()] {
         assert!(
             !log.contains("SECRET:") && !log.contains("another SECRET") && !log.contains("SECRET of"),
             "{log}"

@@ -95,12 +95,13 @@ fn a_corrected_event_replaces_its_rounds_and_its_file() {
 #[test]
 fn two_at_once_and_the_second_says_later() {
     // The first one waits in a call while the second one comes.
-    let replay = Replay::faulty(&["1:hang:3000"]);
+    let replay = Replay::holding();
     let session = Session::golf(&replay);
     let refresh = script("refresh");
+    let gate = replay.gate();
     let line = format!(
-        "{refresh} > first.csv 2> first.txt & for i in $(seq 100); do [ -s golf.db-lease-* ] && break; sleep 0.05; done; \
-         {refresh}; code=$?; wait %1; echo \"second $code first $?\""
+        "{refresh} > first.csv 2> first.txt & for i in $(seq 1200); do [ -e {gate}.held ] && break; sleep 0.05; done; \
+         {refresh}; code=$?; touch {gate}; wait %1; echo \"second $code first $?\""
     );
     let ran = session.run(&line);
     ran.expect(0).says("another program holds the lease state (process");

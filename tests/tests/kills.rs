@@ -84,6 +84,10 @@ fn kill_at_random_moments(kills: u32, start: impl Fn() -> Session) -> String {
 const CALLS: &str =
     "write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,unlink,unlinkat,ftruncate,mkdir";
 
+/// Points that the ordinary check takes, and how many runs must be hurt at least.
+const SAMPLE: usize = 60;
+const HURT: usize = 45;
+
 const PROGRAMS: [&str; 8] =
     ["db-load", "dg-fetch", "db-query", "db-export", "bucket", "fit", "holdout", "registry"];
 
@@ -136,14 +140,19 @@ fn each_program_killed_at_each_of_its_calls() {
         }
     }
     assert!(points.len() > 300, "{} points", points.len());
-    let step = if is_all() { 1 } else { points.len() / 60 };
+    // Evenly over all of them; and of those between them as many more as it takes.
+    let step = if is_all() { 1 } else { points.len() / SAMPLE };
     println!("{} points, every {step}th", points.len());
-    let points: Vec<_> = points.into_iter().step_by(step).collect();
-    let (mut killed, taken) = (0, points.len());
+    let points = (0..step).flat_map(|first| points.iter().skip(first).step_by(step));
+    let (mut killed, mut taken) = (0, 0);
     for (program, start, call, nth) in points {
+        if !is_all() && taken >= SAMPLE && (killed >= HURT || taken >= 5 * SAMPLE) {
+            break;
+        }
+        taken += 1;
         let mut session = small.session();
         let options = format!("-e trace={call} -e inject={call}:signal=KILL:when={nth}");
-        trap(&mut session, &options, Some((program, start)));
+        trap(&mut session, &options, Some((program, *start)));
         let ran = session.run(&refresh_and_train());
         killed += usize::from(ran.code != 0);
         session.set("PATH", format!("{}:{}", bin_dir().display(), std::env::var("PATH").unwrap()));
@@ -153,6 +162,6 @@ fn each_program_killed_at_each_of_its_calls() {
         assert_eq!(session.state(), expected, "{place}: {ran}");
     }
     println!("{killed} of {taken} runs were hurt");
-    // Threads share their work as they like: another one may have made the call.
-    assert!(killed * 4 > taken * 3, "only {killed} of {taken} runs were hurt");
+    // Not all of them: threads share their work as they like, and make more calls on a busy machine.
+    assert!(killed >= HURT, "only {killed} of {taken} runs were hurt");
 }

@@ -119,7 +119,7 @@ fn kill_at_each_call(session: &Session, restore: &dyn Fn(), most: usize) {
             "strace -f -qq -o /dev/null -e trace={CALLS} -e inject={CALLS}:signal=KILL:when={call} {migrate}"
         );
         killed += usize::from(session.run(&line).code != 0);
-        session.run("for i in $(seq 40); do db-load migrate --contract && exit; [ $? = 69 ] || exit; sleep 0.1; done; exit 69").expect(0);
+        session.run("for i in $(seq 600); do db-load migrate --contract && exit; [ $? = 69 ] || exit; sleep 0.1; done; exit 69").expect(0);
         session.run("db-load verify").expect(0);
         assert_eq!(
             partitions(session, "db-query unexported", 2),

@@ -88,7 +88,7 @@ fn logs_are_not_appended_to_what_is_read() {
     session.file("serve.toml", "listen = \"127.0.0.1:0\"\n[[models]]\nfile = \"model.json\"\n");
     let before = session.ok("sha256sum model.json keys.json");
     for log in ["--log model.json", "--access-log ./model.json", "--log keys.json --keys keys.json"] {
-        let ran = session.run(&format!("timeout 10 predictd --listen 127.0.0.1:0 --model model.json {log}"));
+        let ran = session.run(&format!("timeout 60 predictd --listen 127.0.0.1:0 --model model.json {log}"));
         ran.expect(2).says("name another one");
         assert_eq!(session.ok("sha256sum model.json keys.json"), before, "{log}");
     }

@@ -70,7 +70,7 @@ fn each_zip_holds_what_its_function_needs_and_starts() {
             assert_eq!(mode & 0o111, 0o111, "{function}: {name}");
         }
         // An event that none of them takes is answered, or refused, by the function itself.
-        let invoked = Emulator::start(&folder, function, Duration::from_secs(20), &[]).invoke("[]");
+        let invoked = Emulator::start(&folder, function, Duration::from_secs(60), &[]).invoke("[]");
         assert!(
             invoked.body.contains("\"exit\":") || invoked.body.contains("no request of API"),
             "{}",

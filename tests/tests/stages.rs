@@ -45,8 +45,11 @@ fn the_first_stage_that_failed_decides() {
 
 #[test]
 fn a_script_that_is_stopped_or_has_no_schema_says_so() {
-    let session = scripted("stage 'sleep 0.5'\nended");
-    assert_ended(&session.run("./run & sleep 0.2; kill -TERM $!; wait $!"), 143);
+    let session = scripted("stage 'echo > up; head -n 1 gate > /dev/null'\nended");
+    // Its stage runs when the signal comes, and ends after that.
+    let line = "mkfifo up gate; exec 9<> gate; ./run 9>&- & timeout 60 cat up > /dev/null; \
+                kill -TERM $!; echo >&9; wait $!";
+    assert_ended(&session.run(line), 143);
     let ran = session.run("rm schema.toml; ./run");
     assert_ended(&ran, 78);
     ran.says("schema.toml: there is no such file");

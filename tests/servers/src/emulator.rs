@@ -1,7 +1,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::guarded::{Guarded, free_port};
 
@@ -24,6 +25,26 @@ pub struct Invoked {
 impl Emulator {
     /// Starts a package's `bootstrap` with these variables and no others but the search path of a base system.
     pub fn start(package: &Path, name: &str, timeout: Duration, variables: &[(String, String)]) -> Emulator {
+        // One of its two ports may have been taken since it was found free: then it ends at once, and others are tried.
+        for _ in 0..2 {
+            let (server, port, inner) = Emulator::spawn(package, name, timeout, variables);
+            if server.becomes(|| server.listens(port) && server.listens(inner)) {
+                return Emulator { server, port };
+            }
+        }
+        let (server, port, inner) = Emulator::spawn(package, name, timeout, variables);
+        let what = "aws-lambda-rie did not start (it lies in PyPI's aws-sam-cli; scripts/check installs it)";
+        server.wait_until(what, || server.listens(port) && server.listens(inner));
+        Emulator { server, port }
+    }
+
+    /// Starts the program, and says its port and that of the function's side.
+    fn spawn(
+        package: &Path,
+        name: &str,
+        timeout: Duration,
+        variables: &[(String, String)],
+    ) -> (Guarded, u16, u16) {
         let folder = tempfile::Builder::new().prefix("fairway-lambda-").tempdir().unwrap().keep();
         for made in ["tmp", "base"] {
             std::fs::create_dir(folder.join(made)).unwrap();
@@ -46,10 +67,7 @@ impl Emulator {
         arguments.push(format!("--runtime-interface-emulator-address=127.0.0.1:{port}"));
         arguments.push(format!("--runtime-api-address=127.0.0.1:{inner}"));
         arguments.push(package.join("bootstrap").display().to_string());
-        let server = Guarded::start(&folder, "env", &arguments);
-        let what = "aws-lambda-rie did not start (it lies in PyPI's aws-sam-cli; scripts/check installs it)";
-        server.wait_until(what, || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-        Emulator { server, port }
+        (Guarded::start(&folder, "env", &arguments), port, inner)
     }
 
     /// Sends an event and waits for the end.
@@ -82,10 +100,19 @@ impl Emulator {
 
     /// As when the machine goes: the function and everything that it started, at once, and the emulator.
     pub fn kill(&self) {
-        for pid in below(self.pid()) {
-            let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+        // What stands still starts nothing more that would be left.
+        let (mut all, began) = (Vec::new(), Instant::now());
+        loop {
+            let before = all;
+            all = below(self.pid());
+            all.push(self.pid());
+            signal("STOP", &all);
+            if all == before && all.iter().all(|pid| stands_still(*pid)) || began.elapsed() > STANDING {
+                break;
+            }
+            thread::sleep(Duration::from_millis(5));
         }
-        self.server.signal("KILL");
+        signal("KILL", &all);
     }
 
     /// How long the function took from its start until it asked for its first event, as the emulator measured it.
@@ -111,6 +138,22 @@ impl Drop for Emulator {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// So long it may take until all of a function's processes stand still: one that waits for a disk does so later.
+const STANDING: Duration = Duration::from_secs(10);
+
+/// Sends a signal to all of these.
+fn signal(name: &str, pids: &[u32]) {
+    let pids = pids.iter().map(u32::to_string);
+    let _ = Command::new("kill").arg(format!("-{name}")).args(pids).stderr(Stdio::null()).status();
+}
+
+/// Whether a process was stopped ("T"), or has ended.
+fn stands_still(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
+    state.is_empty() || state.starts_with(['T', 'Z', 'X'])
 }
 
 /// Every process that descends from this one, children before their own.

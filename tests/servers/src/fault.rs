@@ -18,6 +18,8 @@ pub enum Trouble {
     LoseReply,
     /// It is passed on later.
     Delay(Duration),
+    /// It is passed on when [`Fault::release`] says so.
+    Hold,
     /// It is answered by the proxy, with this status, these headers (each with its line end) and this body.
     Say(u16, &'static str, Vec<u8>),
     /// The same with a body of so many spaces.
@@ -44,6 +46,7 @@ struct Shared {
     planned: Mutex<Vec<Planned>>,
     asked: Mutex<Vec<String>>,
     is_down: AtomicBool,
+    is_released: AtomicBool,
     is_over: AtomicBool,
 }
 
@@ -70,6 +73,7 @@ impl Fault {
             planned: Mutex::default(),
             asked: Mutex::default(),
             is_down: AtomicBool::new(false),
+            is_released: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
@@ -99,6 +103,11 @@ impl Fault {
     /// Closes each connection at once, or does not.
     pub fn set_down(&self, down: bool) {
         self.shared.is_down.store(down, Ordering::SeqCst);
+    }
+
+    /// Passes on what is held, and holds nothing more.
+    pub fn release(&self) {
+        self.shared.is_released.store(true, Ordering::SeqCst);
     }
 
     /// The first lines of all requests so far, each followed by a tab and the access key that signed it.
@@ -141,6 +150,12 @@ impl Shared {
             }
             Some(Trouble::Delay(time)) => {
                 thread::sleep(time);
+                self.pass(&head, from_client, &client, Ending::Whole)
+            }
+            Some(Trouble::Hold) => {
+                while !self.is_released.load(Ordering::SeqCst) && !self.is_over.load(Ordering::SeqCst) {
+                    thread::sleep(Duration::from_millis(10));
+                }
                 self.pass(&head, from_client, &client, Ending::Whole)
             }
             Some(Trouble::CutBody(after)) => self.pass(&head, from_client, &client, Ending::Cut(after)),

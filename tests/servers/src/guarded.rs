@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 /// How long a server may take until it answers.
 const READY: Duration = Duration::from_secs(120);
 
+/// How long it is tried to start a server again on the ports that it had.
+pub(crate) const PORTS: Duration = Duration::from_secs(30);
+
 /// Starts the server, says its process id, waits for its own standard input to close (which the death of the test does,
 /// too), then ends the server and removes its folder. Signals to all of a session's processes must not end it before that.
 const GUARD: &str = r#"
@@ -85,6 +88,20 @@ impl Guarded {
         true
     }
 
+    /// Whether it is this server that listens on a port of 127.0.0.1: somebody else may have taken the port before it.
+    pub fn listens(&self, port: u16) -> bool {
+        // "0A" is a socket that listens; the tenth column is its number.
+        let address = format!("0100007F:{port:04X}");
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+        let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let sockets: Vec<PathBuf> = rows
+            .filter(|row| row.get(1) == Some(&&*address) && row.get(3) == Some(&"0A"))
+            .filter_map(|row| Some(format!("socket:[{}]", row.get(9)?).into()))
+            .collect();
+        let own = std::fs::read_dir(format!("/proc/{}/fd", self.pid)).into_iter().flatten().flatten();
+        own.filter_map(|file| std::fs::read_link(file.path()).ok()).any(|file| sockets.contains(&file))
+    }
+
     /// Ends the server by a signal and leaves its folder, for the next start.
     pub fn end(self, signal: &str) {
         self.signal(signal);
@@ -112,7 +129,7 @@ impl Drop for Guarded {
     }
 }
 
-/// A port of 127.0.0.1 that nobody listens on.
+/// A port of 127.0.0.1 that nobody listens on. Somebody else may take it before a server does; that takes another then.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -2,10 +2,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::guarded::{Guarded, free_port};
+use crate::guarded::{Guarded, PORTS, free_port};
 
 /// The folder in which servers write down what they are asked; `tests/mysql` reads it.
 const SQL_LOG: &str = "FAIRWAY_SQL_LOG";
@@ -43,12 +45,44 @@ impl MariaDb {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let options = options.iter().map(|option| (*option).to_owned()).collect();
         let mut server = MariaDb { server: None, folder, port: free_port(), options, certificates: None };
+        // Its port may have been taken since it was found free: then it ends at once, and another is tried.
+        for _ in 0..2 {
+            let spawned = server.spawn();
+            if spawned.becomes(|| server.is_ready()) {
+                server.server = Some(spawned);
+                return server;
+            }
+            spawned.end("KILL");
+            server.port = free_port();
+        }
         server.start();
         server
     }
 
     /// Starts it again on the same port, after [`MariaDb::kill`] or [`MariaDb::stop`].
     pub fn start(&mut self) {
+        // A client of somebody else may have its port for a moment: then it ends at once.
+        let began = Instant::now();
+        while began.elapsed() < PORTS {
+            let server = self.spawn();
+            if server.becomes(|| self.is_ready()) {
+                self.server = Some(server);
+                return;
+            }
+            server.end("KILL");
+            thread::sleep(Duration::from_secs(1));
+        }
+        let server = self.spawn();
+        server.wait_until("mariadbd did not start", || self.is_ready());
+        self.server = Some(server);
+    }
+
+    /// Asked by its own socket: nobody else answers there.
+    fn is_ready(&self) -> bool {
+        self.client("SELECT 1").status.success()
+    }
+
+    fn spawn(&self) -> Guarded {
         let folder = self.folder.display();
         let mut arguments = vec![
             "--no-defaults".to_owned(),
@@ -66,9 +100,7 @@ impl MariaDb {
         arguments.extend(as_root());
         arguments.extend(self.options.clone());
         arguments.extend(self.sql_log());
-        let server = Guarded::start(&self.folder, "mariadbd", &arguments);
-        server.wait_until("mariadbd did not start", || self.client("SELECT 1").status.success());
-        self.server = Some(server);
+        Guarded::start(&self.folder, "mariadbd", &arguments)
     }
 
     /// A log for each start: a server that was killed leaves a line without its end, in which the next one would go on.

@@ -22,13 +22,24 @@ impl Moto {
 
     /// A server of the test's own.
     pub fn new() -> Moto {
+        for _ in 0..2 {
+            let (server, port) = Moto::spawn();
+            if server.becomes(|| server.listens(port)) {
+                return Moto { _server: server, port };
+            }
+        }
+        let (server, port) = Moto::spawn();
+        let what = "moto_server did not start (pip install moto[server], or run scripts/check, which does)";
+        server.wait_until(what, || server.listens(port));
+        Moto { _server: server, port }
+    }
+
+    /// Starts the program on a port that may have been taken meanwhile: then it ends at once.
+    fn spawn() -> (Guarded, u16) {
         let folder = tempfile::Builder::new().prefix("fairway-moto-").tempdir().unwrap().keep();
         let port = free_port();
         let arguments = ["-H", "127.0.0.1", "-p", &port.to_string()].map(str::to_owned);
-        let server = Guarded::start(&folder, "moto_server", &arguments);
-        let what = "moto_server did not start (pip install moto[server], or run scripts/check, which does)";
-        server.wait_until(what, || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-        Moto { _server: server, port }
+        (Guarded::start(&folder, "moto_server", &arguments), port)
     }
 
     /// Its URL.

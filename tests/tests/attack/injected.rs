@@ -21,11 +21,9 @@ const ERRORS: [(&str, &str); 4] = [
     ("EAGAIN", "clone3"),
 ];
 
-/// Known panics, to be taken away with them: no thread can be started, and a program ends with 101 (`clean` and `predict` say 74).
-const KNOWN_PANICS: [(&str, &str); 1] = [("fit", "The global thread pool has not been initialized")];
-
-/// Points of one program that the ordinary check takes.
+/// Calls of one program that fail in the ordinary check, and of how many points at most.
 const SAMPLE: usize = 8;
+const POINTS: usize = 5 * SAMPLE;
 
 /// Something that a program does.
 struct Act {
@@ -138,10 +136,14 @@ fn attack(act: &Act) {
     let seed = Chance::seed("these points");
     if !is_all() {
         let mut chance = Chance::of_run(seed, 0);
-        points = (0..SAMPLE).map(|_| chance.pick(&points).clone()).collect();
+        points = (0..POINTS).map(|_| chance.pick(&points).clone()).collect();
     }
-    let (mut faults, mut hurt) = (Faults::default(), 0);
+    let (mut faults, mut hurt, mut taken) = (Faults::default(), 0, 0);
     for (error, call, nth) in &points {
+        if hurt == SAMPLE && !is_all() {
+            break;
+        }
+        taken += 1;
         session.ok("./begin");
         let inject =
             format!("strace -f -qq -o calls.log -e trace={call} -e inject={call}:error={error}:when={nth}");
@@ -155,10 +157,10 @@ fn attack(act: &Act) {
         session.set("TRACED", "");
         faults.note(&place, expected.wrong(&session, act, &ran));
     }
-    println!("{}: {} of {of_all} points, {hurt} hurt", act.program, points.len());
+    println!("{}: {taken} of {of_all} points, {hurt} hurt", act.program);
     faults.assert_none();
-    // Threads share their work as they like.
-    assert!(hurt * 4 > points.len() * 3, "only {hurt} of {} were hurt", points.len());
+    // Not all of them: threads share their work as they like, and make more calls on a busy machine.
+    assert!(hurt >= SAMPLE, "only {hurt} of {taken} were hurt");
 }
 
 /// What an act does when nothing disturbs it.
@@ -174,10 +176,7 @@ impl Expected {
         let mut wrong = Vec::new();
         // Before its main, a program is the loader's.
         let is_loaded = !ran.stderr.contains("error while loading shared libraries");
-        let is_known =
-            |(program, words): &(&str, &str)| *program == act.program && ran.stderr.contains(words);
-        let is_odd = is_loaded && !KNOWN_PANICS.iter().any(is_known);
-        wrong.extend(odd_end(act.program, ran).filter(|_| is_odd));
+        wrong.extend(odd_end(act.program, ran).filter(|_| is_loaded));
         for (path, content) in objects(session) {
             let known = [self.before.get(&path), self.after.get(&path)];
             if !known.contains(&Some(&content)) {

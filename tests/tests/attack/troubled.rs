@@ -28,12 +28,14 @@ fn a_rerun_after_any_trouble_ends_the_same() {
         session.run(&refresh_and_train()).expect(0);
         (session.state(), settled(&session))
     });
+    // Little patience with troubles that stay.
+    let troubled = format!("export FAIRWAY_S3_MAX_WAIT=3; {}", refresh_and_train());
     let (mut faults, mut ends, mut met) = (Faults::default(), Vec::new(), 0);
     for run in 0..runs {
         let mut chance = Chance::of_run(seed, run);
         let mut session = session(&small);
         session.set("FAIRWAY_BUCKET", format!("s3://{bucket}/run-{run}"));
-        session.set("FAIRWAY_S3_MAX_WAIT", "3");
+        session.set("FAIRWAY_S3_MAX_WAIT", "90");
         for (name, value) in Seaweed::env(&fault.url()) {
             session.set(name, value);
         }
@@ -45,10 +47,10 @@ fn a_rerun_after_any_trouble_ends_the_same() {
         let planned = fault.left();
         let end = if run % 3 == 2 {
             let moment = Duration::from_secs_f64(chance.share());
-            let was_running = session.kill_after(&refresh_and_train(), moment);
+            let was_running = session.kill_after(&troubled, moment);
             if was_running { "killed" } else { "done before its kill" }.to_owned()
         } else {
-            let ran = session.run(&refresh_and_train());
+            let ran = session.run(&troubled);
             let is_odd = !(CODES.contains(&ran.code) || ran.code == 1 && plan.is_stale);
             faults.note(
                 &place,

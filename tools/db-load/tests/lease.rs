@@ -28,9 +28,13 @@ fn a_lease_is_held_until_its_last_holder_ends() {
         .says("another program holds the lease state");
     session.run("db-load lease state -- db-load lease train -- true").expect(0);
     // The holder is killed, but the command it started still works: the lease stays until that ends too.
-    let line = "db-load lease state -- sh -c 'echo up > up; exec sleep 3' & \
-                for i in $(seq 100); do [ -s up ] && break; sleep 0.05; done; kill -9 $!; wait $!; \
-                db-load lease state -- true; echo $?; sleep 4; db-load lease state -- true; echo $?";
+    let line = "mkfifo up gate; exec 9<> gate; \
+                db-load lease state -- sh -c 'echo > up; exec head -n 1 gate > /dev/null' 9>&- & \
+                timeout 60 cat up > /dev/null; kill -9 $!; wait $!; \
+                db-load lease state -- true; echo $?; echo >&9; \
+                for i in $(seq 600); do \
+                db-load lease state -- true; code=$?; [ $code = 69 ] || break; sleep 0.1; done; \
+                echo $code";
     assert_eq!(session.run(line).stdout, "69\n0\n");
 }
 

@@ -262,5 +262,5 @@ fn a_change_of_a_table_that_is_in_use_is_for_later() {
         server.sql(&format!("KILL {id}"));
     }
     ran.expect(69);
-    assert!((Duration::from_secs(9)..Duration::from_secs(40)).contains(&waited), "{waited:?}");
+    assert!(waited >= Duration::from_secs(9), "{waited:?}");
 }

@@ -1,7 +1,9 @@
 //! `dg-fetch` through its real binary, against a loopback server that answers like DataGolf.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
-use pipelines::{Replay, Session};
+use std::time::Instant;
+
+use pipelines::{Ran, Replay, Session};
 
 const SECRET: &str = "SECRET-key";
 
@@ -19,6 +21,12 @@ fn calls(replay: &Replay) -> Vec<String> {
         line.split(['?', ' ']).nth(3).map(|query| query.replace("&file_format=json&key=***", ""))
     };
     replay.asked().iter().filter_map(parameters).collect()
+}
+
+/// In how many seconds a run says that the next call may start.
+fn seconds_named(ran: &Ran) -> u64 {
+    let (_, rest) = ran.stderr.split_once("the next call may start in ").unwrap_or_else(|| panic!("{ran}"));
+    rest.split(' ').next().unwrap().parse().unwrap()
 }
 
 const THREE: &str = "--event pga/2025/2 --event pga/2025/14 --event pga/2025/26";
@@ -168,9 +176,13 @@ fn a_suspension_is_waited_out_if_it_fits_and_remembered_if_not() {
         .says("1 event with");
     assert_eq!(replay.asked().len(), 2);
     let (replay, session) = with_faults(&["1:429"]);
+    let began = Instant::now();
     session.run("dg-fetch rounds --event pga/2025/14").expect(69).says("longer than --max-wait");
     // Another run on this machine knows, and does not even ask.
-    session.run("dg-fetch rounds --event pga/2025/14").expect(69).says("the next call may start in 30");
+    let ran = session.run("dg-fetch rounds --event pga/2025/14");
+    let seconds = seconds_named(ran.expect(69));
+    // Five minutes and five seconds, less the time since.
+    assert!((305 - began.elapsed().as_secs()..=305).contains(&seconds), "{ran}");
     assert_eq!(replay.asked().len(), 1);
 }
 
@@ -192,8 +204,12 @@ fn nothing_that_is_stored_is_asked_for_again() {
 fn the_budget_is_kept_across_runs() {
     let (replay, session) = with_faults(&[]);
     let fetch = "dg-fetch events --calls-per-minute 3 > /dev/null";
+    let began = Instant::now();
     session.ok(&format!("{fetch} && {fetch} && {fetch}"));
-    session.run(fetch).expect(69).says("the next call may start in 6").says("longer than --max-wait");
+    let ran = session.run(fetch);
+    let seconds = seconds_named(ran.expect(69).says("longer than --max-wait"));
+    // A little over a minute, less the time since the first call.
+    assert!((61 - began.elapsed().as_secs()..=61).contains(&seconds), "{ran}");
     assert_eq!(replay.asked().len(), 3);
     // A broken state file costs a minute of memory, not the program.
     session.ok("for f in state/*; do echo '{' > $f; done");
@@ -203,8 +219,9 @@ fn the_budget_is_kept_across_runs() {
 
 #[test]
 fn a_deadline_stops_between_events() {
-    let (replay, session) = with_faults(&["2+:hang:2500"]);
-    let ran = session.run(&format!("dg-fetch rounds {THREE} --deadline 2s | db-load partitions"));
+    // The second answer comes after the deadline, whenever it was asked for; there is much time to ask.
+    let (replay, session) = with_faults(&["2:hang:15500"]);
+    let ran = session.run(&format!("dg-fetch rounds {THREE} --deadline 15s | db-load partitions"));
     ran.expect(0).says("stopped at the deadline, 1 left").says("2 new");
     assert_eq!(replay.asked().len(), 2);
     session

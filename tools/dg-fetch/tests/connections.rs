@@ -62,8 +62,8 @@ server.socket = context.wrap_socket(server.socket, server_side=True)
 open("port", "w").write(str(server.server_port))
 server.serve_forever()
 PY
-timeout 60 python3 server.py & server=$!
-for i in $(seq 200); do [ -s port ] && break; sleep 0.05; done
+timeout 300 python3 server.py & server=$!
+for i in $(seq 1200); do [ -s port ] && break; sleep 0.05; done
 "#;
 
 #[test]

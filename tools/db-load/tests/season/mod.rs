@@ -59,11 +59,29 @@ pub fn by(cutter: &Cutter, server: &MariaDb, url: &str) -> String {
     url.replace(&server.port().to_string(), &cutter.port().to_string())
 }
 
-/// A load whose partitions come one by one, slowly enough for something to happen meanwhile.
+/// A load whose partitions come one by one, so that something can happen meanwhile. The last of them come when that has
+/// happened: when there is a file `gate`. What it says goes to `said`.
 pub fn slow_load(session: &Session) -> Child {
-    let mut command = session
-        .command("while IFS= read -r line; do echo \"$line\"; sleep 0.05; done < wire | db-load partitions");
-    command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+    // Without its wire the test is over.
+    let line = "while IFS= read -r line; do echo \"$line\"; sleep 0.05; n=$((n + 1)); \
+                while [ $n = 30 ] && [ ! -e gate ] && [ -e wire ]; do sleep 0.02; done; done < wire | \
+                db-load partitions 2> said";
+    session.command(line).stdout(Stdio::null()).spawn().unwrap()
+}
+
+/// Waits until a slow load has said these words.
+pub fn wait_for_words(session: &Session, words: &str) {
+    let started = Instant::now();
+    while !session.read("said").contains(words) {
+        assert!(started.elapsed() < Duration::from_secs(60), "{words:?} is not said");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// How a slow load ended that may go on to its end, and what it said.
+pub fn end_of_load(session: &Session, mut load: Child) -> (Option<i32>, String) {
+    session.file("gate", "");
+    (load.wait().unwrap().code(), session.read("said"))
 }
 
 /// Waits until so many partitions are stored.

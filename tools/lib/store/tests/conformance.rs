@@ -27,7 +27,7 @@ fn s3() -> EmptyBucket {
     let settings = store::S3Settings {
         endpoint: Some(server.endpoint()),
         keys: Some((Seaweed::KEYS.0.to_owned(), Seaweed::KEYS.1.to_owned())),
-        max_wait: Some(std::time::Duration::from_secs(10)),
+        max_wait: Some(std::time::Duration::from_secs(60)),
     };
     let name = server.new_bucket();
     let beside = Store::open_s3(&format!("s3://{name}"), &settings).unwrap();
