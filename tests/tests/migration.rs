@@ -53,7 +53,7 @@ fn assert_migrated(session: &Session) {
     assert_eq!(session.ok("db-query counts | tail -n 1").trim(), counted);
     // Trusted at once: what was exported is what is there.
     let before = session.ok("bucket ls --sha256");
-    session.run("db-export --check").expect(0).hides("missing or changed");
+    session.run("db-export --check").expect(0).hides("missing").hides("another").hides("gone");
     assert_eq!(partitions(session, "db-query unexported", 2), names(&expected["unexported"]));
     assert_eq!(session.ok("bucket ls --sha256"), before);
     // The model of the old bucket is the model of these data.

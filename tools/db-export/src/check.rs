@@ -24,8 +24,10 @@ pub(crate) struct Look {
     pub(crate) reads_all: bool,
     /// The bucket may hold what was exported since.
     pub(crate) is_newer: bool,
+    /// It says nothing of itself: an earlier version exported there.
+    pub(crate) is_silent: bool,
     /// Nothing is exported after it.
-    pub(crate) is_all: bool,
+    pub(crate) only_looks: bool,
 }
 
 /// The objects of an export by their keys. Asked even where nothing is marked: nothing should be fetched when there is no bucket
@@ -53,7 +55,8 @@ pub(crate) fn check(
         .into_iter()
         .map(|due| (due.partition.to_string(), due.object_key))
         .collect();
-    let (mut noted, mut lost, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut noted, mut lost) = (Vec::new(), Vec::new());
+    let (mut forgotten, mut missing) = (Vec::new(), Vec::new());
     for mark in marks.values().filter(|mark| mark.may_have_object()) {
         // It is due under another name, and goes then.
         let renamed = due.get(&mark.partition).filter(|key| **key != mark.object_key);
@@ -68,6 +71,8 @@ pub(crate) fn check(
             continue;
         }
         let entry = listing.get(&mark.object_key);
+        // An earlier version noted no sizes, and what it lost was written again.
+        let is_newer = look.is_newer && !(look.is_silent && entry.is_none() && mark.size_bytes.is_none());
         match found(store, job, mark, entry, look)? {
             Found::Same if mark.size_bytes.is_some() && is_own_digest(mark) => {}
             Found::Same | Found::SameContent => noted.push(Mark {
@@ -80,13 +85,19 @@ pub(crate) fn check(
                 },
                 ..mark.clone()
             }),
-            Found::Lost if look.is_newer && listing.contains_key(renamed.unwrap_or(&mark.object_key)) => {
-                say!("{}: it is another one than this database wrote", mark.object_key);
-                forgotten.push(mark);
-            }
-            Found::Lost if look.is_newer => {
-                say!("{}: it is gone, and this database did not remove it", mark.object_key);
-                lost.push(mark.missing());
+            Found::Lost if is_newer => {
+                let is_there = listing.contains_key(&mark.object_key);
+                let what = if is_there {
+                    "another one than this database wrote"
+                } else {
+                    "gone, and this database did not remove it"
+                };
+                say!("{}: it is {what}", mark.object_key);
+                // Content decides, where there is some under the name that it has by now.
+                match listing.contains_key(renamed.unwrap_or(&mark.object_key)) {
+                    true => forgotten.push(mark),
+                    false => missing.push(mark.missing()),
+                }
             }
             // The key stays: whoever writes the object again knows that it was ours.
             Found::Lost => {
@@ -95,8 +106,9 @@ pub(crate) fn check(
             }
         }
     }
-    let n_lost = (lost.len() + forgotten.iter().filter(|mark| mark.has_object()).count()) as u64;
-    if look.is_newer && n_lost > 0 {
+    let n_others = missing.len() + forgotten.iter().filter(|mark| mark.has_object()).count();
+    let n_lost = (lost.len() + n_others) as u64;
+    if n_others > 0 {
         say!(
             "{}: another database exported to this bucket, or this one did since it was copied: nothing of that is written over \
              (--overwrite, if this database is right)",
@@ -104,11 +116,12 @@ pub(crate) fn check(
         );
     }
     // Of a newer bucket a look changes nothing.
-    if !(look.is_newer && look.is_all) {
+    if !look.only_looks {
         let forgotten: Vec<&str> = forgotten.iter().map(|mark| mark.partition.as_str()).collect();
         db.unmark(job.export, &forgotten)?;
-        noted.append(&mut lost);
+        noted.append(&mut missing);
     }
+    noted.append(&mut lost);
     if !noted.is_empty() {
         db.mark(job.export, &noted, job.now)?;
     }

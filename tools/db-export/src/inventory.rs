@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use db::{Db, Due, Mark, Marks};
-use failure::{Failure, Outcome};
+use failure::{Failure, Kind, Outcome};
 use serde::{Deserialize, Serialize};
 use store::{Entry, Store, Version, Written};
 
@@ -32,7 +32,7 @@ struct Stated {
 pub(crate) struct Inventory {
     key: String,
     version: Option<Version>,
-    /// Of the objects, and of the state.
+    /// Of the objects, and of the state; none where nothing is said that can be read.
     stated: Option<(String, String)>,
     is_known: bool,
 }
@@ -46,15 +46,23 @@ impl Inventory {
         listing: &BTreeMap<String, Entry>,
     ) -> Outcome<Inventory> {
         let key = format!("exports/{}/{}.json", job.schema.system, job.export.name);
-        let Some(object) = store.get_up_to(&key, MOST_BYTES)? else {
-            // A bucket of an earlier version says nothing; nor does one that was copied in part.
-            let is_ours = |mark: &Mark| mark.has_object() && listing.contains_key(&mark.object_key);
-            let is_known = !db.marks(job.export)?.values().any(is_ours);
-            return Ok(Inventory { key, version: None, stated: None, is_known });
+        let (version, stated) = match store.get_up_to(&key, MOST_BYTES) {
+            Ok(None) => (None, None),
+            Ok(Some(object)) => (Some(object.version), parse(&key, &object.bytes)?),
+            // Too long, or altered.
+            Err(failure) if failure.kind() == Kind::Data => (store.version(&key)?, None),
+            Err(failure) => return Err(failure),
         };
-        let stated = parse(&key, &object.bytes)?;
-        let is_known = db.knows_inventory(job.export, &stated.1)?;
-        Ok(Inventory { key, version: Some(object.version), stated: Some(stated), is_known })
+        let is_known = match (&version, &stated) {
+            (_, Some((_, state))) => db.knows_inventory(job.export, state)?,
+            (Some(_), None) => false,
+            // A bucket of an earlier version says nothing; nor does one that was copied in part.
+            (None, None) => {
+                let is_ours = |mark: &Mark| mark.has_object() && listing.contains_key(&mark.object_key);
+                !db.marks(job.export)?.values().any(is_ours)
+            }
+        };
+        Ok(Inventory { key, version, stated, is_known })
     }
 
     /// Whether the bucket may hold objects that were exported since, as far as this database knows.
@@ -62,22 +70,32 @@ impl Inventory {
         !self.is_known
     }
 
+    /// Whether the bucket says nothing at all.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.version.is_none()
+    }
+
     /// Says in the bucket which objects it is about to hold. The database knows it first: killed in between, it knows of a state
-    /// that never came.
+    /// that never came. Where another database said something meanwhile, nothing is exported that `writes`.
     pub(crate) fn state(
         self,
         db: &mut Db,
         store: &Store,
         job: &Job<'_>,
         objects: &BTreeMap<String, String>,
+        writes: bool,
     ) -> Outcome {
         let sha256 = digest(objects);
         let before = match &self.stated {
-            Some((same, _)) if *same == sha256 && self.is_known => return Ok(()),
+            Some((same, _)) if *same == sha256 && self.is_known => {
+                let is_as_it_was = !writes || store.version(&self.key)? == self.version;
+                return if is_as_it_was { Ok(()) } else { Err(self.is_taken()) };
+            }
             // Of nothing nothing need be said, as long as nobody said otherwise.
-            None if objects.is_empty() => return Ok(()),
-            Some((_, state)) => state.as_str(),
-            None => "",
+            None if objects.is_empty() && self.version.is_none() => return Ok(()),
+            Some((_, state)) => state.clone(),
+            // A chain that begins again must not come to a state that was there before.
+            None => format!("after {} states", db.inventories(job.export)?),
         };
         let state = fingerprint::of(format!("{before}\n{sha256}"));
         db.note_inventory(job.export, &state, job.now)?;
@@ -90,29 +108,32 @@ impl Inventory {
         };
         match written? {
             Written::Done => Ok(()),
-            Written::Lost => Err(Failure::unavailable(format!(
-                "{}: another database exports to this bucket at the moment (run it again after that)",
-                self.key
-            ))),
+            Written::Lost => Err(self.is_taken()),
         }
+    }
+
+    fn is_taken(&self) -> Failure {
+        Failure::unavailable(format!(
+            "{}: another database exports to this bucket at the moment (run it again after that)",
+            self.key
+        ))
     }
 }
 
-/// The digests of the objects and of the state. What cannot be read is a state that nobody knows.
-fn parse(key: &str, bytes: &[u8]) -> Outcome<(String, String)> {
+/// The digests of the objects and of the state; nothing where they cannot be read.
+fn parse(key: &str, bytes: &[u8]) -> Outcome<Option<(String, String)>> {
     #[derive(Deserialize)]
     struct Versioned {
         v: String,
     }
     if serde_json::from_slice::<Versioned>(bytes).is_ok_and(|versioned| versioned.v != FORMAT) {
         return Err(Failure::config(format!(
-            "{key}: another version of the programs wrote it, in another form than {FORMAT} (update these)"
+            "{key}: another version of the programs wrote it, in another form than {FORMAT} (update these; or remove it, and \
+             what differs is not written over)"
         )));
     }
-    match serde_json::from_slice::<Stated>(bytes) {
-        Ok(stated) => Ok((stated.sha256, stated.state)),
-        Err(_) => Ok((String::new(), fingerprint::of(bytes))),
-    }
+    let stated = serde_json::from_slice::<Stated>(bytes).ok();
+    Ok(stated.map(|stated| (stated.sha256, stated.state)))
 }
 
 fn digest(objects: &BTreeMap<String, String>) -> String {

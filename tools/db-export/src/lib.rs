@@ -89,7 +89,8 @@ pub fn run(args: Args) -> Outcome {
         let listing = check::listing(&store, &job)?;
         let inventory = Inventory::ask(&mut db, &store, &job, &listing)?;
         let is_newer = inventory.is_newer() && !args.overwrite;
-        let look = Look { reads_all: args.verify, is_newer, is_all: args.check };
+        let is_silent = inventory.is_silent();
+        let look = Look { reads_all: args.verify, is_newer, is_silent, only_looks: args.check };
         check::check(&mut db, &store, &job, &listing, look)?;
         if !args.check {
             export_all(&mut db, &store, &job, &listing, inventory, &mut done)?;
@@ -127,7 +128,7 @@ fn export_all(
     // Noted before the first put: an object that a killed run left behind is not somebody else's.
     let is_first = |due: &&Due| {
         let known = marks.get(&due.partition.to_string());
-        !known.is_some_and(|mark| mark.may_have_object() || mark.is_missing() && !job.overwrite)
+        !known.is_some_and(|mark| mark.may_have_object() || mark.is_missing())
             && !listing.contains_key(&due.object_key)
             && publish::check_names(due).is_ok()
     };
@@ -139,7 +140,9 @@ fn export_all(
         marks.extend(intents.into_iter().map(|mark| (mark.partition.clone(), mark)));
     }
     let orphans = db.orphans(job.schema, job.export)?;
-    inventory.state(db, store, job, &inventory::planned(&marks, &due, &spooled, &orphans))?;
+    let planned = inventory::planned(&marks, &due, &spooled, &orphans);
+    let writes = !due.is_empty() || !orphans.is_empty();
+    inventory.state(db, store, job, &planned, writes)?;
     // From here on nothing of the database is open but its connection: whoever writes to it is not kept waiting.
     for part in spooled.parts.iter().filter(|part| part.n_rows == 0 && !part.is_damaged) {
         empty(db, store, job, &due[part.due], marks.get(&due[part.due].partition.to_string()), done)?;
@@ -152,7 +155,7 @@ fn export_all(
     }
     // Asked again: rows may have come meanwhile.
     for (orphan, is_taken) in db.orphans(job.schema, job.export)? {
-        if has_rows(db, job, &orphan.partition)? {
+        if orphan.may_have_object() && has_rows(db, job, &orphan.partition)? {
             say!(
                 "{}: nothing is noted of this partition, and rows of it are there; its object stays (list and load it again)",
                 orphan.partition
@@ -160,6 +163,8 @@ fn export_all(
             done.bad.push(orphan.partition);
             continue;
         }
+        // What is another partition's by now stays, and what is gone needs no removal.
+        let only_noted = is_taken || orphan.is_missing();
         let nothing = Mark {
             inputs_digest: String::new(),
             sha256: String::new(),
@@ -167,7 +172,7 @@ fn export_all(
             etag: None,
             ..orphan
         };
-        if is_taken {
+        if only_noted {
             db.mark(job.export, &[nothing], job.now)?;
         } else {
             let key = nothing.object_key.clone();

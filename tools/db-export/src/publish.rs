@@ -103,20 +103,26 @@ impl Work<'_> {
         let bytes = self.spooled.bytes(cleaned)?;
         let key = &due.object_key;
         let mark = self.known.marks.get(&due.partition.to_string());
-        let before = mark.filter(|mark| mark.may_have_object());
+        let mut before = mark.filter(|mark| mark.may_have_object());
         let is_ours = before.is_some_and(|mark| mark.object_key == *key);
+        // Called otherwise since, and not ours any more: unless it is the same, or to be written over.
+        if let Some(old) = mark.filter(|mark| mark.is_missing() && mark.object_key != *key)
+            && let Some(there) = self.store.get(&old.object_key)?
+        {
+            if there.bytes != bytes && !self.job.overwrite {
+                return Err(is_others(&old.object_key));
+            }
+            before = Some(old);
+        }
         let mut is_new = true;
         if !is_ours && !self.job.overwrite {
             // A database that was restored is older than its bucket: what it knows nothing of may be newer.
             match self.store.get(key)? {
                 Some(there) if there.bytes == bytes => is_new = false,
                 Some(_) => {
-                    return Err(Failure::data(format!(
-                        "{key} is there with another content, and this database did not write it (--overwrite, if that \
-                         is right)"
-                    )));
+                    return Err(is_others(key));
                 }
-                None if mark.is_some_and(Mark::is_missing) => {
+                None if before.is_none() && mark.is_some_and(Mark::is_missing) => {
                     return Err(Failure::data(format!(
                         "{key} is gone, and this database did not remove it (--overwrite writes it again)"
                     )));
@@ -147,6 +153,12 @@ impl Work<'_> {
         };
         Ok(Object { mark, is_new })
     }
+}
+
+fn is_others(key: &str) -> Failure {
+    Failure::data(format!(
+        "{key} is there with another content, and this database did not write it (--overwrite, if that is right)"
+    ))
 }
 
 /// S3's longest key, and the longest name in a folder.

@@ -169,6 +169,15 @@ fn a_copy_does_not_take_a_content_that_came_back_for_its_own() {
 }
 
 #[test]
+fn a_chain_of_states_that_began_again_comes_to_none_that_was_there_before() {
+    let session = three();
+    session.ok(&format!("db-export; {CORRECT}; db-export; cp golf.db old.db"));
+    session.ok("dg-fetch rounds --event pga/2025/14 | db-load partitions; rm -r data; mkdir data; db-export");
+    restore(&session, "old.db");
+    refuses(&session, "pga/2025/14", "is there with another content");
+}
+
+#[test]
 fn two_databases_that_export_in_turn_take_nothing_from_each_other() {
     let session = three();
     session.ok(&format!("db-export; cp golf.db old.db; {CORRECT}; db-export; cp golf.db new.db"));
@@ -206,6 +215,31 @@ fn what_was_removed_since_a_copy_was_made_does_not_come_back() {
 }
 
 #[test]
+fn rows_that_come_after_what_was_gone_are_exported() {
+    // Of such a table nothing is noted of a partition without rows.
+    let mut session = Session::new();
+    session.file(
+        "schema.toml",
+        "[schema]\nsystem = \"weather\"\n[tables.readings]\nkey = [\"station\", \"n\"]\npartition = [\"station\"]\n\
+         write = \"append\"\n[tables.readings.columns]\nstation = \"text(8)\"\nn = \"integer\"\n\
+         [exports.readings]\ntable = \"readings\"\nobject = \"readings/{station}.csv\"\n",
+    );
+    session.set("FAIRWAY_SCHEMA", session.path("schema.toml"));
+    session.set("FAIRWAY_DB", "sqlite:golf.db");
+    session.set("FAIRWAY_BUCKET", "data");
+    session.file("rows", "station,n\noslo,1\nrome,1\n");
+    session.file("oslo", "station,n\noslo,1\n");
+    session.file("later", "station,n\noslo,2\n");
+    session.ok("mkdir -p data; db-load rows readings rows; db-export; cp golf.db old.db; db-load delete readings oslo; db-export");
+    restore(&session, "old.db");
+    refuses(&session, "oslo", "readings/oslo.csv is gone, and this database did not remove it");
+    session.ok("db-load delete readings oslo; db-export");
+    session.ok("db-load rows readings later");
+    session.run("db-export").expect(0).says("1 object written");
+    assert_eq!(session.ok("bucket get readings/oslo.csv"), "station,n\noslo,2\n");
+}
+
+#[test]
 fn a_copy_made_before_objects_were_called_otherwise_meets_them() {
     let mut session = three();
     let schema = session.variable("FAIRWAY_SCHEMA").unwrap();
@@ -227,8 +261,19 @@ fn a_copy_made_before_objects_were_called_otherwise_meets_them() {
     restore(&session, "old.db");
     session.set("FAIRWAY_SCHEMA", session.path("here/schema.toml"));
     session.run("db-export").expect(65).says("2 objects written").says("not exported: pga/2025/14");
-    assert!(session.ok("bucket ls training_data/").contains(OBJECTS[0]), "the newer one stays");
-    assert_eq!(session.ok("bucket ls training_data/ | wc -l").trim(), "4");
+    let listed = session.ok("bucket ls training_data/");
+    assert!(listed.contains(OBJECTS[0]) && listed.lines().count() == 4, "the newer one stays: {listed}");
+    session.ok("cp golf.db refused.db; cp -a data refused");
+    // The newer rows come, or somebody says that these are right: one object is left of it.
+    for (rows, flag) in [(CORRECT, ""), ("true", "--overwrite")] {
+        session.ok("rm -r data; cp -a refused data");
+        restore(&session, "refused.db");
+        session.ok(rows);
+        session.run(&format!("db-export {flag}")).expect(0).says("1 object written");
+        let listed = session.ok("bucket ls training_data/");
+        assert!(!listed.contains("event_data") && listed.lines().count() == 4, "{flag}: {listed}");
+        session.run("db-export").expect(0).says("0 objects written");
+    }
 }
 
 #[test]

@@ -186,6 +186,15 @@ impl Db {
         Ok(!self.asking(|connection| collect(connection, &sql, &which))?.is_empty())
     }
 
+    /// How many states this database knows of an export's bucket.
+    pub fn inventories(&mut self, export: &Export) -> Outcome<u64> {
+        let sql = format!("SELECT COUNT(*) FROM {INVENTORIES} WHERE system_name = ? AND export_name = ?");
+        let whose = [Value::from(self.system.as_str()), Value::from(export.name.as_str())];
+        let rows = self.asking(|connection| collect(connection, &sql, &whose))?;
+        let count = rows.first().and_then(|row| row[0].integer());
+        Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default())
+    }
+
     /// Notes that an export's bucket is about to be brought into this state.
     pub fn note_inventory(&mut self, export: &Export, state: &str, now: Now) -> Outcome {
         let row = [
@@ -225,13 +234,15 @@ impl Db {
         Ok(due)
     }
 
-    /// Marks of objects whose partitions have no rows any more anywhere; and whether the object is another partition's by now.
+    /// Marks of objects, there or missing, whose partitions have no rows any more anywhere; and whether the object is another partition's by now.
     pub fn orphans(&mut self, schema: &Schema, export: &Export) -> Outcome<Vec<(Mark, bool)>> {
         let inputs = self.inputs(schema, export)?;
         let partitions: BTreeSet<String> = inputs.keys().map(ToString::to_string).collect();
         let keys: BTreeSet<String> = inputs.keys().map(|partition| export.object_key(partition)).collect();
         let marks = self.marks(export)?.into_values();
-        let orphans = marks.filter(|mark| !partitions.contains(&mark.partition) && mark.may_have_object());
+        let orphans = marks.filter(|mark| {
+            !partitions.contains(&mark.partition) && (mark.may_have_object() || mark.is_missing())
+        });
         Ok(orphans
             .map(|mark| (keys.contains(&mark.object_key), mark))
             .map(|(taken, mark)| (mark, taken))

@@ -307,7 +307,11 @@ fn read(value: ValueRef<'_>) -> Value {
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    // The last is what others' recovery of the same log looks like for a moment.
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed)
+    )
 }
 
 fn explain(path: &Path, error: &rusqlite::Error) -> Failure {
