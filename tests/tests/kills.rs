@@ -163,5 +163,6 @@ fn each_program_killed_at_each_of_its_calls() {
     }
     println!("{killed} of {taken} runs were hurt");
     // Not all of them: threads share their work as they like, and make more calls on a busy machine.
-    assert!(killed >= HURT, "only {killed} of {taken} runs were hurt");
+    let enough = if is_all() { taken / 2 } else { HURT };
+    assert!(killed >= enough, "only {killed} of {taken} runs were hurt");
 }

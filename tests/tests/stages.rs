@@ -89,3 +89,17 @@ fn what_a_killed_script_had_read_is_taken_away_by_the_next() {
     assert_eq!(session.ok("ls own | grep -c init").trim(), "1");
     assert_eq!(session.ok("ls own | grep -v init"), "fairway-work-x\nother\n");
 }
+
+#[test]
+fn a_script_without_its_variables_says_which_and_ends_with_78() {
+    let session = Session::new();
+    let golf = pipelines::repo().join("scripts/golf");
+    for (script, variable) in
+        [("refresh", "FAIRWAY_DB"), ("train", "FAIRWAY_DB"), ("serve", "FAIRWAY_BUCKET")]
+    {
+        session
+            .run(&format!("env -i PATH=\"$PATH\" {}", golf.join(script).display()))
+            .expect(78)
+            .says(&format!("{script}: {variable}"));
+    }
+}

@@ -160,7 +160,8 @@ fn attack(act: &Act) {
     println!("{}: {taken} of {of_all} points, {hurt} hurt", act.program);
     faults.assert_none();
     // Not all of them: threads share their work as they like, and make more calls on a busy machine.
-    assert!(hurt >= SAMPLE, "only {hurt} of {taken} were hurt");
+    let enough = if is_all() { taken / 2 } else { SAMPLE };
+    assert!(hurt >= enough, "only {hurt} of {taken} were hurt");
 }
 
 /// What an act does when nothing disturbs it.

@@ -14,6 +14,7 @@ use std::io::{IsTerminal, Write, stdout};
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use diagnostics::printable;
 use failure::{Failure, IoContext, Outcome};
 use model_file::Model;
 use recipe::Layers;
@@ -74,9 +75,9 @@ enum Verb {
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
     match args.verb {
-        Verb::Show { model } => send(show::card(&Model::open(&model)?).as_bytes()),
+        Verb::Show { model } => send(printable(&show::card(&Model::open(&model)?)).as_bytes()),
         Verb::Diff { first, second } => {
-            send(diff::differences(&Model::open(&first)?, &Model::open(&second)?).as_bytes())
+            send(printable(&diff::differences(&Model::open(&first)?, &Model::open(&second)?)).as_bytes())
         }
         Verb::Report { model, rows, seed } => {
             send(report::page(&Model::open(&model)?, &rows, seed)?.as_bytes())

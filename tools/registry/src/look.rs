@@ -1,5 +1,6 @@
 use std::io::Write;
 
+use diagnostics::printable;
 use failure::{Failure, IoContext, Outcome};
 use model_file::Model;
 use pointer::{Deed, Entry, Named};
@@ -33,7 +34,8 @@ pub(crate) fn show(registry: &Registry) -> Outcome {
             ));
         }
     }
-    send(text.as_bytes())
+    // What it quotes, others wrote.
+    send(printable(&text).as_bytes())
 }
 
 /// Prints the history for programs.

@@ -20,6 +20,9 @@ const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
 /// What may pass is tried so often again, after 0.2, 0.4, 0.8 and 1.6 seconds.
 const RETRIES: usize = 4;
 
+/// More than any answer has that is asked for here.
+const MOST_BYTES: usize = 8 << 20;
+
 /// AWS as a program with this environment sees it: `AWS_REGION`, the keys, and other servers than Amazon's by
 /// `AWS_ENDPOINT_URL_<SERVICE>` or `AWS_ENDPOINT_URL`.
 pub struct Amazon {
@@ -171,10 +174,19 @@ impl Amazon {
         let signed = self.signed(request).map_err(|failure| failure.at(what))?;
         // Only the innermost reason: the URL in front of it says nothing new.
         let away = |error: reqwest::Error| Failure::unavailable(format!("{what}: {}", innermost(&error)));
-        let answer = self.http.execute(signed).await.map_err(away)?;
+        let mut answer = self.http.execute(signed).await.map_err(away)?;
         let status = answer.status().as_u16();
         let their_time = answer.headers().get("date").and_then(|date| date.to_str().ok()).map(str::to_owned);
-        let body = answer.text().await.map_err(away)?;
+        let mut body = Vec::new();
+        while let Some(part) = answer.chunk().await.map_err(away)? {
+            body.extend_from_slice(&part);
+            if body.len() > MOST_BYTES {
+                return Err(Failure::unavailable(format!(
+                    "{what}: an answer of more than {MOST_BYTES} bytes"
+                )));
+            }
+        }
+        let body = String::from_utf8_lossy(&body).into_owned();
         if (200..300).contains(&status) {
             return Ok(body);
         }

@@ -6,7 +6,7 @@ mod voice;
 
 pub use count::{count, plural};
 pub use exit::{Exit, HELP as EXIT_CODES};
-pub use voice::{name_program, program, say_line, speak_through};
+pub use voice::{name_program, printable, program, say_line, speak_through};
 
 /// Says one line on stderr, opened by the program's name: `say!("{n} rows")` prints `clean: 12 rows`.
 #[macro_export]

@@ -37,6 +37,11 @@ fn shown(words: &str) -> String {
     line
 }
 
+/// Lines for a terminal, whatever foreign words they quote: nothing in them moves its cursor.
+pub fn printable(lines: &str) -> String {
+    lines.split('\n').map(shown).collect::<Vec<String>>().join("\n")
+}
+
 /// Says one line on stderr (see [`crate::say!`]). A stderr that cannot be written is nobody's business.
 pub fn say_line(words: fmt::Arguments<'_>) {
     let words = shown(&words.to_string());
@@ -50,10 +55,11 @@ pub fn say_line(words: fmt::Arguments<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use super::shown;
+    use super::{printable, shown};
 
     #[test]
     fn foreign_words_stay_one_line_and_move_no_cursor() {
+        assert_eq!(printable("a\nb\u{1b}[2J\r\n"), "a\nb\\u{1b}[2J\\r\n");
         assert_eq!(
             shown("a\ndb-load: all is well\u{1b}[2J\u{202e}"),
             "a\\ndb-load: all is well\\u{1b}[2J\\u{202e}"

@@ -7,7 +7,7 @@ const ANSWERED: [&str; 7] =
     ["model", "probabilities", "low", "high", "base", "contributions", "outside_training_range"];
 
 /// What stands beside the features in CSVs with predictions, and in logs.
-const TAKEN: [&str; 11] = [
+const TAKEN: [&str; 12] = [
     "low",
     "high",
     "base",
@@ -15,6 +15,7 @@ const TAKEN: [&str; 11] = [
     "probability",
     "logged_at",
     "request_id",
+    "client_request_id",
     "row_index",
     "key_name",
     "model_name",

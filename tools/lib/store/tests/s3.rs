@@ -147,7 +147,9 @@ fn a_bucket_that_is_not_there_is_said_and_not_made() {
 fn an_s3_that_says_later_is_asked_again_and_given_up_at_last() {
     let bucket = Bucket::new();
     let store = bucket.open();
-    for (status, code) in [(503, "SlowDown"), (500, "InternalError"), (503, "ServiceUnavailable")] {
+    for (status, code) in
+        [(503, "SlowDown"), (500, "InternalError"), (503, "ServiceUnavailable"), (400, "RequestTimeout")]
+    {
         bucket.fault.plan("PUT", 3, Trouble::Answer(status, code, 0));
         put(&store, "k", code);
         bucket.fault.plan("GET", 3, Trouble::Answer(status, code, 0));
@@ -159,6 +161,10 @@ fn an_s3_that_says_later_is_asked_again_and_given_up_at_last() {
     bucket.fault.plan("GET", 1_000, Trouble::Answer(503, "SlowDown", 0));
     let failure = bucket.open_hastily().get("k").unwrap_err();
     says(&failure, Kind::Unavailable, &["SlowDown, status 503", "try again later"]);
+    let bucket = Bucket::new();
+    bucket.fault.plan("PUT", 1_000, Trouble::Answer(400, "RequestTimeout", 0));
+    let failure = bucket.open_hastily().put("k", &mut &b"x"[..]).unwrap_err();
+    says(&failure, Kind::Unavailable, &["RequestTimeout, status 400", "try again later"]);
 }
 
 #[test]

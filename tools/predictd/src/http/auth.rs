@@ -27,6 +27,9 @@ pub(crate) const KEYS: &str = "FAIRWAY_KEYS";
 /// What the file says of itself.
 const FORMAT: &str = "fairway.keys/1";
 
+/// More than the entries of tens of thousands of clients.
+const MOST_BYTES: u64 = 16 << 20;
+
 /// Random bits of an id and of a salt or a secret, in bytes.
 const ID_BYTES: usize = 5;
 const SECRET_BYTES: usize = 32;
@@ -139,7 +142,7 @@ impl KeyFile {
     /// What is there, and its version; nothing if there is no file yet.
     pub(crate) fn read(&self) -> Outcome<Option<(Keyring, Version)>> {
         let store = Store::open(&self.bucket)?;
-        let Some(object) = store.get(&self.key)? else { return Ok(None) };
+        let Some(object) = store.get_up_to(&self.key, MOST_BYTES)? else { return Ok(None) };
         let keyring: Keyring = serde_json::from_slice(&object.bytes)
             .map_err(|error| Failure::config(format!("{self}: this is no file of keys: {error}")))?;
         if keyring.v != FORMAT {

@@ -1,10 +1,12 @@
+use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 
 use aws_sdk_s3::primitives::{ByteStream, Length};
 use bytes::Bytes;
 use failure::{Failure, IoContext, Outcome};
 use md5::{Digest, Md5};
-use tempfile::NamedTempFile;
 
 /// What is larger goes through a file, so that memory stays small.
 const IN_MEMORY_BYTES: u64 = 4 << 20;
@@ -15,7 +17,8 @@ const MOST_BYTES: u64 = 5 << 30;
 /// What is to be put, with its length known: it can be sent again, and what was cut on its way here never becomes an object.
 pub(crate) enum Content {
     Memory(Bytes),
-    File(NamedTempFile, u64),
+    /// A file without a name: a program that is killed leaves nothing.
+    File(File, u64),
 }
 
 impl Content {
@@ -31,7 +34,7 @@ impl Content {
         }
         let aside =
             |error| Failure::io(format!("{place}: aside in {}", std::env::temp_dir().display()), &error);
-        let mut file = NamedTempFile::with_prefix("fairway-").map_err(aside)?;
+        let mut file = tempfile::tempfile().map_err(aside)?;
         file.write_all(&start).map_err(aside)?;
         let rest =
             io::copy(&mut stream.take((most + 1).saturating_sub(in_memory)), &mut file).map_err(aside)?;
@@ -58,7 +61,7 @@ impl Content {
         match self {
             Content::Memory(bytes) => md5.update(bytes),
             Content::File(file, _) => {
-                let mut file = std::fs::File::open(file.path()).place(place)?;
+                let mut file = File::open(again(file)).place(place)?;
                 let mut buffer = vec![0; 256 << 10];
                 loop {
                     match file.read(&mut buffer) {
@@ -78,16 +81,23 @@ impl Content {
             Content::Memory(bytes) => Ok(ByteStream::from(bytes.clone())),
             Content::File(file, length) => {
                 let stream =
-                    ByteStream::read_from().path(file.path()).length(Length::Exact(*length)).build().await;
+                    ByteStream::read_from().path(again(file)).length(Length::Exact(*length)).build().await;
                 stream.map_err(|error| Failure::io(place, &io::Error::other(error)))
             }
         }
     }
 }
 
+/// Where an open file is opened again, to be read from its beginning.
+fn again(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Content;
+    use std::os::unix::fs::MetadataExt;
+
+    use super::{Content, again};
 
     #[test]
     fn small_things_stay_in_memory_and_what_is_too_large_is_refused() {
@@ -96,7 +106,8 @@ mod tests {
         assert!(matches!(read(9).unwrap(), Content::Memory(bytes) if bytes.len() == 9));
         for length in [10, 11, 100] {
             let Content::File(file, said) = read(length).unwrap() else { panic!("{length}") };
-            assert_eq!((said, std::fs::read(file.path()).unwrap().len()), (length as u64, length));
+            assert_eq!((said, std::fs::read(again(&file)).unwrap().len()), (length as u64, length));
+            assert_eq!(file.metadata().unwrap().nlink(), 0, "it has no name");
         }
         assert_eq!(read(101).err().map(|failure| failure.kind()), Some(failure::Kind::Data));
     }

@@ -31,7 +31,7 @@ impl<E: ProvideErrorMetadata + fmt::Debug + Send + Sync + std::error::Error + 's
     }
 
     fn classify_retry_v2(&self, ctx: &InterceptorContext, previous: &RetryAction) -> RetryAction {
-        let mine = if is_conflict::<E>(ctx) {
+        let mine = if wants_another_try::<E>(ctx) {
             RetryAction::transient_error()
         } else {
             RetryAction::NoActionIndicated
@@ -62,8 +62,9 @@ impl<E> fmt::Debug for Patience<E> {
     }
 }
 
-/// Two conditional writes at the same moment: S3 decides neither of them and asks for another try. So it does for what was altered on its way.
-fn is_conflict<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static>(
+/// Two conditional writes at the same moment: S3 decides neither of them and asks for another try. So it does for what was altered,
+/// cut or slow on its way.
+fn wants_another_try<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static>(
     ctx: &InterceptorContext,
 ) -> bool {
     let Some(Err(error)) = ctx.output_or_error() else { return false };
@@ -71,5 +72,9 @@ fn is_conflict<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'stat
         .as_operation_error()
         .and_then(|error| error.downcast_ref::<E>())
         .and_then(ProvideErrorMetadata::code)
-        .is_some_and(|code| matches!(code, "ConditionalRequestConflict" | "OperationAborted" | "BadDigest"))
+        .is_some_and(|code| {
+            let decided_nothing = ["ConditionalRequestConflict", "OperationAborted"];
+            decided_nothing.contains(&code)
+                || matches!(code, "BadDigest" | "IncompleteBody" | "RequestTimeout")
+        })
 }

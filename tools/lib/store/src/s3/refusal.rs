@@ -62,6 +62,9 @@ fn answered<E: ProvideErrorMetadata>(error: &E, response: &HttpResponse) -> (Kin
         ("BadDigest", _) => {
             (Kind::Unavailable, format!("what was sent was altered on its way ({named}; {AGAIN})"))
         }
+        ("IncompleteBody" | "RequestTimeout", _) => {
+            (Kind::Unavailable, format!("what was sent was cut or slow on its way ({named}; {AGAIN})"))
+        }
         ("ExpiredToken" | "TokenRefreshRequired" | "RequestExpired", _) => {
             (Kind::Denied, format!("the credentials have expired ({named}; renew them)"))
         }
