@@ -95,7 +95,7 @@ fn a_script_without_its_variables_says_which_and_ends_with_78() {
     let session = Session::new();
     let golf = pipelines::repo().join("scripts/golf");
     for (script, variable) in
-        [("refresh", "FAIRWAY_DB"), ("train", "FAIRWAY_DB"), ("serve", "FAIRWAY_BUCKET")]
+        [("refresh", "FAIRWAY_DB"), ("train", "FAIRWAY_BUCKET"), ("serve", "FAIRWAY_BUCKET")]
     {
         session
             .run(&format!("env -i PATH=\"$PATH\" {}", golf.join(script).display()))
