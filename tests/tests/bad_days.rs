@@ -186,7 +186,10 @@ fn a_full_disk_stops_the_run_and_a_larger_one_lets_it_finish() {
         disk.grow("200m");
         session.run(&script("refresh")).expect(0);
         assert_eq!(tables(&session), tables(&whole), "{what}");
-        assert_eq!(session.ok("bucket ls training_data/ --sha256"), whole.ok("bucket ls training_data/ --sha256"));
+        assert_eq!(
+            session.ok("bucket ls training_data/ --sha256"),
+            whole.ok("bucket ls training_data/ --sha256")
+        );
     }
 }
 
