@@ -10,8 +10,33 @@ use crate::{Feature, Model};
 #[derive(Clone, Debug)]
 pub struct FeatureColumns {
     columns: Vec<FeatureColumn>,
-    /// Cells that mean null, besides the empty one.
-    null_values: Vec<Vec<u8>>,
+    null_values: NullValues,
+}
+
+/// Cells that mean null, besides the empty one.
+#[derive(Clone, Debug)]
+struct NullValues {
+    texts: Vec<Vec<u8>>,
+    /// The bytes with which they begin, a bit each: most cells begin otherwise.
+    starts: [u64; 4],
+}
+
+impl NullValues {
+    fn new(model: &Model) -> NullValues {
+        let texts: Vec<Vec<u8>> =
+            model.body().null_values.iter().map(|text| text.clone().into_bytes()).collect();
+        let mut starts = [0; 4];
+        for first in texts.iter().filter_map(|text| text.first()) {
+            starts[usize::from(first >> 6)] |= 1 << (first & 63);
+        }
+        NullValues { texts, starts }
+    }
+
+    #[inline]
+    fn contains(&self, cell: &[u8]) -> bool {
+        let may_be = |first: &u8| self.starts[usize::from(first >> 6)] >> (first & 63) & 1 == 1;
+        cell.first().is_some_and(may_be) && self.texts.iter().any(|text| text == cell)
+    }
 }
 
 /// A feature in a header.
@@ -34,8 +59,7 @@ impl FeatureColumns {
             Ok(FeatureColumn { name: feature.name.clone(), at, nulls: feature.nulls, texts })
         };
         let columns = model.body().features.iter().map(place).collect::<Outcome<_>>()?;
-        let null_values = model.body().null_values.iter().map(|text| text.clone().into_bytes()).collect();
-        Ok(FeatureColumns { columns, null_values })
+        Ok(FeatureColumns { columns, null_values: NullValues::new(model) })
     }
 
     /// Adds what the model says of a row of the CSV to `out`: the prediction, or the probability of each class; or says why there is none.
@@ -77,7 +101,7 @@ impl FeatureColumns {
         values.clear();
         for FeatureColumn { name, at, nulls, texts } in &self.columns {
             let cell = row.cell(*at);
-            let is_null = !self.null_values.is_empty() && self.null_values.iter().any(|text| text == cell);
+            let is_null = self.null_values.contains(cell);
             values.push(match cell {
                 _ if is_null && *nulls => f64::NAN,
                 _ if is_null => {
