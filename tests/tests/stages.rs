@@ -93,7 +93,7 @@ fn what_a_killed_script_had_read_is_taken_away_by_the_next() {
 #[test]
 fn a_script_without_its_variables_says_which_and_ends_with_78() {
     let session = Session::new();
-    let golf = pipelines::repo().join("scripts/golf");
+    let golf = repo().join("scripts/golf");
     for (script, variable) in
         [("refresh", "FAIRWAY_DB"), ("train", "FAIRWAY_BUCKET"), ("serve", "FAIRWAY_BUCKET")]
     {

@@ -24,8 +24,8 @@ pub(crate) struct Look {
     pub(crate) reads_all: bool,
     /// The bucket may hold what was exported since.
     pub(crate) is_newer: bool,
-    /// It says nothing of itself: an earlier version exported there.
-    pub(crate) is_silent: bool,
+    /// An earlier version exported there: what it lost was written again.
+    pub(crate) is_first: bool,
     /// Nothing is exported after it.
     pub(crate) only_looks: bool,
 }
@@ -39,8 +39,8 @@ pub(crate) fn listing(store: &Store, job: &Job<'_>) -> Outcome<BTreeMap<String, 
 /// Compares marks with the bucket. A mark whose object is missing or different is made due; one that an earlier version made is
 /// brought up to date. An object whose size and tag are those of its put is trusted, unless all are to be read.
 ///
-/// Where the bucket is newer, an object that differs is not ours: its mark is forgotten, so that nothing is written over it. One
-/// that is missing was removed by somebody who knew more: that is noted, so that it does not come back.
+/// Where the bucket is newer, an object that differs is not ours, and one that is missing was removed by somebody who knew more:
+/// that is noted, so that nothing is written over the one, and the other does not come back.
 pub(crate) fn check(
     db: &mut Db,
     store: &Store,
@@ -55,9 +55,22 @@ pub(crate) fn check(
         .into_iter()
         .map(|due| (due.partition.to_string(), due.object_key))
         .collect();
-    let (mut noted, mut lost) = (Vec::new(), Vec::new());
-    let (mut forgotten, mut missing) = (Vec::new(), Vec::new());
-    for mark in marks.values().filter(|mark| mark.may_have_object()) {
+    let (mut noted, mut lost, mut n_others) = (Vec::new(), Vec::new(), 0);
+    let (mut forgotten, mut not_ours) = (Vec::new(), Vec::new());
+    let is_there = |key: &str| match key.starts_with(job.export.prefix()) {
+        true => Ok(listing.contains_key(key)),
+        // One of an earlier name may stand where nothing was listed.
+        false => store.reader(key).map(|reader| reader.is_some()),
+    };
+    for mark in marks.values().filter(|mark| mark.may_have_object() || mark.is_not_ours()) {
+        if mark.is_not_ours() {
+            match is_there(&mark.object_key)? {
+                true if mark.is_missing() => not_ours.push(mark.others()),
+                false if !mark.is_missing() && look.is_newer => not_ours.push(mark.missing()),
+                _ => {}
+            }
+            continue;
+        }
         // It is due under another name, and goes then.
         let renamed = due.get(&mark.partition).filter(|key| **key != mark.object_key);
         if !mark.has_object() {
@@ -71,8 +84,7 @@ pub(crate) fn check(
             continue;
         }
         let entry = listing.get(&mark.object_key);
-        // An earlier version noted no sizes, and what it lost was written again.
-        let is_newer = look.is_newer && !(look.is_silent && entry.is_none() && mark.size_bytes.is_none());
+        let is_newer = look.is_newer && !(look.is_first && entry.is_none());
         match found(store, job, mark, entry, look)? {
             Found::Same if mark.size_bytes.is_some() && is_own_digest(mark) => {}
             Found::Same | Found::SameContent => noted.push(Mark {
@@ -86,17 +98,16 @@ pub(crate) fn check(
                 ..mark.clone()
             }),
             Found::Lost if is_newer => {
-                let is_there = listing.contains_key(&mark.object_key);
-                let what = if is_there {
-                    "another one than this database wrote"
+                n_others += 1;
+                if is_there(&mark.object_key)? {
+                    say!("{}: it is another one than this database wrote", mark.object_key);
+                    not_ours.push(mark.others());
+                } else if renamed.is_some_and(|key| listing.contains_key(key)) {
+                    // Somebody called it otherwise before: content decides.
+                    forgotten.push(mark);
                 } else {
-                    "gone, and this database did not remove it"
-                };
-                say!("{}: it is {what}", mark.object_key);
-                // Content decides, where there is some under the name that it has by now.
-                match listing.contains_key(renamed.unwrap_or(&mark.object_key)) {
-                    true => forgotten.push(mark),
-                    false => missing.push(mark.missing()),
+                    say!("{}: it is gone, and this database did not remove it", mark.object_key);
+                    not_ours.push(mark.missing());
                 }
             }
             // The key stays: whoever writes the object again knows that it was ours.
@@ -106,8 +117,7 @@ pub(crate) fn check(
             }
         }
     }
-    let n_others = missing.len() + forgotten.iter().filter(|mark| mark.has_object()).count();
-    let n_lost = (lost.len() + n_others) as u64;
+    let n_lost = lost.len() as u64 + n_others;
     if n_others > 0 {
         say!(
             "{}: another database exported to this bucket, or this one did since it was copied: nothing of that is written over \
@@ -119,7 +129,7 @@ pub(crate) fn check(
     if !look.only_looks {
         let forgotten: Vec<&str> = forgotten.iter().map(|mark| mark.partition.as_str()).collect();
         db.unmark(job.export, &forgotten)?;
-        noted.append(&mut missing);
+        noted.append(&mut not_ours);
     }
     noted.append(&mut lost);
     if !noted.is_empty() {

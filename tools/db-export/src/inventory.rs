@@ -35,6 +35,8 @@ pub(crate) struct Inventory {
     /// Of the objects, and of the state; none where nothing is said that can be read.
     stated: Option<(String, String)>,
     is_known: bool,
+    /// Nothing is said, and this database never said anything there: an earlier version exported.
+    is_first: bool,
 }
 
 impl Inventory {
@@ -62,7 +64,8 @@ impl Inventory {
                 !db.marks(job.export)?.values().any(is_ours)
             }
         };
-        Ok(Inventory { key, version, stated, is_known })
+        let is_first = version.is_none() && db.inventories(job.export)? == 0;
+        Ok(Inventory { key, version, stated, is_known, is_first })
     }
 
     /// Whether the bucket may hold objects that were exported since, as far as this database knows.
@@ -70,9 +73,9 @@ impl Inventory {
         !self.is_known
     }
 
-    /// Whether the bucket says nothing at all.
-    pub(crate) fn is_silent(&self) -> bool {
-        self.version.is_none()
+    /// Whether nobody said anything yet: an earlier version of the programs exported there.
+    pub(crate) fn is_first(&self) -> bool {
+        self.is_first
     }
 
     /// Says in the bucket which objects it is about to hold. The database knows it first: killed in between, it knows of a state

@@ -89,8 +89,8 @@ pub fn run(args: Args) -> Outcome {
         let listing = check::listing(&store, &job)?;
         let inventory = Inventory::ask(&mut db, &store, &job, &listing)?;
         let is_newer = inventory.is_newer() && !args.overwrite;
-        let is_silent = inventory.is_silent();
-        let look = Look { reads_all: args.verify, is_newer, is_silent, only_looks: args.check };
+        let is_first = inventory.is_first();
+        let look = Look { reads_all: args.verify, is_newer, is_first, only_looks: args.check };
         check::check(&mut db, &store, &job, &listing, look)?;
         if !args.check {
             export_all(&mut db, &store, &job, &listing, inventory, &mut done)?;
@@ -127,10 +127,15 @@ fn export_all(
     }
     // Noted before the first put: an object that a killed run left behind is not somebody else's.
     let is_first = |due: &&Due| {
-        let known = marks.get(&due.partition.to_string());
-        !known.is_some_and(|mark| mark.may_have_object() || mark.is_missing())
-            && !listing.contains_key(&due.object_key)
-            && publish::check_names(due).is_ok()
+        let has_intent = match marks.get(&due.partition.to_string()) {
+            Some(mark) if mark.may_have_object() => false,
+            // Under its own name it may be written over; under another one the old key must stay known.
+            Some(mark) if mark.is_not_ours() && mark.object_key != due.object_key => false,
+            Some(mark) if mark.is_not_ours() && job.overwrite => true,
+            Some(mark) if mark.is_missing() => false,
+            _ => !listing.contains_key(&due.object_key),
+        };
+        has_intent && publish::check_names(due).is_ok()
     };
     let with_rows =
         spooled.parts.iter().filter(|part| part.n_rows > 0 && !part.is_damaged).map(|part| &due[part.due]);
@@ -144,18 +149,26 @@ fn export_all(
     let writes = !due.is_empty() || !orphans.is_empty();
     inventory.state(db, store, job, &planned, writes)?;
     // From here on nothing of the database is open but its connection: whoever writes to it is not kept waiting.
+    let known = publish::Known::new(&due, &marks, listing);
     for part in spooled.parts.iter().filter(|part| part.n_rows == 0 && !part.is_damaged) {
-        empty(db, store, job, &due[part.due], marks.get(&due[part.due].partition.to_string()), done)?;
+        empty(db, store, job, &due[part.due], &known, done)?;
+    }
+    for (orphan, _) in orphans.iter().filter(|(orphan, _)| orphan.is_not_ours()) {
+        let key = Some(&orphan.object_key).filter(|key| !known.is_taken(key, &orphan.partition));
+        without_rows(db, store, job, key, &nothing_of(orphan), done)?;
     }
     let bad_before = done.bad.len();
-    publish(db, store, job, &publish::Known { due: &due, marks: &marks, listing }, &spooled, done)?;
+    publish(db, store, job, &known, &spooled, done)?;
     // Last, and only when everything that may take their place is there.
     if done.bad.len() > bad_before || orphans.is_empty() {
         return Ok(());
     }
     // Asked again: rows may have come meanwhile.
     for (orphan, is_taken) in db.orphans(job.schema, job.export)? {
-        if orphan.may_have_object() && has_rows(db, job, &orphan.partition)? {
+        if orphan.is_not_ours() {
+            continue;
+        }
+        if has_rows(db, job, &orphan.partition)? {
             say!(
                 "{}: nothing is noted of this partition, and rows of it are there; its object stays (list and load it again)",
                 orphan.partition
@@ -163,23 +176,19 @@ fn export_all(
             done.bad.push(orphan.partition);
             continue;
         }
-        // What is another partition's by now stays, and what is gone needs no removal.
-        let only_noted = is_taken || orphan.is_missing();
-        let nothing = Mark {
-            inputs_digest: String::new(),
-            sha256: String::new(),
-            size_bytes: None,
-            etag: None,
-            ..orphan
-        };
-        if only_noted {
+        let nothing = nothing_of(&orphan);
+        if is_taken {
             db.mark(job.export, &[nothing], job.now)?;
         } else {
-            let key = nothing.object_key.clone();
-            remove(db, store, job, &key, &nothing, done)?;
+            remove(db, store, job, &orphan.object_key, &nothing, done)?;
         }
     }
     Ok(())
+}
+
+/// Word that there is no object.
+fn nothing_of(mark: &Mark) -> Mark {
+    Mark { inputs_digest: String::new(), sha256: String::new(), size_bytes: None, etag: None, ..mark.clone() }
 }
 
 /// Whether a table has rows of a partition of which nothing is noted.
@@ -191,13 +200,13 @@ fn has_rows(db: &mut Db, job: &Job<'_>, partition: &str) -> Outcome<bool> {
     db.has_rows(table, &partition)
 }
 
-/// A partition without rows has no object. One that no mark made stays, like everything of somebody else.
+/// A partition without rows has no object. One that this database did not write stays, like everything of somebody else.
 fn empty(
     db: &mut Db,
     store: &Store,
     job: &Job<'_>,
     due: &Due,
-    mark: Option<&Mark>,
+    known: &publish::Known<'_>,
     done: &mut Done,
 ) -> Outcome {
     let nothing = mark_of_nothing(due);
@@ -205,22 +214,40 @@ fn empty(
     if publish::check_names(due).is_err() {
         return db.mark(job.export, &[nothing], job.now);
     }
+    let mark = known.marks.get(&nothing.partition);
     if let Some(ours) = mark.filter(|mark| mark.may_have_object()) {
         return remove(db, store, job, &ours.object_key, &nothing, done);
     }
-    let key = &due.object_key;
-    match store.reader(key)?.is_some() {
-        false => db.mark(job.export, &[nothing], job.now),
-        true if job.overwrite => remove(db, store, job, key, &nothing, done),
-        true => {
-            say!(
-                "{}: {key} is there, this database did not write it, and the partition has no rows (--overwrite removes it)",
-                due.partition
-            );
-            done.bad.push(due.partition.to_string());
-            Ok(())
+    // Called otherwise since, or not.
+    let old = mark.filter(|mark| mark.is_not_ours()).map(|mark| &mark.object_key);
+    let old = old.filter(|old| **old != due.object_key && !known.is_taken(old, &nothing.partition));
+    without_rows(db, store, job, old.into_iter().chain([&due.object_key]), &nothing, done)
+}
+
+/// The objects under these keys are not this database's, and their partition has no rows.
+fn without_rows<'a>(
+    db: &mut Db,
+    store: &Store,
+    job: &Job<'_>,
+    keys: impl IntoIterator<Item = &'a String>,
+    nothing: &Mark,
+    done: &mut Done,
+) -> Outcome {
+    for key in keys {
+        match store.reader(key)?.is_some() {
+            false => {}
+            true if job.overwrite => remove(db, store, job, key, nothing, done)?,
+            true => {
+                say!(
+                    "{}: {key} is there, this database did not write it, and the partition has no rows (--overwrite removes it)",
+                    nothing.partition
+                );
+                done.bad.push(nothing.partition.clone());
+                return Ok(());
+            }
         }
     }
+    db.mark(job.export, std::slice::from_ref(nothing), job.now)
 }
 
 fn mark_of_nothing(due: &Due) -> Mark {

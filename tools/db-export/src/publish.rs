@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -19,6 +19,22 @@ pub(crate) struct Known<'a> {
     pub(crate) marks: &'a Marks,
     /// The objects that were there.
     pub(crate) listing: &'a BTreeMap<String, Entry>,
+    /// Which partition has, or is about to have, an object of this key.
+    owners: HashMap<&'a str, String>,
+}
+
+impl<'a> Known<'a> {
+    pub(crate) fn new(due: &'a [Due], marks: &'a Marks, listing: &'a BTreeMap<String, Entry>) -> Known<'a> {
+        let marked = marks.values().filter(|mark| mark.may_have_object());
+        let marked = marked.map(|mark| (mark.object_key.as_str(), mark.partition.clone()));
+        let due_now = due.iter().map(|due| (due.object_key.as_str(), due.partition.to_string()));
+        Known { due, marks, listing, owners: marked.chain(due_now).collect() }
+    }
+
+    /// Whether an object of this key is another partition's.
+    pub(crate) fn is_taken(&self, key: &str, partition: &str) -> bool {
+        self.owners.get(key).is_some_and(|owner| owner != partition)
+    }
 }
 
 /// What became of a partition.
@@ -102,11 +118,13 @@ impl Work<'_> {
     fn one(&self, due: &Due, cleaned: &Cleaned) -> Outcome<Object> {
         let bytes = self.spooled.bytes(cleaned)?;
         let key = &due.object_key;
-        let mark = self.known.marks.get(&due.partition.to_string());
+        let partition = due.partition.to_string();
+        let mark = self.known.marks.get(&partition);
         let mut before = mark.filter(|mark| mark.may_have_object());
         let is_ours = before.is_some_and(|mark| mark.object_key == *key);
         // Called otherwise since, and not ours any more: unless it is the same, or to be written over.
-        if let Some(old) = mark.filter(|mark| mark.is_missing() && mark.object_key != *key)
+        if let Some(old) = mark.filter(|mark| mark.is_not_ours() && mark.object_key != *key)
+            && !self.known.is_taken(&old.object_key, &partition)
             && let Some(there) = self.store.get(&old.object_key)?
         {
             if there.bytes != bytes && !self.job.overwrite {
@@ -139,12 +157,12 @@ impl Work<'_> {
         }
         // Under its old name it would be trained on twice. What another partition is called by now is not old.
         if let Some(old) = before.map(|mark| &mark.object_key).filter(|old| *old != key)
-            && !self.known.due.iter().any(|due| due.object_key == *old)
+            && !self.known.is_taken(old, &partition)
         {
             self.store.delete(old)?;
         }
         let mark = Mark {
-            partition: due.partition.to_string(),
+            partition,
             inputs_digest: due.inputs_digest.clone(),
             object_key: key.clone(),
             sha256: cleaned.sha256.clone(),

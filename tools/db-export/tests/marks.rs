@@ -240,6 +240,43 @@ fn rows_that_come_after_what_was_gone_are_exported() {
 }
 
 #[test]
+fn what_was_refused_once_is_refused_however_it_goes_on() {
+    let mut session = three();
+    session.ok(&format!("db-export; cp golf.db old.db; {CORRECT}; db-export; cp golf.db new.db"));
+    restore(&session, "old.db");
+    refuses(&session, "pga/2025/14", "is there with another content");
+    session.ok("cp golf.db refused.db; cp -a data refused");
+    // The other database removes it: it does not come back.
+    restore(&session, "new.db");
+    session.ok(DELETE);
+    session.run("db-export").expect(0).says("1 removed");
+    restore(&session, "refused.db");
+    refuses(&session, "pga/2025/14", "is gone, and this database did not remove it");
+    // It is there again, of whatever content; and somebody takes it away.
+    session.ok(&format!("bucket put {0} --from refused/{0}", OBJECTS[0]));
+    refuses(&session, "pga/2025/14", "is there with another content");
+    session.ok(&format!("bucket rm {}", OBJECTS[0]));
+    session.run("db-export").expect(0).says("1 object written");
+    // Or objects are called otherwise: there is one of it.
+    session.ok("rm -r data; cp -a refused data");
+    restore(&session, "refused.db");
+    let schema = session.variable("FAIRWAY_SCHEMA").unwrap();
+    let text = std::fs::read_to_string(&schema).unwrap();
+    session.ok(&format!("cp -r $(dirname {schema}) here"));
+    session.file("here/schema.toml", text.replace("event_data_{year}", "rows_{year}"));
+    session.set("FAIRWAY_SCHEMA", session.path("here/schema.toml"));
+    session.run("db-export").expect(65).says("2 objects written");
+    refuses(&session, "pga/2025/14", &format!("{} is there with another content", OBJECTS[0]));
+    let listed = session.ok("bucket ls training_data/");
+    assert!(listed.contains(OBJECTS[0]) && listed.lines().count() == 4, "{listed}");
+    // Its rows go: what is there is still somebody else's.
+    session.ok(DELETE);
+    session.run("db-export").expect(65).says("the partition has no rows");
+    session.run("db-export --overwrite").expect(0).says("1 removed");
+    assert_eq!(session.ok("bucket ls training_data/ | wc -l").trim(), "3");
+}
+
+#[test]
 fn a_copy_made_before_objects_were_called_otherwise_meets_them() {
     let mut session = three();
     let schema = session.variable("FAIRWAY_SCHEMA").unwrap();

@@ -15,6 +15,8 @@ use crate::tables::{EXPORTS, INVENTORIES};
 const INTENT: &str = "intent";
 /// The inputs of an object that is gone, and that this database did not remove.
 const MISSING: &str = "missing";
+/// The inputs of an object that stands where another database wrote it.
+const OTHERS: &str = "others";
 
 /// What was exported of a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,8 +55,17 @@ impl Mark {
 
     /// Says that an object is gone that this database did not remove: it does not come back by itself.
     pub fn missing(&self) -> Mark {
+        self.not_ours(MISSING)
+    }
+
+    /// Says that an object is there that another database wrote: nothing is written over it.
+    pub fn others(&self) -> Mark {
+        self.not_ours(OTHERS)
+    }
+
+    fn not_ours(&self, how: &str) -> Mark {
         Mark {
-            inputs_digest: MISSING.to_owned(),
+            inputs_digest: how.to_owned(),
             sha256: String::new(),
             size_bytes: None,
             etag: None,
@@ -65,6 +76,11 @@ impl Mark {
     /// Whether its object is gone, and this database did not remove it.
     pub fn is_missing(&self) -> bool {
         self.inputs_digest == MISSING
+    }
+
+    /// Whether the object under its key is not this database's, or not any more.
+    pub fn is_not_ours(&self) -> bool {
+        self.is_missing() || self.inputs_digest == OTHERS
     }
 
     /// Whether there is an object of ours, or may be one.
@@ -234,14 +250,14 @@ impl Db {
         Ok(due)
     }
 
-    /// Marks of objects, there or missing, whose partitions have no rows any more anywhere; and whether the object is another partition's by now.
+    /// Marks of objects, ours or not, whose partitions have no rows any more anywhere; and whether the object is another partition's by now.
     pub fn orphans(&mut self, schema: &Schema, export: &Export) -> Outcome<Vec<(Mark, bool)>> {
         let inputs = self.inputs(schema, export)?;
         let partitions: BTreeSet<String> = inputs.keys().map(ToString::to_string).collect();
         let keys: BTreeSet<String> = inputs.keys().map(|partition| export.object_key(partition)).collect();
         let marks = self.marks(export)?.into_values();
         let orphans = marks.filter(|mark| {
-            !partitions.contains(&mark.partition) && (mark.may_have_object() || mark.is_missing())
+            !partitions.contains(&mark.partition) && (mark.may_have_object() || mark.is_not_ours())
         });
         Ok(orphans
             .map(|mark| (keys.contains(&mark.object_key), mark))
