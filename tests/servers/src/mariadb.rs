@@ -187,7 +187,13 @@ impl MariaDb {
     fn client(&self, sql: &str) -> Output {
         // By its socket, which needs no TLS and is not counted where connections are.
         Command::new("mariadb")
-            .args(["--no-defaults", "--user=root", "--batch", "--skip-column-names"])
+            .args([
+                "--no-defaults",
+                "--default-character-set=utf8mb4",
+                "--user=root",
+                "--batch",
+                "--skip-column-names",
+            ])
             .arg(format!("--socket={}/sock", self.folder.display()))
             .args(["--execute", sql])
             .output()
