@@ -104,6 +104,47 @@ fn a_database_that_nobody_keeps_is_refused() {
     }
 }
 
+#[test]
+fn what_goes_to_a_closed_stream_is_not_taken_for_kept() {
+    let session = session();
+    session.file("keys.json", "{\"v\":\"fairway.keys/1\",\"keys\":[]}\n");
+    let keys = session.ok("sha256sum keys.json");
+    for line in [
+        "clean --recipe r.toml in.csv",
+        "predict --model model.json in.csv",
+        "holdout --by id --share 0.5 --held-out out.csv in.csv",
+        "score --model model.json --rows all in.csv",
+        "fit --recipe r.toml in.csv",
+        "drift --model model.json in.csv",
+        "model show model.json",
+        "model export --onnx model.json",
+        "bucket ls --bucket ./b",
+        "bucket cat a/ --bucket ./b",
+        "bucket get a/in.csv --bucket ./b",
+        "registry ls --prefix models/ --bucket ./b",
+        "predictd keys create somebody --keys keys.json",
+        "predictd --model model.json --access-log - --listen 127.0.0.1:0",
+        "clean --help",
+        "clean --version",
+        "clean --generate man",
+    ] {
+        session.run(&format!("{line} >&-")).expect(74).says("stdout: it is closed");
+    }
+    assert_eq!(session.ok("sha256sum keys.json"), keys, "a key that nobody has seen");
+    // What Python calls DEVNULL: a caller's own word that no output is wanted.
+    session.ok("clean --recipe r.toml in.csv 1<> /dev/null");
+    let full = session.run("predictd keys create somebody --keys keys.json > /dev/full");
+    full.expect(74).says("has a key that was not shown");
+    for line in [
+        "clean --recipe r.toml",
+        "fit --recipe r.toml",
+        "db-load rows t --db sqlite:x.db",
+        "predict --model model.json",
+    ] {
+        session.run(&format!("{line} <&-")).expect(74).says("stdin: it is closed");
+    }
+}
+
 fn golf() -> String {
     pipelines::repo().join("scripts/golf/schema.toml").display().to_string()
 }

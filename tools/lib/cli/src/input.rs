@@ -23,6 +23,10 @@ pub fn input(path: Option<&Path>) -> Outcome<Input> {
             check_is_not_stdout(&name, file.as_fd())?;
             Ok(Input { name, reader: Box::new(file) })
         }
+        _ if closed_streams::stdin() => {
+            let closed = io::Error::other("it is closed (name a file, or /dev/null for no input)");
+            Err(Failure::io("stdin", &closed))
+        }
         _ => {
             check_is_not_stdout("stdin", io::stdin().as_fd())?;
             Ok(Input { name: "stdin".to_owned(), reader: Box::new(io::stdin()) })

@@ -10,4 +10,4 @@ pub use flags::{BucketArg, Clock, DatabaseArgs};
 pub use input::{Input, input, parse_file};
 pub use progress::{Progress, progress};
 pub use start::start;
-pub use stdout::{Csv, Stdout, csv, stdout};
+pub use stdout::{Csv, Stdout, check_stdout_is_open, csv, stdout};

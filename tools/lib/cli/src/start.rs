@@ -6,7 +6,7 @@ use clap::{Command, Parser};
 use diagnostics::{EXIT_CODES, Exit};
 use failure::{Failure, Outcome};
 
-use crate::stdout::stdout;
+use crate::stdout::{check_stdout_is_open, stdout};
 
 /// Runs a program: parses its arguments, calls its body, prints why it failed and gives the exit code.
 ///
@@ -41,6 +41,12 @@ fn help() -> String {
 
 /// Prints clap's own help, version or error. Help into a full disk is an I/O error like any other.
 fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr()
+        && let Err(closed) = check_stdout_is_open()
+    {
+        diagnostics::say!("{closed}");
+        return ExitCode::from(Exit::Io.code());
+    }
     let written = error.print().and_then(|()| io::stdout().flush());
     let exit = match (error.use_stderr(), written) {
         (true, _) => Exit::Usage,

@@ -17,8 +17,10 @@ pub struct Stdout(BufWriter<File>);
 
 /// Opens standard output for data.
 ///
-/// It is a duplicate of the descriptor, because `std::io::stdout()` flushes at every line.
+/// It is a duplicate of the descriptor, because `std::io::stdout()` flushes at every line. Where the caller closed it
+/// (`>&-`), what is written would be lost: an I/O error, before any of it is made.
 pub fn stdout() -> Outcome<Stdout> {
+    check_stdout_is_open()?;
     let fd = io::stdout().as_fd().try_clone_to_owned().place(NAME)?;
     Ok(Stdout::over(File::from(fd)))
 }
@@ -52,6 +54,17 @@ impl Write for Stdout {
 
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush().map_err(named)
+    }
+}
+
+/// What is written to a stream that the caller closed goes nowhere.
+pub fn check_stdout_is_open() -> Outcome {
+    match closed_streams::stdout() {
+        false => Ok(()),
+        true => Err(Failure::io(
+            NAME,
+            &io::Error::other("it is closed (name /dev/null where no output is wanted)"),
+        )),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `predictd keys …`.
 
 use clap::{Args, Subcommand};
+use cli::Stdout;
 use clock::Now;
 use diagnostics::say;
 use failure::{IoContext, Outcome};
@@ -60,8 +61,15 @@ pub(crate) fn run(command: Command) -> Outcome {
     match verb {
         Verb::Create { name, rate, kept } => {
             let (place, now) = (KeyFile::parse(&kept.place), Now::or_clock(kept.now).text());
+            // Before the key is made: it can be shown only once.
+            let out = cli::stdout()?;
             let key = place.change(|keyring| keyring.create(&name, rate, &now))?;
-            write([[key.as_str()]])?;
+            if let Err(failure) = write(out, [[key.as_str()]]) {
+                say!(
+                    "{place}: {name} has a key that was not shown: predictd keys list, then revoke it by its id"
+                );
+                return Err(failure);
+            }
             say!("{place}: {name} has a key now; it is shown this once");
             Ok(())
         }
@@ -73,7 +81,7 @@ pub(crate) fn run(command: Command) -> Outcome {
                 let rate = entry.rate.map_or(String::new(), |rate| rate.to_string());
                 [entry.id, entry.name, entry.created, entry.revoked.unwrap_or_default(), rate]
             }));
-            write(lines)
+            write(cli::stdout()?, lines)
         }
         Verb::Revoke { key, kept } => {
             let (place, now) = (KeyFile::parse(&kept.place), Now::or_clock(kept.now).text());
@@ -85,8 +93,8 @@ pub(crate) fn run(command: Command) -> Outcome {
     }
 }
 
-fn write<const N: usize, C: AsRef<[u8]>>(lines: impl IntoIterator<Item = [C; N]>) -> Outcome {
-    let mut out = Writer::new(cli::stdout()?);
+fn write<const N: usize, C: AsRef<[u8]>>(out: Stdout, lines: impl IntoIterator<Item = [C; N]>) -> Outcome {
+    let mut out = Writer::new(out);
     for line in lines {
         out.write(line).place("stdout")?;
     }

@@ -125,7 +125,10 @@ impl Sink {
                 atomic_file::check_is_no_input(path)?;
                 open(path).place(path.display())?
             }
-            None => File::from(io::stdout().as_fd().try_clone_to_owned().place("stdout")?),
+            None => {
+                cli::check_stdout_is_open()?;
+                File::from(io::stdout().as_fd().try_clone_to_owned().place("stdout")?)
+            }
         };
         Ok(Sink { path, file, looked: Instant::now(), failed: None })
     }
