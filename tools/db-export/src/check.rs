@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use db::{Db, Mark};
+use db::{Db, Inputs, Mark};
 use diagnostics::{count, plural, say};
 use failure::{IoContext, Outcome};
 use store::{Entry, Store};
@@ -24,8 +24,8 @@ pub(crate) struct Look {
     pub(crate) reads_all: bool,
     /// The bucket may hold what was exported since.
     pub(crate) is_newer: bool,
-    /// An earlier version exported there: what it lost was written again.
-    pub(crate) is_first: bool,
+    /// Nothing is said of the bucket yet: an earlier version exported there, and what it lost was written again.
+    pub(crate) is_silent: bool,
     /// Nothing is exported after it.
     pub(crate) only_looks: bool,
 }
@@ -46,17 +46,19 @@ pub(crate) fn check(
     store: &Store,
     job: &Job<'_>,
     listing: &BTreeMap<String, Entry>,
+    inputs: &Inputs<'_>,
     look: Look,
 ) -> Outcome {
     let marks = db.marks(job.export)?;
-    let current = db.current_digests(job.schema, job.export, &job.rules.digest)?;
-    let due: BTreeMap<String, String> = db
-        .due_exports(job.schema, job.export, &job.rules.digest)?
-        .into_iter()
-        .map(|due| (due.partition.to_string(), due.object_key))
-        .collect();
-    let (mut noted, mut lost, mut n_others) = (Vec::new(), Vec::new(), 0);
-    let (mut forgotten, mut not_ours) = (Vec::new(), Vec::new());
+    let current = inputs.digests(&job.rules.digest);
+    let due = inputs.due(&job.rules.digest, &marks)?;
+    let due: BTreeMap<String, String> =
+        due.into_iter().map(|due| (due.partition.to_string(), due.object_key)).collect();
+    let (mut noted, mut lost) = (Vec::new(), Vec::new());
+    // Objects that are not ours any more, and marks that said so, wrongly by now.
+    let (mut not_ours, mut corrected) = (Vec::new(), Vec::new());
+    // Marks of objects that somebody called otherwise, and of those that were never seen.
+    let (mut adopted, mut forgotten) = (Vec::new(), Vec::new());
     let is_there = |key: &str| match key.starts_with(job.export.prefix()) {
         true => Ok(listing.contains_key(key)),
         // One of an earlier name may stand where nothing was listed.
@@ -65,8 +67,8 @@ pub(crate) fn check(
     for mark in marks.values().filter(|mark| mark.may_have_object() || mark.is_not_ours()) {
         if mark.is_not_ours() {
             match is_there(&mark.object_key)? {
-                true if mark.is_missing() => not_ours.push(mark.others()),
-                false if !mark.is_missing() && look.is_newer => not_ours.push(mark.missing()),
+                true if mark.is_missing() => corrected.push(mark.others()),
+                false if !mark.is_missing() && look.is_newer => corrected.push(mark.missing()),
                 _ => {}
             }
             continue;
@@ -84,7 +86,7 @@ pub(crate) fn check(
             continue;
         }
         let entry = listing.get(&mark.object_key);
-        let is_newer = look.is_newer && !(look.is_first && entry.is_none());
+        let is_newer = look.is_newer && !(look.is_silent && entry.is_none());
         match found(store, job, mark, entry, look)? {
             Found::Same if mark.size_bytes.is_some() && is_own_digest(mark) => {}
             Found::Same | Found::SameContent => noted.push(Mark {
@@ -98,13 +100,12 @@ pub(crate) fn check(
                 ..mark.clone()
             }),
             Found::Lost if is_newer => {
-                n_others += 1;
                 if is_there(&mark.object_key)? {
                     say!("{}: it is another one than this database wrote", mark.object_key);
                     not_ours.push(mark.others());
                 } else if renamed.is_some_and(|key| listing.contains_key(key)) {
                     // Somebody called it otherwise before: content decides.
-                    forgotten.push(mark);
+                    adopted.push(mark);
                 } else {
                     say!("{}: it is gone, and this database did not remove it", mark.object_key);
                     not_ours.push(mark.missing());
@@ -117,7 +118,8 @@ pub(crate) fn check(
             }
         }
     }
-    let n_lost = lost.len() as u64 + n_others;
+    let n_others = not_ours.len() + adopted.len();
+    let n_lost = (lost.len() + n_others) as u64;
     if n_others > 0 {
         say!(
             "{}: another database exported to this bucket, or this one did since it was copied: nothing of that is written over \
@@ -127,9 +129,11 @@ pub(crate) fn check(
     }
     // Of a newer bucket a look changes nothing.
     if !look.only_looks {
-        let forgotten: Vec<&str> = forgotten.iter().map(|mark| mark.partition.as_str()).collect();
-        db.unmark(job.export, &forgotten)?;
+        let unmarked: Vec<&str> =
+            adopted.iter().chain(&forgotten).map(|mark| mark.partition.as_str()).collect();
+        db.unmark(job.export, &unmarked)?;
         noted.append(&mut not_ours);
+        noted.append(&mut corrected);
     }
     noted.append(&mut lost);
     if !noted.is_empty() {

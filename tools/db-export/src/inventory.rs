@@ -36,7 +36,7 @@ pub(crate) struct Inventory {
     stated: Option<(String, String)>,
     is_known: bool,
     /// Nothing is said, and this database never said anything there: an earlier version exported.
-    is_first: bool,
+    is_silent: bool,
 }
 
 impl Inventory {
@@ -64,8 +64,8 @@ impl Inventory {
                 !db.marks(job.export)?.values().any(is_ours)
             }
         };
-        let is_first = version.is_none() && db.inventories(job.export)? == 0;
-        Ok(Inventory { key, version, stated, is_known, is_first })
+        let is_silent = version.is_none() && db.inventories(job.export)? == 0;
+        Ok(Inventory { key, version, stated, is_known, is_silent })
     }
 
     /// Whether the bucket may hold objects that were exported since, as far as this database knows.
@@ -74,8 +74,8 @@ impl Inventory {
     }
 
     /// Whether nobody said anything yet: an earlier version of the programs exported there.
-    pub(crate) fn is_first(&self) -> bool {
-        self.is_first
+    pub(crate) fn is_silent(&self) -> bool {
+        self.is_silent
     }
 
     /// Says in the bucket which objects it is about to hold. The database knows it first: killed in between, it knows of a state

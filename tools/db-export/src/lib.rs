@@ -15,7 +15,7 @@ use clap::Parser;
 use clean::Counts;
 use cli::{BucketArg, Clock, DatabaseArgs};
 use clock::Now;
-use db::{Access, Db, Due, Mark};
+use db::{Access, Db, Due, Inputs, Mark};
 use diagnostics::{count, plural, say};
 use export_rules::Rules;
 use failure::{Failure, Kind, Outcome};
@@ -89,11 +89,13 @@ pub fn run(args: Args) -> Outcome {
         let listing = check::listing(&store, &job)?;
         let inventory = Inventory::ask(&mut db, &store, &job, &listing)?;
         let is_newer = inventory.is_newer() && !args.overwrite;
-        let is_first = inventory.is_first();
-        let look = Look { reads_all: args.verify, is_newer, is_first, only_looks: args.check };
-        check::check(&mut db, &store, &job, &listing, look)?;
+        let is_silent = inventory.is_silent();
+        let look = Look { reads_all: args.verify, is_newer, is_silent, only_looks: args.check };
+        // Before any row is read: what is stored meanwhile is marked as what was there before it, and is due again.
+        let inputs = db.inputs(&schema, export)?;
+        check::check(&mut db, &store, &job, &listing, &inputs, look)?;
         if !args.check {
-            export_all(&mut db, &store, &job, &listing, inventory, &mut done)?;
+            export_all(&mut db, &store, &job, &listing, inventory, &inputs, &mut done)?;
         }
     }
     if args.check {
@@ -114,10 +116,11 @@ fn export_all(
     job: &Job<'_>,
     listing: &BTreeMap<String, Entry>,
     inventory: Inventory,
+    inputs: &Inputs<'_>,
     done: &mut Done,
 ) -> Outcome {
-    let due = db.due_exports(job.schema, job.export, &job.rules.digest)?;
     let mut marks = db.marks(job.export)?;
+    let due = inputs.due(&job.rules.digest, &marks)?;
     let spooled = spool::spool(db, job, &due)?;
     if spooled.are_unchecked {
         say!(
@@ -126,8 +129,8 @@ fn export_all(
         );
     }
     // Noted before the first put: an object that a killed run left behind is not somebody else's.
-    let is_first = |due: &&Due| {
-        let has_intent = match marks.get(&due.partition.to_string()) {
+    let wants_intent = |due: &&Due| {
+        let is_wanted = match marks.get(&due.partition.to_string()) {
             Some(mark) if mark.may_have_object() => false,
             // Under its own name it may be written over; under another one the old key must stay known.
             Some(mark) if mark.is_not_ours() && mark.object_key != due.object_key => false,
@@ -135,16 +138,20 @@ fn export_all(
             Some(mark) if mark.is_missing() => false,
             _ => !listing.contains_key(&due.object_key),
         };
-        has_intent && publish::check_names(due).is_ok()
+        is_wanted && publish::check_names(due).is_ok()
     };
     let with_rows =
         spooled.parts.iter().filter(|part| part.n_rows > 0 && !part.is_damaged).map(|part| &due[part.due]);
-    let intents: Vec<Mark> = with_rows.filter(is_first).map(Mark::intent).collect();
+    let intents: Vec<Mark> = with_rows.filter(wants_intent).map(Mark::intent).collect();
     if !intents.is_empty() {
         db.mark(job.export, &intents, job.now)?;
         marks.extend(intents.into_iter().map(|mark| (mark.partition.clone(), mark)));
     }
-    let orphans = db.orphans(job.schema, job.export)?;
+    let mut orphans = inputs.orphans(&marks);
+    if !orphans.is_empty() {
+        // Asked again: rows may have come while others were read, and what has some is no orphan.
+        orphans = db.orphans(job.schema, job.export)?;
+    }
     let planned = inventory::planned(&marks, &due, &spooled, &orphans);
     let writes = !due.is_empty() || !orphans.is_empty();
     inventory.state(db, store, job, &planned, writes)?;
@@ -155,7 +162,7 @@ fn export_all(
     }
     for (orphan, _) in orphans.iter().filter(|(orphan, _)| orphan.is_not_ours()) {
         let key = Some(&orphan.object_key).filter(|key| !known.is_taken(key, &orphan.partition));
-        without_rows(db, store, job, key, &nothing_of(orphan), done)?;
+        without_rows(db, store, job, key, &orphan.gone(), done)?;
     }
     let bad_before = done.bad.len();
     publish(db, store, job, &known, &spooled, done)?;
@@ -163,7 +170,7 @@ fn export_all(
     if done.bad.len() > bad_before || orphans.is_empty() {
         return Ok(());
     }
-    // Asked again: rows may have come meanwhile.
+    // And again: a slow bucket left time for more.
     for (orphan, is_taken) in db.orphans(job.schema, job.export)? {
         if orphan.is_not_ours() {
             continue;
@@ -176,7 +183,7 @@ fn export_all(
             done.bad.push(orphan.partition);
             continue;
         }
-        let nothing = nothing_of(&orphan);
+        let nothing = orphan.gone();
         if is_taken {
             db.mark(job.export, &[nothing], job.now)?;
         } else {
@@ -184,11 +191,6 @@ fn export_all(
         }
     }
     Ok(())
-}
-
-/// Word that there is no object.
-fn nothing_of(mark: &Mark) -> Mark {
-    Mark { inputs_digest: String::new(), sha256: String::new(), size_bytes: None, etag: None, ..mark.clone() }
 }
 
 /// Whether a table has rows of a partition of which nothing is noted.
@@ -209,7 +211,7 @@ fn empty(
     known: &publish::Known<'_>,
     done: &mut Done,
 ) -> Outcome {
-    let nothing = mark_of_nothing(due);
+    let nothing = Mark::nothing(due);
     // What no bucket takes was never there.
     if publish::check_names(due).is_err() {
         return db.mark(job.export, &[nothing], job.now);
@@ -248,17 +250,6 @@ fn without_rows<'a>(
         }
     }
     db.mark(job.export, std::slice::from_ref(nothing), job.now)
-}
-
-fn mark_of_nothing(due: &Due) -> Mark {
-    Mark {
-        partition: due.partition.to_string(),
-        inputs_digest: due.inputs_digest.clone(),
-        object_key: due.object_key.clone(),
-        sha256: String::new(),
-        size_bytes: None,
-        etag: None,
-    }
 }
 
 /// Removes the object of a partition without rows, and notes it.

@@ -109,7 +109,7 @@ fn one_pass(db: &mut Db, job: &Job<'_>, due: &[Due]) -> Outcome<Spooled> {
         read.map(|()| parts)
     })?;
     parts.sort_unstable_by_key(|part| part.due);
-    let are_unchecked = stored.table.is_some() && !stored.is_known && !parts.is_empty();
+    let are_unchecked = stored.table.is_some() && !stored.are_checked && !parts.is_empty();
     Ok(Spooled { file, parts, are_unchecked })
 }
 
@@ -121,18 +121,18 @@ struct Stored<'a> {
     /// Of those that say what a row is.
     counted: Vec<usize>,
     noted: BTreeMap<PartitionKey, Noted>,
-    /// Whether rows can be held against what is noted.
-    is_known: bool,
+    /// Whether rows are held against what is noted.
+    are_checked: bool,
 }
 
 impl<'a> Stored<'a> {
     fn of(db: &mut Db, job: &Job<'a>) -> Outcome<Stored<'a>> {
         let Source::Table(name) = &job.export.source else {
             let (exported, counted) = (Vec::new(), Vec::new());
-            return Ok(Stored { table: None, exported, counted, noted: BTreeMap::new(), is_known: false });
+            return Ok(Stored { table: None, exported, counted, noted: BTreeMap::new(), are_checked: false });
         };
         let table = job.schema.table(name)?;
-        let (noted, is_known) = (db.noted(table)?, db.knows_digests(table)?);
+        let (noted, are_checked) = (db.noted(table)?, db.can_tell_damage(table)?);
         // What is only about a row is exported where a recipe asks for it.
         let exported =
             (0..table.columns.len()).filter(|&at| job.rules.recipe.is_some() || !table.is_about(at));
@@ -141,7 +141,7 @@ impl<'a> Stored<'a> {
             counted: table.counted(),
             table: Some(table),
             noted,
-            is_known,
+            are_checked,
         })
     }
 }
@@ -213,7 +213,7 @@ impl Raw {
     /// Whether the rows are those that were stored, at the first look.
     fn is_whole(&mut self, partition: &PartitionKey, stored: &Stored<'_>) -> bool {
         let digest = std::mem::take(&mut self.digest);
-        let Some(table) = stored.table.filter(|_| stored.is_known) else { return true };
+        let Some(table) = stored.table.filter(|_| stored.are_checked) else { return true };
         let noted = stored.noted.get(partition);
         let n_rows = noted.map_or(0, |noted| noted.n_rows);
         let is_counted = !table.has_partition_rows() || n_rows == self.n_rows as i64;
@@ -358,8 +358,8 @@ impl Appended {
 }
 
 impl Spooled {
-    /// Looks again at a partition that is damaged at the first look. A load beside this may have stored other rows, and nullable
-    /// columns may be younger than the partition.
+    /// Looks again at a partition that is damaged at the first look. A load beside this may have stored other rows,
+    /// nullable columns may be younger than the partition, and its digest may be of another schema's columns.
     fn look_again(
         &mut self,
         db: &mut Db,

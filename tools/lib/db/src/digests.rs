@@ -42,20 +42,65 @@ pub(crate) fn note(connection: &mut dyn Connection, system: &str, table: &Table)
     record(connection, system, &step, Some(&counted(table).join(",")), None)
 }
 
-/// Whether rows can be held against digests by this schema. A note of columns that the table never had, or has lost, is damage.
+/// Whether digests are of this schema's columns, by what is noted.
 pub(crate) fn are_known(connection: &mut dyn Connection, system: &str, table: &Table) -> Outcome<bool> {
-    let Some(noted) = noted(connection, system, table)? else { return Ok(false) };
+    Ok(sound_note(connection, system, table)?.is_some_and(|noted| noted == counted(table)))
+}
+
+/// What is noted of the columns of which digests were made, if that can be true: a note of a column that the table
+/// never had, or has lost, or of one twice, is damage. A note of other columns can be one of a schema before or after
+/// this one, and no note that of a run that was killed; no record says which schema a database is of. There, digests
+/// themselves tell.
+fn sound_note(connection: &mut dyn Connection, system: &str, table: &Table) -> Outcome<Option<Vec<String>>> {
+    let Some(noted) = noted(connection, system, table)? else { return Ok(None) };
     if noted == counted(table) {
-        return Ok(true);
+        return Ok(Some(noted));
     }
     let present = connection.columns_of(&table.name)?;
-    match noted.iter().find(|name| !present.iter().any(|(there, _)| there == *name)) {
-        None => Ok(false),
-        Some(lost) => Err(Failure::data(format!(
-            "table {0}: {MIGRATIONS} says that its digests were made of a column {lost:?}, which it does not have: make them \
-             anew (db-load migrate, or --rebuild {0} where its rows change one by one)",
-            table.name
-        ))),
+    let is_lost = |name: &String| !present.iter().any(|(there, _)| there == name);
+    let is_again = |at: usize| noted[..at].contains(&noted[at]);
+    let odd = match noted.iter().find(|name| is_lost(name)) {
+        Some(lost) => format!("a column {lost:?}, which it does not have"),
+        None => match (0..noted.len()).find(|&at| is_again(at)) {
+            Some(at) => format!("a column {:?} and of that column again", noted[at]),
+            None => return Ok(Some(noted)),
+        },
+    };
+    Err(Failure::data(format!(
+        "table {0}: {MIGRATIONS} says that its digests were made of {odd}: make them anew (db-load migrate, or \
+         --rebuild {0} where its rows change one by one)",
+        table.name
+    )))
+}
+
+/// Whether rows can be held against digests, whatever is noted of the columns of these.
+fn can_tell(connection: &mut dyn Connection, system: &str, table: &Table) -> Outcome<bool> {
+    let noted = sound_note(connection, system, table)?.unwrap_or_default();
+    Ok(match table.write {
+        // A partition's content is tried by the schema's columns and by the noted ones.
+        Write::Replace => true,
+        // A row's own digest is of names, and passes over nulls: it is as the schema's, unless of a column that counts
+        // no more.
+        Write::Upsert | Write::Append => {
+            let now = counted(table);
+            noted.iter().all(|name| now.contains(&name.as_str()))
+        }
+    })
+}
+
+/// Whether a partition has the noted content by the columns that are noted, where they are others than the schema's.
+pub(crate) fn is_content_of_noted(
+    connection: &mut dyn Connection,
+    system: &str,
+    table: &Table,
+    partition: &PartitionKey,
+    sha256: &str,
+) -> Outcome<bool> {
+    match noted(connection, system, table)? {
+        Some(columns) if columns != counted(table) => {
+            Ok(content_of(connection, table, &columns, partition)?.is_some_and(|content| content == sha256))
+        }
+        _ => Ok(false),
     }
 }
 
@@ -159,7 +204,14 @@ pub(crate) fn content_of(
 }
 
 impl Db {
-    /// Whether rows of a table can be held against their digests: not where these were made of other columns than the schema's.
+    /// Whether [`Db::undamaged_rows`] can tell rows of a table from damaged ones: not where digests of single rows were
+    /// made of columns that count no more.
+    pub fn can_tell_damage(&mut self, table: &Table) -> Outcome<bool> {
+        let system = self.system.clone();
+        self.asking(|connection| can_tell(connection, &system, table))
+    }
+
+    /// Whether the digests of a table were made of the schema's columns, as far as that is noted.
     pub fn knows_digests(&mut self, table: &Table) -> Outcome<bool> {
         let system = self.system.clone();
         self.asking(|connection| are_known(connection, &system, table))

@@ -41,36 +41,41 @@ impl Mark {
         !self.sha256.is_empty()
     }
 
-    /// Says that an object is about to be written where there is none: whatever a killed run left there is ours.
-    pub fn intent(due: &Due) -> Mark {
+    /// Says that a partition has no object of ours, and why: the inputs that gave none, or a word in their place.
+    fn no_object(partition: String, object_key: &str, why: &str) -> Mark {
         Mark {
-            partition: due.partition.to_string(),
-            inputs_digest: INTENT.to_owned(),
-            object_key: due.object_key.clone(),
+            partition,
+            inputs_digest: why.to_owned(),
+            object_key: object_key.to_owned(),
             sha256: String::new(),
             size_bytes: None,
             etag: None,
         }
+    }
+
+    /// Says that an object is about to be written where there is none: whatever a killed run left there is ours.
+    pub fn intent(due: &Due) -> Mark {
+        Mark::no_object(due.partition.to_string(), &due.object_key, INTENT)
+    }
+
+    /// Says that what is due has no rows.
+    pub fn nothing(due: &Due) -> Mark {
+        Mark::no_object(due.partition.to_string(), &due.object_key, &due.inputs_digest)
+    }
+
+    /// Says that a partition is gone. Whatever it is made from, should it come back, is another thing.
+    pub fn gone(&self) -> Mark {
+        Mark::no_object(self.partition.clone(), &self.object_key, "")
     }
 
     /// Says that an object is gone that this database did not remove: it does not come back by itself.
     pub fn missing(&self) -> Mark {
-        self.not_ours(MISSING)
+        Mark::no_object(self.partition.clone(), &self.object_key, MISSING)
     }
 
     /// Says that an object is there that another database wrote: nothing is written over it.
     pub fn others(&self) -> Mark {
-        self.not_ours(OTHERS)
-    }
-
-    fn not_ours(&self, how: &str) -> Mark {
-        Mark {
-            inputs_digest: how.to_owned(),
-            sha256: String::new(),
-            size_bytes: None,
-            etag: None,
-            ..self.clone()
-        }
+        Mark::no_object(self.partition.clone(), &self.object_key, OTHERS)
     }
 
     /// Whether its object is gone, and this database did not remove it.
@@ -108,8 +113,77 @@ pub(crate) fn digest_of_revision(revision: i64) -> String {
     format!("revision:{revision}")
 }
 
-/// What a partition of an export is made from: the revisions of partitions, table by table.
-type Inputs = BTreeMap<PartitionKey, Vec<(String, String)>>;
+/// What each partition of an export is made from: the revisions of partitions, table by table.
+type Revisions = BTreeMap<PartitionKey, Vec<(String, String)>>;
+
+/// What the partitions of an export are made from, as one answer said it. Asking once does for all that follows from
+/// it: where the revisions of a table are asked for, each answer takes a look at all of its rows.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    export: &'a Export,
+    revisions: Revisions,
+}
+
+impl Inputs<'_> {
+    /// Digests of inputs under these rules by partition: what a mark of an earlier version is brought up to date with.
+    pub fn digests(&self, rules: &str) -> BTreeMap<String, String> {
+        let digest = |(partition, revisions): (&PartitionKey, &Vec<(String, String)>)| {
+            (partition.to_string(), digest(rules, revisions))
+        };
+        self.revisions.iter().map(digest).collect()
+    }
+
+    /// The partitions that are due by these marks under these rules (a digest of the export's SQL and its cleaning), in
+    /// their order.
+    pub fn due(&self, rules: &str, marks: &Marks) -> Outcome<Vec<Due>> {
+        self.refuse_shared_keys()?;
+        let mut due = Vec::new();
+        for (partition, revisions) in &self.revisions {
+            let inputs_digest = digest(rules, revisions);
+            let old = match revisions.as_slice() {
+                [(_, revision)] => revision.parse().ok().map(digest_of_revision),
+                _ => None,
+            };
+            let object_key = self.export.object_key(partition);
+            let is_current = |mark: &Mark| {
+                mark.object_key == object_key
+                    && (mark.inputs_digest == inputs_digest || Some(&mark.inputs_digest) == old.as_ref())
+            };
+            if !marks.get(&partition.to_string()).is_some_and(is_current) {
+                due.push(Due { object_key, partition: partition.clone(), inputs_digest });
+            }
+        }
+        Ok(due)
+    }
+
+    /// Those of these marks that are of objects, ours or not, whose partitions have no rows any more anywhere; and
+    /// whether the object is another partition's by now.
+    pub fn orphans(&self, marks: &Marks) -> Vec<(Mark, bool)> {
+        let partitions: BTreeSet<String> = self.revisions.keys().map(ToString::to_string).collect();
+        let keys: BTreeSet<String> = self.revisions.keys().map(|key| self.export.object_key(key)).collect();
+        let is_orphan = |mark: &&Mark| {
+            !partitions.contains(&mark.partition) && (mark.may_have_object() || mark.is_not_ours())
+        };
+        let orphans = marks.values().filter(is_orphan);
+        orphans.map(|mark| (mark.clone(), keys.contains(&mark.object_key))).collect()
+    }
+
+    /// Two partitions with one object would overwrite each other for ever.
+    fn refuse_shared_keys(&self) -> Outcome {
+        let mut keys: BTreeMap<String, &PartitionKey> = BTreeMap::new();
+        for partition in self.revisions.keys() {
+            let key = self.export.object_key(partition);
+            if let Some(other) = keys.insert(key.clone(), partition) {
+                return Err(Failure::data(format!(
+                    "[exports.{}] object: the partitions {other} and {partition} would both be {key} (put a `/` \
+                     between their names)",
+                    self.export.name
+                )));
+            }
+        }
+        Ok(())
+    }
+}
 
 impl Db {
     /// The marks of an export.
@@ -226,78 +300,24 @@ impl Db {
         })
     }
 
-    /// The partitions of an export that are due under these rules (a digest of its SQL and its cleaning), in their order.
+    /// What the partitions of an export are made from now.
+    pub fn inputs<'a>(&mut self, schema: &Schema, export: &'a Export) -> Outcome<Inputs<'a>> {
+        let tables = export.over.iter().map(|name| schema.table(name)).collect::<Outcome<Vec<&Table>>>()?;
+        let revisions = self.asking(|connection| revisions_of_all(connection, export, &tables))?;
+        Ok(Inputs { export, revisions })
+    }
+
+    /// [`Inputs::due`], now.
     pub fn due_exports(&mut self, schema: &Schema, export: &Export, rules: &str) -> Outcome<Vec<Due>> {
         let marks = self.marks(export)?;
-        let inputs = self.inputs(schema, export)?;
-        refuse_shared_keys(export, &inputs)?;
-        let mut due = Vec::new();
-        for (partition, revisions) in inputs {
-            let inputs_digest = digest(rules, &revisions);
-            let old = match revisions.as_slice() {
-                [(_, revision)] => revision.parse().ok().map(digest_of_revision),
-                _ => None,
-            };
-            let object_key = export.object_key(&partition);
-            let is_current = |mark: &Mark| {
-                mark.object_key == object_key
-                    && (mark.inputs_digest == inputs_digest || Some(&mark.inputs_digest) == old.as_ref())
-            };
-            if !marks.get(&partition.to_string()).is_some_and(is_current) {
-                due.push(Due { object_key, partition, inputs_digest });
-            }
-        }
-        Ok(due)
+        self.inputs(schema, export)?.due(rules, &marks)
     }
 
-    /// Marks of objects, ours or not, whose partitions have no rows any more anywhere; and whether the object is another partition's by now.
+    /// [`Inputs::orphans`], now.
     pub fn orphans(&mut self, schema: &Schema, export: &Export) -> Outcome<Vec<(Mark, bool)>> {
         let inputs = self.inputs(schema, export)?;
-        let partitions: BTreeSet<String> = inputs.keys().map(ToString::to_string).collect();
-        let keys: BTreeSet<String> = inputs.keys().map(|partition| export.object_key(partition)).collect();
-        let marks = self.marks(export)?.into_values();
-        let orphans = marks.filter(|mark| {
-            !partitions.contains(&mark.partition) && (mark.may_have_object() || mark.is_not_ours())
-        });
-        Ok(orphans
-            .map(|mark| (keys.contains(&mark.object_key), mark))
-            .map(|(taken, mark)| (mark, taken))
-            .collect())
+        Ok(inputs.orphans(&self.marks(export)?))
     }
-
-    /// The digests of current inputs by partition: what a mark of an earlier version is brought up to date with.
-    pub fn current_digests(
-        &mut self,
-        schema: &Schema,
-        export: &Export,
-        rules: &str,
-    ) -> Outcome<BTreeMap<String, String>> {
-        let inputs = self.inputs(schema, export)?;
-        Ok(inputs
-            .iter()
-            .map(|(partition, revisions)| (partition.to_string(), digest(rules, revisions)))
-            .collect())
-    }
-
-    fn inputs(&mut self, schema: &Schema, export: &Export) -> Outcome<Inputs> {
-        let tables = export.over.iter().map(|name| schema.table(name)).collect::<Outcome<Vec<&Table>>>()?;
-        self.asking(|connection| inputs(connection, export, &tables))
-    }
-}
-
-/// Two partitions with one object would overwrite each other for ever.
-fn refuse_shared_keys(export: &Export, inputs: &Inputs) -> Outcome {
-    let mut keys: BTreeMap<String, &PartitionKey> = BTreeMap::new();
-    for partition in inputs.keys() {
-        let key = export.object_key(partition);
-        if let Some(other) = keys.insert(key.clone(), partition) {
-            return Err(Failure::data(format!(
-                "[exports.{}] object: the partitions {other} and {partition} would both be {key} (put a `/` between their names)",
-                export.name
-            )));
-        }
-    }
-    Ok(())
 }
 
 fn digest(rules: &str, revisions: &[(String, String)]) -> String {
@@ -312,7 +332,11 @@ fn digest(rules: &str, revisions: &[(String, String)]) -> String {
 /// A partition of one table, and its revision.
 type Revised = (PartitionKey, String);
 
-fn inputs(connection: &mut dyn Connection, export: &Export, tables: &[&Table]) -> Outcome<Inputs> {
+fn revisions_of_all(
+    connection: &mut dyn Connection,
+    export: &Export,
+    tables: &[&Table],
+) -> Outcome<Revisions> {
     let of_tables =
         tables.iter().map(|table| revisions(connection, table)).collect::<Outcome<Vec<Vec<Revised>>>>()?;
     // Where each part of the export stands in a table's partition.
@@ -320,7 +344,7 @@ fn inputs(connection: &mut dyn Connection, export: &Export, tables: &[&Table]) -
         let place = |(name, _): &(String, _)| table.partition.iter().position(|part| part.name == *name);
         export.partition.iter().map(place).collect()
     };
-    let mut inputs = Inputs::new();
+    let mut inputs = Revisions::new();
     for (table, revised) in tables.iter().zip(&of_tables) {
         let places = places(table);
         if places.iter().all(Option::is_some) {

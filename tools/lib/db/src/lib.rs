@@ -24,7 +24,7 @@ mod users;
 mod verify;
 
 pub use delete::Deleted;
-pub use exports::{Due, Mark, Marks};
+pub use exports::{Due, Inputs, Mark, Marks};
 pub use grants::{Role, grants, grants_to};
 pub use lease::Lease;
 pub use loaded::LoadedAnswer;

@@ -52,7 +52,7 @@ fn revisions_are_computed_when_somebody_asks() {
         let schema = weather();
         let (table, mut db) = (alarms(&schema), place.open(&schema));
         let export = schema.export("alarms").unwrap();
-        let due = |db: &mut Db| db.current_digests(&schema, export, "rules").unwrap();
+        let due = |db: &mut Db| db.inputs(&schema, export).unwrap().digests("rules");
         upsert(&mut db, table, &["station=oslo at=@1 level=1", "station=oslo at=@2 level=1"]);
         let first = due(&mut db);
         assert_eq!(first.keys().collect::<Vec<_>>(), ["oslo/2025-06-01", "oslo/2025-06-02"]);
