@@ -118,6 +118,53 @@ fn functions_reach_what_the_shell_reaches_however_their_events_come() {
     }
 }
 
+#[test]
+fn what_training_writes_starts_nothing_and_is_written_once() {
+    let replay = Replay::start();
+    let fault = Fault::before(Seaweed::shared().port());
+    let mut cloud = cloud(&replay);
+    cloud.set("AWS_ENDPOINT_URL_S3", &fault.url());
+    outcome(&cloud.refresh(2 * MINUTE), SCHEDULE, "done");
+    let train = cloud.train();
+    let puts = |what: &str| -> Vec<String> {
+        let asked = fault.asked().into_iter();
+        asked.filter(|line| line.starts_with("PUT ") && line.contains(what)).collect()
+    };
+    // A rule for all new objects that does not say which one it was: a run is started by what the run before it wrote.
+    outcome(&train, "{}", "done");
+    let first = puts("/models/");
+    assert_eq!(puts(".html").len(), 1, "{first:?}");
+    let answer = outcome(&train, "{}", "done");
+    assert!(answer["message"].as_str().unwrap().contains("is the approved model already"), "{answer}");
+    assert_eq!(puts("/models/"), first, "the page, or another one, was written again");
+
+    // A rule that says which one: nothing is even looked at.
+    let place = cloud.session.variable("FAIRWAY_BUCKET").unwrap();
+    let (bucket, prefix) = place.trim_start_matches("s3://").split_once('/').unwrap();
+    let written = cloud.session.ok("bucket ls models/ | tail -n +2 | cut -d, -f1");
+    assert!(written.contains(".html\n") && written.lines().count() == 4, "{written}");
+    let bridged = |key: &str| {
+        json!({"source": "aws.s3", "detail-type": "Object Created",
+            "detail": {"bucket": {"name": bucket}, "object": {"key": format!("{prefix}/{key}"), "size": 1}}})
+        .to_string()
+    };
+    let queued = |body: &str| json!({"Records": [{"body": body}]}).to_string();
+    let mut events: Vec<String> =
+        vec![TEST_EVENT.to_owned(), queued(TEST_EVENT), r#"{"Records":null}"#.to_owned()];
+    for key in written.lines() {
+        events.extend([bridged(key), queued(&bridged(key)), cloud.notification(key), cloud.arrived(&[key])]);
+    }
+    let asked = fault.asked().len();
+    for event in &events {
+        outcome(&train, event, "skipped");
+    }
+    assert_eq!(fault.asked().len(), asked, "{:?}", &fault.asked()[asked..]);
+    // It is by their keys: training data that come in the same way are trained on.
+    let answer = outcome(&train, &bridged("training_data/event_data_2025_pga_14.csv"), "done");
+    assert_eq!(answer["arrived"], 1, "{answer}");
+    assert_eq!(puts("/models/"), first);
+}
+
 /// Runs a function until it is done, as Lambda repeats what failed and starts what it started itself.
 fn until_done(cloud: &Cloud, emulator: &Emulator) -> Vec<Value> {
     let mut event = SCHEDULE.to_owned();

@@ -18,6 +18,11 @@ struct Says {
 
 impl Says {
     fn new(status: u16, body: Vec<u8>) -> Says {
+        Says::with("", status, body)
+    }
+
+    /// The same with more headers, each with its line end.
+    fn with(headers: &'static str, status: u16, body: Vec<u8>) -> Says {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -28,7 +33,7 @@ impl Says {
                 kept.lock().unwrap().push(lines.next().unwrap_or_default());
                 let _ = lines.find(|line| line.is_empty());
                 let head = format!(
-                    "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    "HTTP/1.1 {status} X\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n",
                     body.len()
                 );
                 let _ = (&client).write_all(head.as_bytes()).and_then(|()| (&client).write_all(&body));
@@ -98,6 +103,24 @@ fn an_answer_of_any_length_takes_bounded_memory() {
     session.run("ulimit -v 700000; dg-fetch events").expect(69).says("longer than 128 MiB");
     let session = Says::new(500, vec![b' '; 200 << 20]).session();
     session.run("ulimit -v 300000; dg-fetch events").expect(69);
+    // Packed, they are some hundred kilobytes on their way: what counts is what they unpack to.
+    let gzip = |line: &str| {
+        let session = Session::new();
+        session.ok(&format!("{line} | gzip -1 > packed"));
+        std::fs::read(session.path("packed")).unwrap()
+    };
+    let packed = gzip("head -c 300M /dev/zero | tr '\\0' ' '");
+    assert!(packed.len() < 4 << 20, "{} bytes", packed.len());
+    let said =
+        |status, body: &[u8]| Says::with("content-encoding: gzip\r\n", status, body.to_vec()).session();
+    said(200, &gzip(&format!("echo '{LIST}'"))).run("dg-fetch events --format csv").expect(0);
+    let session = said(200, &packed);
+    session.run("ulimit -v 500000; dg-fetch events").expect(69).says("longer than 128 MiB");
+    session
+        .run("ulimit -v 500000; dg-fetch rounds --event pga/2025/26")
+        .expect(69)
+        .says("longer than 128 MiB");
+    said(500, &packed).run("ulimit -v 300000; dg-fetch events").expect(69);
 }
 
 #[test]

@@ -307,3 +307,19 @@ fn too_many_large_requests_are_shed_and_small_ones_are_answered() {
     let metrics = server.get("/metrics").body;
     assert!(metrics.contains("predictd_refused_total{reason=\"requests\"}"), "{metrics}");
 }
+
+#[test]
+fn a_server_that_may_open_too_few_files_says_so_and_does_not_begin() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.json");
+    std::fs::write(&path, model(0.3).to_text().unwrap()).unwrap();
+    for most in 4..19 {
+        let line = format!("ulimit -n {most}; exec \"$0\" --model \"$1\" --listen 127.0.0.1:0");
+        let ran =
+            Command::new("bash").args(["-c", &line, env!("CARGO_BIN_EXE_predictd")]).arg(&path).output();
+        let ran = ran.unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(matches!(ran.status.code(), Some(74 | 127)), "{most}: {:?} {said}", ran.status);
+        assert!(!said.contains("http://") && !said.contains("panicked"), "{most}: {said}");
+    }
+}

@@ -5,6 +5,7 @@ mod common;
 
 use std::fs;
 use std::io::Write;
+use std::net::Shutdown;
 
 use common::{Reply, Server, body, eventually, model};
 use model_file::{Algorithm, Body, Check, Model, Node, Tree};
@@ -134,13 +135,37 @@ fn work_ends_when_nobody_waits_for_it() {
     assert!(thirty < 15.0 * one.max(0.1), "{thirty} s for thirty that nobody wanted, {one} s for one");
 }
 
+const JSON: &str = "application/json";
+const CSV: &str = "text/csv";
+
+/// As large as a body may be.
+const BODY: usize = 4 << 20;
+
+/// A body of as many of these values as it may have.
+fn filled(before: &str, value: &str, between: &str, after: &str) -> String {
+    let count = (BODY - before.len() - after.len()) / (value.len() + between.len());
+    format!("{before}{}{after}", vec![value; count].join(between))
+}
+
+/// What is answered to a body, and how much memory that took. Each goes to a server of its own: what is asked for is the
+/// most that it ever had.
+fn taken(path: &str, content_type: &str, payload: &str) -> (u16, usize) {
+    let server = Server::of(&model(0.3), &[]);
+    let peak = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+    };
+    assert_eq!(server.predict(&rows(1_000)).status, 200);
+    let before = peak();
+    let header = format!("content-type: {content_type}\r\n");
+    let reply = server.send("POST", path, &header, payload.as_bytes());
+    (reply.status, peak() - before)
+}
+
 #[test]
 fn a_frame_takes_no_more_memory_than_is_counted_for_it() {
-    const BODY: usize = 4 << 20;
-    let fill = |before: &str, value: &str, after: &str| {
-        let count = (BODY - before.len() - after.len()) / (value.len() + 1);
-        format!("{before}{}{after}", vec![value; count].join(","))
-    };
+    let fill = |before: &str, value: &str, after: &str| filled(before, value, ",", after);
     for (payload, statuses) in [
         (fill(r#"{"inputs":["#, "[1]", "]}"), [413, 422]),
         (fill(r#"{"instances":["#, "[]", "]}"), [413, 422]),
@@ -159,21 +184,74 @@ fn a_frame_takes_no_more_memory_than_is_counted_for_it() {
         (fill(r#"{"dataframe_records":["#, "{}", "]}"), [413, 422]),
         (fill(r#"{"inputs":{"#, "\"a\":[1]", "}}"), [422, 413]),
     ] {
-        // Each on a server of its own: the most that it ever had is asked for.
-        let server = Server::of(&model(0.3), &[]);
-        let peak = || {
-            let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
-            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-            line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
-        };
-        assert_eq!(server.predict(&rows(1_000)).status, 200);
-        let before = peak();
-        let reply =
-            server.send("POST", "/invocations", "content-type: application/json\r\n", payload.as_bytes());
+        let (status, taken) = taken("/invocations", JSON, &payload);
         let head = &payload[..60];
-        assert!(statuses.contains(&reply.status), "{head}: {}", reply.status);
-        let taken = peak() - before;
+        assert!(statuses.contains(&status), "{head}: {status}");
         assert!(taken <= 12 * BODY, "{head}: {} times the body", taken / BODY);
+    }
+}
+
+#[test]
+fn rows_take_no_more_memory_than_is_counted_for_them() {
+    const ROWS: usize = 10_000;
+    // As many rows as a request may have, each so long that the body is as large as it may be.
+    let padding = |row: &str| BODY / (ROWS + 100) - row.len();
+    let full = |row: &str| {
+        let rows = vec![format!("{row}{}", " ".repeat(padding(row) - 1)); ROWS];
+        format!("[{}]", rows.join(","))
+    };
+    let unknown: Vec<String> = (0..40).map(|at| format!("\"f{at:02}\":1")).collect();
+    let row = "2.5,0.5,28,";
+    let csv = |header: &str, more: &str| {
+        let rows = format!("{row}{}\n", more.repeat(padding(row) - 1)).repeat(ROWS);
+        format!("sg_total,gir,prox_fw,{header}\n{rows}")
+    };
+    let names: Vec<String> = (0..padding(row)).map(|at| format!("c{at}")).collect();
+    within_what_is_counted(&[
+        (JSON, full(ROW), 200),
+        (JSON, full(r#"{"sg_total": 99, "gir": 99, "prox_fw": 99}"#), 200),
+        (JSON, full(&format!("{{{}}}", unknown.join(","))), 422),
+        (JSON, filled("[", "{}", ",", "]"), 413),
+        (JSON, filled("[", ROW, ",", "]"), 413),
+        (JSON, filled("[{", "\"a\":1", ",", "}]"), 422),
+        (JSON, filled("[{", "\"gir\":1", ",", "}]"), 422),
+        (JSON, filled("[{\"gir\":[", "1", ",", "]}]"), 422),
+        (JSON, filled("[{\"gir\":\"", "x", "", "\"}]"), 422),
+        (JSON, filled("[{\"gir\":\"", "\\u00e9", "", "\"}]"), 422),
+        (JSON, filled("[{\"", "\\n", "", "\":1}]"), 422),
+        (JSON, filled("[{\"gir\":1", "0", "", "}]"), 422),
+        (JSON, filled("", "[", "", ""), 400),
+        (CSV, csv("more", "x"), 200),
+        (CSV, csv(&names.join(","), ","), 200),
+        (CSV, filled("sg_total,gir,prox_fw\n", "1,1,9\n", "", ""), 413),
+        (CSV, filled("sg_total,gir,prox_fw\n1,1,9", "\n", "", ""), 413),
+        (CSV, filled("sg_total,gir,prox_fw,more\n1,1,9,\"", "\n", "", "\"\n"), 413),
+    ]);
+}
+
+#[test]
+fn lines_of_megabytes_take_no_more_memory_than_is_counted_for_them() {
+    within_what_is_counted(&[
+        (CSV, filled("sg_total,gir,prox_fw,", "a", ",", "\n1,1,9\n"), 422),
+        (CSV, filled("sg_total,gir,prox_fw\n1,1,9,", "1", ",", "\n"), 422),
+        (CSV, filled("sg_total,gir,prox_fw\n1,1,9", "1", "", "\n"), 422),
+        (CSV, filled("sg_total,gir,prox_fw,more\n1,1,9,", "x", "", "\n"), 200),
+        (CSV, filled("sg_total,gir,prox_fw,more\n1,1,9,\"", "\"\"", "", "\"\n"), 200),
+    ]);
+}
+
+/// Each body must be answered with its status, and take at most what the README says.
+fn within_what_is_counted(bodies: &[(&str, String, u16)]) {
+    for (content_type, payload, expected) in bodies {
+        let (status, taken) = taken("/predict", content_type, payload);
+        let times = if *content_type == CSV { 8 } else { 4 };
+        let head = &payload[..60];
+        assert_eq!(status, *expected, "{content_type} {head:?}");
+        assert!(
+            taken <= times * BODY,
+            "{content_type} {head:?}: {:.1} times the body",
+            taken as f64 / BODY as f64
+        );
     }
 }
 
@@ -202,6 +280,54 @@ fn what_cannot_be_read_is_counted_and_logged() {
         let text = fs::read_to_string(&access).unwrap_or_default();
         text.lines().filter(|line| line.contains("\"method\":\"\"")).count() == garbage.len()
     });
+}
+
+#[test]
+fn what_breaks_off_is_counted_and_logged() {
+    let folder = tempfile::tempdir().unwrap();
+    let access = folder.path().join("access");
+    let server = Server::of(&model(0.3), &["--access-log", access.to_str().unwrap()]);
+    // A head that breaks off is no request yet. Of a body it is known what was asked: whoever still reads is answered.
+    let of_heads = "predictd_refused_total{reason=\"broken_off\"}";
+    let of_bodies = "predictd_requests_total{route=\"/predict\",status=\"400\"}";
+    let post = "POST /predict HTTP/1.1\r\nhost: t\r\n";
+    let cut = [
+        ("GET /heal".to_owned(), of_heads),
+        (post.to_owned(), of_heads),
+        (format!("{post}content-length: 44\r\n\r\n"), of_bodies),
+        (format!("{post}content-length: 44\r\n\r\n{{\"sg_total\": 2.5,"), of_bodies),
+        (format!("{post}content-length: 90000\r\n\r\n{}", " ".repeat(80_000)), of_bodies),
+        (format!("{post}transfer-encoding: chunked\r\n\r\n8\r\n{{\"sg_to\r\n9\r\n"), of_bodies),
+        (format!("{post}transfer-encoding: chunked\r\n\r\n{:x}\r\n{ROW}\r\n", ROW.len()), of_bodies),
+    ];
+    for (bytes, name) in &cut {
+        for how in [Shutdown::Write, Shutdown::Both] {
+            let (counted, all) =
+                (metric(&server, name), [of_heads, of_bodies].map(|name| metric(&server, name)));
+            let mut stream = server.connect();
+            stream.write_all(bytes.as_bytes()).unwrap();
+            stream.shutdown(how).unwrap();
+            if how == Shutdown::Write {
+                let reply = Reply::read(&mut stream);
+                assert_eq!(reply.status, if *name == of_heads { 0 } else { 400 }, "{bytes:.99}: {reply:?}");
+                assert!(reply.status == 0 || reply.body.contains("the body broke off"), "{reply:?}");
+            }
+            eventually("it is counted", || metric(&server, name) > counted);
+            // Once, and not by both names.
+            let sum = |counts: [f64; 2]| counts[0] + counts[1];
+            assert_eq!(
+                sum([of_heads, of_bodies].map(|name| metric(&server, name))),
+                sum(all) + 1.0,
+                "{bytes:.99}"
+            );
+        }
+    }
+    let logged = |method: &str, status: u16| {
+        let text = fs::read_to_string(&access).unwrap_or_default();
+        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.filter(|line| line["method"] == method && line["status"] == status).count()
+    };
+    eventually("they are logged", || (logged("", 499), logged("POST", 400)) == (4, 10));
 }
 
 #[test]

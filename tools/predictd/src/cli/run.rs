@@ -1,5 +1,7 @@
 //! Starts what the flags and the file of settings ask for.
 
+use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ use crate::models::args::ModelArg;
 use crate::models::watcher::ModelSet;
 use crate::telemetry::log_writer::{LogHandle, LogWriter};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::per_thread;
 
 /// Runs the program until SIGTERM or SIGINT.
 pub fn run(args: Args) -> Outcome {
@@ -38,6 +41,7 @@ pub fn run(args: Args) -> Outcome {
     let settings = Settings::of(&args)?;
     let wanted = ModelArg::of(&args.model, args.bucket.as_ref(), &settings.routes)?;
     let models = ModelSet::open(wanted, args.cache.as_deref(), settings.rows)?;
+    check_descriptors()?;
     thread_pool::start()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::io("starting threads", &error))?;
@@ -45,6 +49,19 @@ pub fn run(args: Args) -> Outcome {
     // A look at a disk that hangs must not keep the program from ending.
     runtime.shutdown_background();
     outcome
+}
+
+/// Fails where the process may open too few files to begin: tokio panics where it gets none for its signals, and workers
+/// would be missed only after it was said that they serve.
+fn check_descriptors() -> Outcome {
+    let wanted = 8 + 4 * per_thread::workers();
+    let opened: io::Result<Vec<File>> = (0..wanted).map(|_| File::open("/dev/null")).collect();
+    opened.map(drop).map_err(|error| {
+        Failure::new(
+            Kind::Io,
+            format!("{wanted} more open files, which serving takes: {error} (raise ulimit -n)"),
+        )
+    })
 }
 
 async fn serve(args: Args, settings: Settings, models: ModelSet) -> Outcome {

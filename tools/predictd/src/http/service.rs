@@ -20,7 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::api::lookup::{Found, Handled};
-use crate::api::request::{QueryOptions, Request, Wanted};
+use crate::api::request::{MediaType, QueryOptions, Request, Wanted, media_type};
 use crate::api::response::{Predicted, Response, problem};
 use crate::api::router::{self, Route, find};
 use crate::http::auth::{AuthError, Keys};
@@ -38,6 +38,8 @@ const DRAIN_LIMIT_BYTES: u64 = 4 << 20;
 const BODY_MEMORY_BYTES: usize = 256 << 20;
 /// A body and its answer together are about so many times as large as the body.
 const ANSWER_TIMES: u64 = 4;
+/// The same of CSV, a line of which can be as long as the body: measured, six times.
+const CSV_TIMES: u64 = 8;
 /// The same of what `/invocations` reads as columns, of which each value is pointed at: measured, eleven times.
 const FRAME_TIMES: u64 = 12;
 /// A smaller request takes less time than handing it to another thread, unless its rows are more work than this: then others would wait for
@@ -304,8 +306,12 @@ impl PredictService {
             self.forget(&asked.head.headers, body).await;
             return (self.handle(asked, &[], Wanted::default()), None, self.is_closing());
         }
-        // What a frame's columns take is more than rows do.
-        let times = if route.is_some_and(|route| route.path == FRAMES) { FRAME_TIMES } else { ANSWER_TIMES };
+        let content_type = asked.head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let times = match media_type(content_type) {
+            _ if route.is_some_and(|route| route.path == FRAMES) => FRAME_TIMES,
+            Ok(MediaType::Csv { .. }) => CSV_TIMES,
+            _ => ANSWER_TIMES,
+        };
         match self.read(&asked.head.headers, body, times).await {
             Ok(read) => {
                 let (answer, memory) = self.work(asked, read).await;
