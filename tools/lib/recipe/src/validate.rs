@@ -30,6 +30,7 @@ impl Recipe {
         self.candidates()?;
         self.gates()?;
         self.privacy()?;
+        self.check_history()?;
         if let Some(prefix) = &self.registry.prefix {
             check_prefix(prefix).map_err(|failure| failure.at("[registry]"))?;
         }
@@ -56,7 +57,7 @@ impl Recipe {
         self.drift.check().or_else(bad)
     }
 
-    fn list(&self, place: &str, names: &[String]) -> Outcome {
+    pub(crate) fn list(&self, place: &str, names: &[String]) -> Outcome {
         if names.is_empty() {
             return bad(format!("{place} is empty"));
         }
@@ -70,7 +71,7 @@ impl Recipe {
         Ok(())
     }
 
-    fn known(&self, place: &str, name: &str) -> Outcome {
+    pub(crate) fn known(&self, place: &str, name: &str) -> Outcome {
         if self.columns.contains_key(name) {
             return Ok(());
         }
