@@ -5,8 +5,8 @@ mod common;
 
 use common::{HEADER, ROWS, column, csv, feature, recipe, session};
 use pipelines::Session;
-use proptest::prelude::{Just, Strategy, TestRunner, any, prop, prop_assert_eq};
-use proptest::test_runner::Config;
+use proptest::prelude::{Just, Strategy, any, prop, prop_assert_eq};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 /// Features of every kind of window.
 fn everything() -> String {
@@ -57,9 +57,14 @@ fn answers(session: &Session, rows: &[String]) -> Vec<(String, String)> {
     answers
 }
 
+/// An ordinary check draws the same every time.
 fn runner() -> TestRunner {
     let cases = if pipelines::is_all() { 500 } else { 40 };
-    TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    match pipelines::is_all() {
+        true => TestRunner::new(config),
+        false => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
+    }
 }
 
 #[test]
@@ -98,15 +103,15 @@ fn the_order_of_lines_changes_no_byte() {
     let session = session(&recipe("", &everything()), &ROWS);
     let strategy = matches().prop_flat_map(|all| {
         let shuffled = Just(rows(&all)).prop_shuffle();
-        (Just(all), shuffled)
+        (Just(rows(&all)), shuffled)
     });
     let result = runner().run(&strategy, |(all, shuffled)| {
-        let (as_they_are, out) = (rows(&all), |rows: &[String]| {
+        let out = |rows: &Vec<String>| {
             let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
             session.file("rows.csv", csv(HEADER, &rows));
             session.ok("features --recipe r.toml rows.csv")
-        });
-        prop_assert_eq!(out(&as_they_are), out(&shuffled));
+        };
+        prop_assert_eq!(out(&all), out(&shuffled));
         Ok(())
     });
     result.unwrap();

@@ -63,7 +63,7 @@ fn listed_entities_are_in_a_state_in_any_case() {
     session.ok("features --recipe r.toml --entities teams.csv --state-out s.jsonl rows.csv > /dev/null");
     let state = session.read("s.jsonl");
     assert!(state.contains("{\"type\":\"team\",\"name\":[\"dene\"],\"aliases\":[\"Dene FC\",\"The Denes\"],\"rows\":0,"), "{state}");
-    assert_eq!(state.lines().count(), 5, "four teams and the end");
+    assert_eq!(state.lines().count(), 6, "four teams, the keys of the matches, the end");
     session.file("teams.csv", "type,name\nground,dene\n");
     let ran = session.run("features --recipe r.toml --entities teams.csv --state-out t.jsonl rows.csv");
     ran.expect(65).says("\"ground\"").says("the recipe has entities of team");

@@ -9,6 +9,7 @@ use failure::Outcome;
 use recipe::{Calendar, Cell, GroupKey, Input, Questions};
 use rows::{Row, Table, number};
 
+use crate::explain::shown;
 use crate::names::Names;
 use crate::plan::{Measure, Plan};
 use crate::rating::NO_SEASON;
@@ -172,9 +173,14 @@ impl InputColumns {
             let first = seen.entities.len();
             for (role, columns) in roles.iter().enumerate() {
                 let entity = columns.entity(plan, |at| row.cell(at), &local, &mut known.entities[*kind]);
-                if entity != NOBODY && seen.entities[first..].contains(&entity) {
-                    let entity = &plan.history.entities[*kind];
-                    return Err(format!("one {} is {} and another role, too", entity.name, entity.roles[role].name));
+                let other = seen.entities[first..].iter().position(|other| *other == entity);
+                if let Some(other) = other.filter(|_| entity != NOBODY) {
+                    let kind_of = &plan.history.entities[*kind];
+                    let name = shown(known.entities[*kind].name(entity).unwrap_or_default());
+                    return Err(format!(
+                        "the {} {name} is {} and {}, too",
+                        kind_of.name, kind_of.roles[other].name, kind_of.roles[role].name
+                    ));
                 }
                 seen.entities.push(entity);
                 for (at, measure) in columns.measures.iter().zip(&plan.kinds[*kind].measures) {

@@ -46,8 +46,7 @@ impl Recipe {
         self.check_questions(history)?;
         history.entities.iter().try_for_each(|entity| self.check_entity(history, entity))?;
         self.check_names_of(history)?;
-        history.features.iter().try_for_each(|feature| self.check_feature(history, feature))?;
-        self.check_known(history)
+        history.features.iter().try_for_each(|feature| self.check_feature(history, feature))
     }
 
     fn check_input(&self, input: &Input) -> Outcome {
@@ -325,7 +324,8 @@ impl Recipe {
     }
 
     /// Every feature is made, or the recipe says from when on it is known.
-    fn check_known(&self, history: &History) -> Outcome {
+    pub(crate) fn check_known(&self) -> Outcome {
+        let Some(history) = &self.history else { return Ok(()) };
         let made: BTreeSet<String> = history.columns().into_iter().collect();
         for name in self.features.columns.iter().filter(|name| !made.contains(*name)) {
             match self.columns[name].known {
