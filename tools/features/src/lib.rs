@@ -105,7 +105,7 @@ pub fn run(args: Args) -> Outcome {
             manifest.check(&read.name, &read.sha256, read.rows)?;
         }
     }
-    let mut out = Sink { out: cli::stdout()?, hash: Fingerprint::new() };
+    let mut out = Sink { out: cli::stdout()?, hash: args.manifest.is_some().then(Fingerprint::new) };
     let mut header = Text::default();
     batch.header().iter().for_each(|name| header.push(name.as_bytes()));
     header.end_row();
@@ -132,24 +132,30 @@ pub fn run(args: Args) -> Outcome {
 /// Standard output, and the digest of what goes there.
 struct Sink {
     out: Stdout,
-    hash: Fingerprint,
+    hash: Option<Fingerprint>,
 }
 
 impl Sink {
     /// At once: the next program can complain before the rows come.
     fn send(&mut self, text: &[u8]) -> Outcome {
-        self.hash.add(text);
+        self.add(text);
         self.out.send(text)
     }
 
     fn write(&mut self, text: &[u8]) -> Outcome {
-        self.hash.add(text);
+        self.add(text);
         self.out.write(text)
+    }
+
+    fn add(&mut self, text: &[u8]) {
+        if let Some(hash) = &mut self.hash {
+            hash.add(text);
+        }
     }
 
     fn finish(self) -> Outcome<String> {
         self.out.finish()?;
-        Ok(self.hash.hex())
+        Ok(self.hash.map(Fingerprint::hex).unwrap_or_default())
     }
 }
 
@@ -160,20 +166,36 @@ struct Read {
     rows: u64,
 }
 
-type Reader<'a> = &'a mut Hashed<Box<dyn io::Read + Send>>;
+/// An input, of which a digest is wanted or not.
+enum Reader {
+    Plain(Box<dyn io::Read + Send>),
+    Hashed(Hashed<Box<dyn io::Read + Send>>),
+}
+
+impl io::Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Reader::Plain(reader) => reader.read(buffer),
+            Reader::Hashed(reader) => reader.read(buffer),
+        }
+    }
+}
 
 /// Reads a table to its end.
 fn read(
     path: Option<&Path>,
     args: &Args,
-    take: impl for<'a> FnOnce(Table<Reader<'a>>) -> Outcome<u64>,
+    take: impl FnOnce(Table<&mut Reader>) -> Outcome<u64>,
 ) -> Outcome<Read> {
     let input = cli::input(path)?;
-    let mut hashed = Hashed::new(input.reader);
     let name = input.name;
-    let table = Table::open(&name, &mut hashed, Ending::allowing_unterminated(args.allow_unterminated))?;
+    // Nobody asks for a digest without a manifest.
+    let mut reader =
+        if args.manifest.is_some() { Reader::Hashed(Hashed::new(input.reader)) } else { Reader::Plain(input.reader) };
+    let table = Table::open(&name, &mut reader, Ending::allowing_unterminated(args.allow_unterminated))?;
     let rows = take(table)?;
-    Ok(Read { name, sha256: hashed.hex(), rows })
+    let sha256 = if let Reader::Hashed(hashed) = &reader { hashed.hex() } else { String::new() };
+    Ok(Read { name, sha256, rows })
 }
 
 /// The input whose observations are the rows of stdin: the one that no flag names.

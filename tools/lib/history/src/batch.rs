@@ -3,7 +3,6 @@ use std::io::{BufRead, Read, Write};
 use clock::Instant;
 use failure::{Failure, Outcome};
 use hashbrown::HashMap;
-use recipe::GroupKey;
 use rows::{Row, Table, Text};
 
 use crate::columns::{Asked, InputColumns, Observed, QuestionColumns};
@@ -74,6 +73,8 @@ pub struct Batch {
     known_until: Option<Instant>,
     /// Of each input the keys of its rows, for whoever wants an explanation.
     keys: Vec<Vec<Vec<u8>>>,
+    /// The key of the row under way.
+    key: Vec<u8>,
 }
 
 impl Batch {
@@ -96,6 +97,7 @@ impl Batch {
             header,
             counts: Counts::default(),
             known_until: None,
+            key: Vec::new(),
         })
     }
 
@@ -192,8 +194,7 @@ impl Batch {
                 text.clear();
                 text.push_row(&row);
                 let cells = text.bytes().strip_suffix(b"\n").unwrap_or_default();
-                let key = key_bytes(&asked.key);
-                self.questions.push(asked.asked, asked.at, &key, |out| {
+                self.questions.push(asked.asked, asked.at, asked.key.as_bytes(), |out| {
                     write_question(out, row.line, known, &asked, cells);
                 })?;
             }
@@ -217,8 +218,10 @@ impl Batch {
             )));
         }
         // Of one instant the inputs follow each other, and then their keys.
-        let mut key = vec![input as u8];
-        key.extend_from_slice(&key_bytes(&observed.key));
+        let mut key = std::mem::take(&mut self.key);
+        key.clear();
+        key.push(input as u8);
+        key.extend_from_slice(observed.key.as_bytes());
         if self.engine.plan.history.inputs[input].newest {
             let known = self.newest[input].entry(identity(&key)).or_insert(observed.known);
             *known = observed.known.max(*known);
@@ -229,7 +232,9 @@ impl Batch {
             if let Some(maker) = maker {
                 maker.write(row, out);
             }
-        })
+        })?;
+        self.key = key;
+        Ok(())
     }
 
     /// Whether the recipe makes its questions.
@@ -435,10 +440,6 @@ impl Stream {
         self.head.data.extend_from_slice(record.data);
         Ok(())
     }
-}
-
-fn key_bytes(key: &GroupKey) -> Vec<u8> {
-    key.as_bytes().to_vec()
 }
 
 /// What a question cannot be: one whose answer is known, and one that a lag does not reach.

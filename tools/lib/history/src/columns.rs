@@ -354,13 +354,12 @@ impl QuestionColumns {
     }
 
     /// Becomes the question of a series, whose cells are those of its key.
-    pub(crate) fn make(&self, plan: &Plan, cells: &[&[u8]], when: When, known: &mut Known, read: &mut Asked) {
+    pub(crate) fn make(&self, plan: &Plan, cells: &[Vec<u8>], when: When, known: &mut Known, read: &mut Asked) {
         (read.asked, read.at) = (when.asked, when.at);
-        read.key.set(cells.iter().copied());
         let local = local(plan, &At { instant: when.at, day: None });
         read.calendar.clear();
         read.calendar.extend(plan.history.calendar.iter().map(|column| local[*column as usize]));
-        self.read_entities(plan, |at| cells.get(at).copied().unwrap_or_default(), &local, known, read);
+        self.read_entities(plan, |at| cells.get(at).map_or(&b""[..], Vec::as_slice), &local, known, read);
     }
 
     fn read_entities<'r>(

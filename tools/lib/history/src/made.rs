@@ -32,6 +32,9 @@ pub(crate) struct Maker {
     places: Option<(Vec<usize>, usize)>,
     columns: QuestionColumns,
     series: Names,
+    /// The cells of each one's key, and its entities where the calendar does not change them.
+    cells: Vec<Vec<Vec<u8>>>,
+    entities: Vec<Option<Asked>>,
     /// Which of them have an observation that is known, in the order of their names.
     begun: Vec<u32>,
     is_begun: Vec<bool>,
@@ -93,6 +96,8 @@ impl Maker {
             now,
             places: None,
             series: Names::default(),
+            cells: Vec::new(),
+            entities: Vec::new(),
             begun: Vec::new(),
             is_begun: Vec::new(),
             origin: now,
@@ -148,24 +153,36 @@ impl Maker {
     fn ask(&mut self, plan: &Plan, known: &mut Known, block: &mut Block, origin: Instant) {
         for at in 0..self.begun.len() {
             let series = self.begun[at];
-            let name = self.series.name(series).unwrap_or_default();
-            let cells: Vec<&[u8]> = GroupKey::cells(name).collect();
             for step in 1..=self.horizon / self.step {
                 let when = When { asked: origin, at: origin.plus(step * self.step) };
-                self.columns.make(plan, &cells, when, known, &mut self.asked);
-                block.ask(when, &self.asked.entities, &self.asked.seasons);
+                let asked = self.question(plan, known, series, when);
+                block.ask(when, &asked.entities, &asked.seasons);
+                let calendar = asked.calendar.clone();
                 if let Some(wanted) = &self.explain
-                    && *wanted == format!("{}/{origin}/{}", shown(name), when.at)
+                    && *wanted == format!("{}/{origin}/{}", shown(self.series.name(series).unwrap_or_default()), when.at)
                 {
-                    self.explained = Some((when, self.asked.entities.clone()));
+                    self.explained = Some((when, self.question(plan, known, series, when).entities.clone()));
                     return;
                 }
                 let number = self.written + self.waiting.len() as u64;
                 let other = self.about.insert((series, when.at), number);
-                let calendar = self.asked.calendar.clone();
                 self.waiting.push_back(Waiting { when, series, calendar, target: None, other });
             }
         }
+    }
+
+    /// The question of a series.
+    fn question(&mut self, plan: &Plan, known: &mut Known, series: u32, when: When) -> &Asked {
+        let series = series as usize;
+        if plan.history.calendar.is_empty() {
+            return self.entities[series].get_or_insert_with(|| {
+                let mut asked = Asked::default();
+                self.columns.make(plan, &self.cells[series], when, known, &mut asked);
+                asked
+            });
+        }
+        self.columns.make(plan, &self.cells[series], when, known, &mut self.asked);
+        &self.asked
     }
 
     /// Takes an observation: the answer of who waits for it, and the beginning of a series.
@@ -186,6 +203,10 @@ impl Maker {
         if !self.is_begun[begun] {
             self.is_begun[begun] = true;
             let name = self.series.name(series);
+            let cells = GroupKey::cells(name.unwrap_or_default()).map(<[u8]>::to_vec).collect();
+            self.cells.resize_with(self.cells.len().max(begun + 1), Vec::new);
+            self.entities.resize_with(self.cells.len(), || None);
+            self.cells[begun] = cells;
             let place = self.begun.partition_point(|other| self.series.name(*other) < name);
             self.begun.insert(place, series);
         }

@@ -337,7 +337,10 @@ fn read_entity(engine: &mut Engine, line: &[u8]) -> Result<u64, String> {
     kept.is_ordered = kept.happened.is_sorted();
     kept.seq = line.kept.row;
     for row in 0..rows {
+        let start = kept.values.len();
         kept.values.extend(line.kept.measures.iter().map(|measure| measure[row].unwrap_or(f64::NAN)));
+        let row = kept.values[start..].to_vec();
+        kept.note_nulls(&row);
     }
     let anew = if engine.plan.kinds[kind].is_mixed { rows - rows.min(line.rows as usize) } else { 0 };
     let track = Track {

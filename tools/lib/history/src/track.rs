@@ -50,11 +50,14 @@ pub(crate) struct Rows {
     pub(crate) values: Vec<f64>,
     /// Whether none happened before the one that entered before it.
     pub(crate) is_ordered: bool,
+    /// The measures that were null in some row; those of the first 64, which is all that most kinds have.
+    nulls: u64,
 }
 
 impl Default for Rows {
     fn default() -> Rows {
-        Rows { happened: Vec::new(), known: Vec::new(), seq: Vec::new(), values: Vec::new(), is_ordered: true }
+        let (happened, known, seq, values) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Rows { happened, known, seq, values, is_ordered: true, nulls: 0 }
     }
 }
 
@@ -69,6 +72,18 @@ impl Rows {
         self.known.push(entry.known);
         self.seq.push(entry.seq);
         self.values.extend_from_slice(entry.values);
+        self.note_nulls(entry.values);
+    }
+
+    pub(crate) fn note_nulls(&mut self, values: &[f64]) {
+        for (measure, value) in values.iter().enumerate().take(64) {
+            self.nulls |= u64::from(value.is_nan()) << measure;
+        }
+    }
+
+    /// Whether a measure was never null, as far as that is noted.
+    fn is_whole(&self, measure: Option<usize>) -> bool {
+        measure.is_none_or(|measure| measure < 64 && self.nulls >> measure & 1 == 0)
     }
 
     fn entry(&self, at: usize, width: usize) -> Entry<'_> {
@@ -100,6 +115,7 @@ impl Rows {
         self.known.insert(at, entry.known);
         self.seq.insert(at, entry.seq);
         self.values.splice(at * width..at * width, entry.values.iter().copied());
+        self.note_nulls(entry.values);
     }
 }
 
@@ -290,17 +306,8 @@ impl Track {
     /// Where the last so many rows with a measure before row `end` begin.
     fn last_of(&self, feature: &Feature, end: usize, last: usize, plan: &Plan) -> usize {
         let width = plan.kinds[feature.kind].measures.len();
-        if feature.of.is_none() && feature.per.is_none() {
+        if self.kept.is_whole(feature.of) && self.kept.is_whole(feature.per) {
             return end.saturating_sub(last).max(self.anew);
-        }
-        // Mostly no measure is null.
-        let rows = end.saturating_sub(last).max(self.anew)..end;
-        let is_whole = |row: &[f64]| {
-            let (x, per) = feature.cells(row);
-            !x.is_nan() && !per.is_nan()
-        };
-        if self.kept.values[rows.start * width..rows.end * width].chunks_exact(width).all(is_whole) {
-            return rows.start;
         }
         let mut left = last;
         let mut at = end;
