@@ -1,7 +1,6 @@
 use std::io::{Read, Write};
 use std::path::Path;
 
-use atomic_file::OutFile;
 use cells::Cells;
 use diagnostics::{count, plural, say};
 use failure::{Failure, IoContext, Outcome};
@@ -63,11 +62,9 @@ pub(crate) fn cat(store: &Store, prefix: &str, manifest: Option<&Path>, recipe: 
     }
     let joined = joined.finish().place("stdout")?;
     let rows = objects.iter().map(|part| part.rows).sum();
-    let record = Manifest { v: MANIFEST_V1.to_owned(), joined_sha256: joined.hex(), rows, objects, excluded };
+    let record = Manifest { v: MANIFEST_V1.to_owned(), joined_sha256: joined.hex(), rows, objects, excluded, steps: Vec::new() };
     if let Some(path) = manifest {
-        let mut file = OutFile::create(path)?;
-        file.write_all(record.to_text().as_bytes()).place(path.display())?;
-        file.publish()?;
+        record.publish(path)?;
     }
     let without = match record.excluded.len() {
         0 => String::new(),

@@ -70,7 +70,7 @@ pub(crate) fn checked_columns<R: Read>(
     for (name, column) in &recipe.columns {
         let is_output = output.contains(&name.as_str());
         let needed = match purpose {
-            Purpose::Training => is_output || required.contains(&name.as_str()),
+            Purpose::Training | Purpose::Export => is_output || required.contains(&name.as_str()),
             Purpose::Prediction => recipe.features.columns.contains(name),
         };
         let identities = &recipe.clean.identities;

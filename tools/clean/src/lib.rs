@@ -9,10 +9,14 @@ mod identities;
 mod plan;
 mod stage;
 
+use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::PathBuf;
 
 use clap::Parser;
 use failure::Outcome;
+use fingerprint::{Fingerprint, SharedFingerprint};
+use manifest::{Manifest, Step};
 use recipe::Recipe;
 use rejects::Rejects;
 use rows::{Ending, Table};
@@ -38,6 +42,12 @@ pub struct Args {
     /// Keep unusable rows here, with line and reason, instead of failing at the first.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
+    /// What `features --manifest-out` recorded of the input; checked against it.
+    #[arg(long, value_name = "FILE", requires = "manifest_out", conflicts_with = "no_target")]
+    manifest: Option<PathBuf>,
+    /// Write what was made of those rows here: `fit --manifest` takes it.
+    #[arg(long, value_name = "FILE", requires = "manifest")]
+    manifest_out: Option<PathBuf>,
     /// Accept a last line without newline, as foreign files have.
     #[arg(long)]
     allow_unterminated: bool,
@@ -46,12 +56,37 @@ pub struct Args {
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
     let recipe = Recipe::load(&args.recipe, input_files::read_text)?;
+    let manifest = args.manifest.as_deref().map(Manifest::load).transpose()?;
     let input = cli::input(args.input.as_deref())?;
-    let table =
-        Table::open(input.name, input.reader, Ending::allowing_unterminated(args.allow_unterminated))?;
+    let (name, read) = (input.name, SharedFingerprint::default());
+    let reader: Box<dyn Read + Send> = match &manifest {
+        None => input.reader,
+        Some(_) => Box::new(read.of(input.reader)),
+    };
+    let table = Table::open(name.clone(), reader, Ending::allowing_unterminated(args.allow_unterminated))?;
     let mut rejects = Rejects::wanted(args.rejects.as_deref())?;
     let purpose = if args.no_target { Purpose::Prediction } else { Purpose::Training };
-    let counts = clean(&recipe, purpose, table, cli::stdout()?, rejects.as_mut())?;
+    let (mut out, mut written) = (cli::stdout()?, Fingerprint::new());
+    let mut send = |text: &[u8]| {
+        if manifest.is_some() {
+            written.add(text);
+        }
+        out.send(text)
+    };
+    let counts = clean(&recipe, purpose, table, &mut send, rejects.as_mut())?;
+    out.finish()?;
+    if let (Some(manifest), Some(path)) = (manifest, &args.manifest_out) {
+        manifest.check(&name, &read.hex(), counts.read)?;
+        let step = Step {
+            program: "clean".to_owned(),
+            rules_sha256: fingerprint::of(recipe.cleaning_rules()),
+            as_of: None,
+            inputs: BTreeMap::new(),
+            rows: counts.written,
+            sha256: written.hex(),
+        };
+        manifest.then(step).publish(path)?;
+    }
     if let Some(rejects) = rejects {
         rejects.publish()?;
     }

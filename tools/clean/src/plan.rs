@@ -13,6 +13,8 @@ use crate::identities::{Misses, Sum, sums};
 pub enum Purpose {
     /// To be learnt from: keys, features and target.
     Training,
+    /// To lie in a bucket: the same, or what `features` makes these of.
+    Export,
     /// To be predicted: features, and keys as far as they are there.
     Prediction,
 }
@@ -22,6 +24,7 @@ impl Purpose {
     pub(crate) fn output(self, recipe: &Recipe) -> Vec<&str> {
         match self {
             Purpose::Training => recipe.output_columns(),
+            Purpose::Export => recipe.exported_columns(),
             Purpose::Prediction => recipe.columns_to_predict(),
         }
     }
@@ -30,6 +33,7 @@ impl Purpose {
     pub(crate) fn required(self, recipe: &Recipe) -> Vec<&str> {
         match self {
             Purpose::Training => recipe.required_columns(),
+            Purpose::Export => recipe.required_to_export(),
             Purpose::Prediction => recipe.required_to_predict(),
         }
     }

@@ -1,7 +1,6 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use cli::Stdout;
 use failure::{Failure, Outcome};
 use recipe::Recipe;
 use rejects::{Batch, Rejects};
@@ -30,7 +29,7 @@ enum Verdict {
     Reject(String),
 }
 
-/// Copies the rows that the recipe can use from `table` to `out`, as keys, features and, of training rows, target.
+/// Hands the rows that the recipe can use on to `send`, as keys, features and, of training rows, target.
 ///
 /// The first row that cannot be typed is a failure, unless there is a place for rejects. Memory does not grow with the
 /// input. Cells keep their text; null values become empty, and dates of another format those of ISO 8601.
@@ -38,7 +37,7 @@ pub fn clean<R: Read + Send + 'static>(
     recipe: &Recipe,
     purpose: Purpose,
     table: Table<R>,
-    mut out: Stdout,
+    send: &mut dyn FnMut(&[u8]) -> Outcome,
     mut rejects: Option<&mut Rejects>,
 ) -> Outcome<Counts> {
     let plan = Arc::new(Plan::new(recipe, purpose, &table, rejects.is_some())?);
@@ -46,7 +45,7 @@ pub fn clean<R: Read + Send + 'static>(
         rejects.start(table.header())?;
     }
     // At once: the next stage can complain about a missing column before the data come.
-    out.send(plan.header().bytes())?;
+    send(plan.header().bytes())?;
 
     let name = table.name().to_owned();
     let mut blocks = table.into_blocks();
@@ -55,7 +54,7 @@ pub fn clean<R: Read + Send + 'static>(
     let clean = move |block| clean_block(&its_plan, block);
     let mut tally = plan.tally();
     in_order(next_block, clean, |cleaned| {
-        out.send(cleaned.kept.bytes())?;
+        send(cleaned.kept.bytes())?;
         tally.add(&cleaned.tally);
         match (cleaned.refused, rejects.as_mut()) {
             (Some(reason), _) => Err(refused(&name, &reason)),
@@ -66,9 +65,9 @@ pub fn clean<R: Read + Send + 'static>(
     Ok(plan.counts(tally))
 }
 
-/// [`clean`] of training rows without rejects and on this thread alone: for small tables of which many are cleaned beside each other.
+/// [`clean`] of rows for a bucket, without rejects and on this thread alone: for small tables of which many are cleaned beside each other.
 pub fn clean_here<R: Read>(recipe: &Recipe, table: Table<R>, out: &mut Vec<u8>) -> Outcome<Counts> {
-    let plan = Plan::new(recipe, Purpose::Training, &table, false)?;
+    let plan = Plan::new(recipe, Purpose::Export, &table, false)?;
     out.extend_from_slice(plan.header().bytes());
     let name = table.name().to_owned();
     let mut blocks = table.into_blocks();

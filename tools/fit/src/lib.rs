@@ -71,12 +71,7 @@ pub fn run(args: Args) -> Outcome {
     let recipe = Recipe::load(&args.recipe, input_files::read_text)?;
     let candidates = wanted(&recipe, args.candidate.as_deref())?;
     let only = args.candidate.as_deref();
-    let manifest = match &args.manifest {
-        None => None,
-        Some(path) => {
-            Some(Manifest::parse(&path.display().to_string(), input_files::read_text(path)?.as_bytes())?)
-        }
-    };
+    let manifest = args.manifest.as_deref().map(Manifest::load).transpose()?;
     if args.training_key {
         let data_sha256 = match &manifest {
             Some(manifest) => manifest.data_sha256(),
@@ -116,21 +111,8 @@ fn read(args: &Args, recipe: &Recipe, manifest: Option<Manifest>) -> Outcome<Tra
     let joined = hashed.hex();
     match manifest {
         None => training.data_sha256 = joined,
-        Some(manifest) if manifest.joined_sha256 != joined => {
-            return Err(Failure::data(format!(
-                "{}: these are not the rows that the manifest describes (pass what the same `bucket cat` wrote)",
-                input.name
-            )));
-        }
-        Some(manifest) if manifest.rows != training.rows() => {
-            return Err(Failure::data(format!(
-                "{}: it has {} rows, but the manifest {} (pass what the same `bucket cat` wrote)",
-                input.name,
-                count(training.rows()),
-                count(manifest.rows)
-            )));
-        }
         Some(manifest) => {
+            manifest.check(&input.name, &joined, training.rows())?;
             training.data_sha256 = manifest.data_sha256();
             training.manifest = Some(manifest);
         }

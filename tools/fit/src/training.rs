@@ -144,7 +144,7 @@ impl Training {
     ) -> Outcome<Training> {
         let columns = Columns::find(recipe, &table)?;
         let name = table.name().to_owned();
-        let progress = cli::progress(manifest.map(|manifest| manifest.rows), "rows");
+        let progress = cli::progress(manifest.map(|manifest| manifest.content().1), "rows");
         let mut training = Training::default();
         let mut sides = Sides::new(&recipe.split);
         let mut groups = Groups::default();

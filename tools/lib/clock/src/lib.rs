@@ -2,15 +2,20 @@
 
 mod date;
 mod date_format;
+mod instant;
+mod zone;
 
 use std::str::FromStr;
 
-use jiff::civil::Date;
+
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
 pub use date::is_date;
 pub use date_format::DateFormat;
+pub use instant::{Instant, Moment};
+pub use jiff::civil::Date;
+pub use zone::{Civil, Local, Zone};
 
 /// What time a program takes it to be: the machine's clock, or `--now` for a run that can be repeated.
 ///

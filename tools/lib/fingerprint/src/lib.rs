@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 use std::io::{self, Read, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 
@@ -83,6 +84,42 @@ impl<W: Write> Write for Hashed<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.stream.flush()
+    }
+}
+
+/// The fingerprint of a stream that is read on another thread.
+#[derive(Clone, Debug, Default)]
+pub struct SharedFingerprint(Arc<Mutex<Fingerprint>>);
+
+impl SharedFingerprint {
+    /// The stream, watched.
+    pub fn of<R: Read>(&self, stream: R) -> Watched<R> {
+        Watched { stream, fingerprint: self.clone() }
+    }
+
+    /// The fingerprint of what was read so far.
+    pub fn hex(&self) -> String {
+        self.locked().clone().hex()
+    }
+
+    /// A thread that broke down while it added bytes has ended the program.
+    fn locked(&self) -> MutexGuard<'_, Fingerprint> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A stream of which somebody wants to know the fingerprint.
+#[derive(Debug)]
+pub struct Watched<R> {
+    stream: R,
+    fingerprint: SharedFingerprint,
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.stream.read(buffer)?;
+        self.fingerprint.locked().add(&buffer[..n]);
+        Ok(n)
     }
 }
 

@@ -1,11 +1,20 @@
 #![doc = include_str!("../README.md")]
 
-use failure::{Failure, Outcome};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+
+use atomic_file::OutFile;
+use diagnostics::count;
+use failure::{Failure, IoContext, Outcome};
 use fingerprint::Fingerprint;
 use serde::{Deserialize, Serialize};
 
 /// The version of [`Manifest`].
 pub const MANIFEST_V1: &str = "fairway.manifest/1";
+
+/// The version of one that says what was made of the rows since.
+pub const MANIFEST_V2: &str = "fairway.manifest/2";
 
 /// The version of the file around it.
 const FILE: &str = "fairway.manifest-file/1";
@@ -24,7 +33,7 @@ struct Sealed {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// [`MANIFEST_V1`].
+    /// [`MANIFEST_V1`]; [`MANIFEST_V2`] where there are steps.
     pub v: String,
     /// Hex sha256 of the joined CSV.
     pub joined_sha256: String,
@@ -35,6 +44,29 @@ pub struct Manifest {
     /// Those that were left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excluded: Vec<Excluded>,
+    /// What was made of the rows since, one program after the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+}
+
+/// What a program made of the rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Its name.
+    pub program: String,
+    /// Hex sha256 of the rules by which it did.
+    pub rules_sha256: String,
+    /// What was not known by then was left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
+    /// Hex sha256 of other inputs that it read, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, String>,
+    /// Rows that it wrote, the header not counted.
+    pub rows: u64,
+    /// Hex sha256 of what it wrote.
+    pub sha256: String,
 }
 
 /// One object of the training data.
@@ -72,9 +104,10 @@ impl Manifest {
                 "{name}: its seal does not hold: it was changed or damaged ({remedy})"
             )));
         }
-        if manifest.v != MANIFEST_V1 {
+        let wanted = if manifest.steps.is_empty() { MANIFEST_V1 } else { MANIFEST_V2 };
+        if manifest.v != wanted {
             return Err(Failure::data(format!(
-                "{name}: version {:?}, but this program reads {MANIFEST_V1:?}",
+                "{name}: version {:?}, but this program reads {MANIFEST_V1:?}, and {MANIFEST_V2:?} of rows of which something was made",
                 manifest.v
             )));
         }
@@ -86,6 +119,49 @@ impl Manifest {
             )));
         }
         Ok(manifest)
+    }
+
+    /// Reads the manifest at `path`.
+    pub fn load(path: &Path) -> Outcome<Manifest> {
+        Manifest::parse(&path.display().to_string(), input_files::read_text(path)?.as_bytes())
+    }
+
+    /// Hex sha256 of the rows as they are by now, and how many there are.
+    pub fn content(&self) -> (&str, u64) {
+        self.steps.last().map_or((&self.joined_sha256, self.rows), |step| (&step.sha256, step.rows))
+    }
+
+    /// Fails unless an input is what the manifest describes: its hex sha256, and its rows.
+    pub fn check(&self, name: &str, sha256: &str, rows: u64) -> Outcome {
+        let (wanted, wanted_rows) = self.content();
+        let by = self.steps.last().map_or("bucket cat", |step| step.program.as_str());
+        if sha256 != wanted {
+            return Err(Failure::data(format!(
+                "{name}: these are not the rows that the manifest describes (pass what the same `{by}` wrote)"
+            )));
+        }
+        if rows != wanted_rows {
+            return Err(Failure::data(format!(
+                "{name}: it has {} rows, but the manifest {} (pass what the same `{by}` wrote)",
+                count(rows),
+                count(wanted_rows)
+            )));
+        }
+        Ok(())
+    }
+
+    /// The manifest of what a program made of these rows.
+    pub fn then(mut self, step: Step) -> Manifest {
+        self.steps.push(step);
+        self.v = MANIFEST_V2.to_owned();
+        self
+    }
+
+    /// Writes the manifest to a file, which appears when all of it is written.
+    pub fn publish(&self, path: &Path) -> Outcome {
+        let mut file = OutFile::create(path)?;
+        file.write_all(self.to_text().as_bytes()).place(path.display())?;
+        file.publish()
     }
 
     /// The manifest as a file, readable by people.
@@ -115,11 +191,19 @@ impl Manifest {
         for Excluded { key, sha256, .. } in excluded {
             hash.add(format!("without {sha256} {key}\n"));
         }
+        for Step { program, rules_sha256, as_of, inputs, sha256, .. } in &self.steps {
+            hash.add(format!("{program} {rules_sha256} {} {sha256}\n", as_of.as_deref().unwrap_or("-")));
+            inputs.iter().for_each(|(name, sha256)| hash.add(format!("of {sha256} {name}\n")));
+        }
         hash.hex()
     }
 
     /// Which object, and which of its lines, the `row`-th row (from 0) of the joined CSV came from.
+    /// None where rows were made of rows.
     pub fn origin(&self, row: u64) -> Option<(&str, u64)> {
+        if !self.steps.is_empty() {
+            return None;
+        }
         let mut before = 0;
         for part in &self.objects {
             if row < before + part.rows {
@@ -143,6 +227,7 @@ mod tests {
             rows: 5,
             objects: vec![part("b", 2), part("a", 0), part("c", 3)],
             excluded: Vec::new(),
+            steps: Vec::new(),
         }
     }
 
@@ -165,6 +250,27 @@ mod tests {
         assert_ne!(manifest().data_sha256(), less.data_sha256());
         other.objects[0].key = "d".to_owned();
         assert_ne!(manifest().data_sha256(), other.data_sha256());
+    }
+
+    #[test]
+    fn what_was_made_of_the_rows_is_part_of_the_digest() {
+        let step = |as_of: Option<&str>| Step {
+            program: "features".to_owned(),
+            rules_sha256: "1".repeat(64),
+            as_of: as_of.map(str::to_owned),
+            inputs: BTreeMap::new(),
+            rows: 4,
+            sha256: "2".repeat(64),
+        };
+        let made = manifest().then(step(None));
+        assert_eq!(Manifest::parse("m", made.to_text().as_bytes()).unwrap(), made);
+        assert_ne!(made.data_sha256(), manifest().data_sha256());
+        assert_ne!(made.data_sha256(), manifest().then(step(Some("2026-01-01T00:00:00Z"))).data_sha256());
+        assert_eq!(made.origin(0), None);
+        assert!(made.check("stdin", &"2".repeat(64), 4).is_ok());
+        let said = made.check("stdin", &"0".repeat(64), 4).unwrap_err().to_string();
+        assert!(said.contains("the same `features` wrote"), "{said}");
+        assert!(made.check("stdin", &"2".repeat(64), 5).is_err());
     }
 
     #[test]

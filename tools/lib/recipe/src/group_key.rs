@@ -23,6 +23,16 @@ impl GroupKey {
         GroupKey::append(&mut self.0, cells);
     }
 
+    /// The bytes of the key.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The cells of a key's bytes, each of which had no unit separator in it.
+    pub fn cells(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+        bytes.strip_suffix(&[BORDER]).into_iter().flat_map(|bytes| bytes.split(|byte| *byte == BORDER))
+    }
+
     /// Adds the bytes of such a key to `text`, for those who keep many keys in one piece of memory.
     #[inline]
     pub fn append<'a>(text: &mut Vec<u8>, cells: impl IntoIterator<Item = &'a [u8]>) {

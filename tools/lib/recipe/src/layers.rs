@@ -124,6 +124,7 @@ impl Layers {
         let recipe = Recipe::deserialize(Deserializer::from(merged));
         let mut recipe = recipe.map_err(|error| self.explain(&error))?;
         recipe.sha256 = sha256;
+        recipe.add_history_columns();
         recipe.validate().map_err(|failure| self.whole(failure))?;
         Ok(recipe)
     }

@@ -4,8 +4,10 @@ mod candidate;
 mod drift;
 mod gate;
 mod group_key;
+mod history;
 mod layers;
 mod names;
+mod period;
 mod prepare;
 mod privacy;
 mod registry;
@@ -22,8 +24,13 @@ pub use candidate::{Candidate, Grid};
 pub use drift::{Drift, Learned, Limit, SIGNIFICANT_PSI};
 pub use gate::{Gate, Verdict};
 pub use group_key::GroupKey;
+pub use history::{
+    Calendar, Cell, Entity, Feature as HistoryFeature, HalfLife, History, Input, Known, Margin, Output, Prior, Questions,
+    Role, Statistic,
+};
 pub use layers::Layers;
 pub use names::check_names;
+pub use period::{Length, Period};
 pub use prepare::{Encoding, Impute, Prepare, Substitute};
 pub use privacy::Privacy;
 pub use registry::{Registry, check_prefix};
@@ -48,6 +55,12 @@ pub struct Recipe {
     /// What `clean` does beyond types and ranges.
     #[serde(default)]
     pub clean: Clean,
+    /// Features of an entity's past.
+    #[serde(default, deserialize_with = "History::from_toml")]
+    pub history: Option<History>,
+    /// What the calendar says of a question.
+    #[serde(default)]
+    pub(crate) calendar: Option<history::CalendarColumns>,
     /// What the model sees.
     pub features: Features,
     /// What is done to features before an algorithm sees them.
@@ -136,6 +149,17 @@ pub struct Column {
     /// For people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// From when on a question's own column is known; of recipes with `[history]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<Known>,
+}
+
+impl Column {
+    /// A column of numbers of which nothing more is said.
+    pub(crate) fn of_numbers() -> Column {
+        let (from, format, unit, description) = (None, None, None, None);
+        Column { kind: Type::Number, from, format, unit, min: None, max: None, description, known: None }
+    }
 }
 
 /// `[clean]`
@@ -288,6 +312,8 @@ struct TrainingSections<'a> {
     candidates: &'a [Candidate],
     #[serde(skip_serializing_if = "Option::is_none")]
     intervals: Option<Intervals>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<&'a History>,
 }
 
 impl Recipe {
@@ -295,6 +321,21 @@ impl Recipe {
     pub fn output_columns(&self) -> Vec<&str> {
         let names = self.keys.columns.iter().chain(&self.features.columns);
         names.map(String::as_str).chain([self.target.column.as_str()]).collect()
+    }
+
+    /// The columns of an exported CSV: those of a cleaned one; with `[history]` whatever its features are made of, too.
+    pub fn exported_columns(&self) -> Vec<&str> {
+        self.history.as_ref().map_or_else(|| self.output_columns(), |history| self.columns_before(history))
+    }
+
+    /// The columns whose null drops a row of an export; with `[history]` those of keys alone: `clean` comes after it.
+    pub fn required_to_export(&self) -> Vec<&str> {
+        let Some(history) = &self.history else { return self.required_columns() };
+        let keys = history.inputs.iter().flat_map(|input| &input.key).chain(history.questions.key());
+        let mut names: Vec<&str> = keys.map(String::as_str).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     /// The columns of a cleaned CSV whose rows are to be predicted: keys, as far as they are there, and features.
@@ -351,8 +392,8 @@ impl Recipe {
             "columns": &self.columns,
             "keys": &self.keys.columns,
             "clean": &self.clean,
-            "output": self.output_columns(),
-            "required": self.required_columns(),
+            "output": self.exported_columns(),
+            "required": self.required_to_export(),
         });
         if !self.target.classes.is_empty() {
             rules["classes"] = self.target.classes.clone().into();
@@ -373,6 +414,7 @@ impl Recipe {
             time: self.keys.time.as_ref(),
             candidates: &self.candidates,
             intervals: self.intervals,
+            history: self.history.as_ref(),
         };
         // Through a Value, whose map sorts its keys. Structs of strings and finite numbers always serialise.
         serde_json::to_value(sections).map(|value| value.to_string()).unwrap_or_default()

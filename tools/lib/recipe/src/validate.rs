@@ -12,6 +12,8 @@ const MOST_CATEGORIES: u32 = 1_000;
 impl Recipe {
     /// What the types cannot say: names that exist, lists without repeats, numbers in range.
     pub(crate) fn validate(&self) -> Outcome {
+        // First: what it does not make, nothing else can name.
+        self.check_history()?;
         self.list("[keys] columns", &self.keys.columns)?;
         self.list("[keys] row", &self.keys.row)?;
         self.list("[features] columns", &self.features.columns)?;
@@ -30,6 +32,7 @@ impl Recipe {
         self.candidates()?;
         self.gates()?;
         self.privacy()?;
+        self.check_known()?;
         if let Some(prefix) = &self.registry.prefix {
             check_prefix(prefix).map_err(|failure| failure.at("[registry]"))?;
         }
@@ -56,7 +59,7 @@ impl Recipe {
         self.drift.check().or_else(bad)
     }
 
-    fn list(&self, place: &str, names: &[String]) -> Outcome {
+    pub(crate) fn list(&self, place: &str, names: &[String]) -> Outcome {
         if names.is_empty() {
             return bad(format!("{place} is empty"));
         }
@@ -70,7 +73,7 @@ impl Recipe {
         Ok(())
     }
 
-    fn known(&self, place: &str, name: &str) -> Outcome {
+    pub(crate) fn known(&self, place: &str, name: &str) -> Outcome {
         if self.columns.contains_key(name) {
             return Ok(());
         }
