@@ -3,13 +3,14 @@
 
 use pipelines::{Replay, Session, repo};
 
-const TOOLS: [&str; 14] = [
+const TOOLS: [&str; 15] = [
     "dg-fetch",
     "db-load",
     "db-query",
     "db-export",
     "clean",
     "bucket",
+    "features",
     "holdout",
     "fit",
     "score",

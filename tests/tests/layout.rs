@@ -40,7 +40,7 @@ const S3: [&str; 2] = ["aws-", "store"];
 
 #[test]
 fn filters_link_no_http_sql_or_object_store() {
-    for filter in ["clean", "holdout", "fit", "predict", "score", "drift", "model"] {
+    for filter in ["clean", "features", "holdout", "fit", "predict", "score", "drift", "model"] {
         let banned = [&HTTP[..], &SQL[..], &S3[..]].concat();
         assert_eq!(links(filter, &banned), [""; 0], "{filter}");
     }

@@ -62,7 +62,14 @@ pub(crate) fn cat(store: &Store, prefix: &str, manifest: Option<&Path>, recipe: 
     }
     let joined = joined.finish().place("stdout")?;
     let rows = objects.iter().map(|part| part.rows).sum();
-    let record = Manifest { v: MANIFEST_V1.to_owned(), joined_sha256: joined.hex(), rows, objects, excluded, steps: Vec::new() };
+    let record = Manifest {
+        v: MANIFEST_V1.to_owned(),
+        joined_sha256: joined.hex(),
+        rows,
+        objects,
+        excluded,
+        steps: Vec::new(),
+    };
     if let Some(path) = manifest {
         record.publish(path)?;
     }

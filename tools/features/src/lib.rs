@@ -190,8 +190,11 @@ fn read(
     let input = cli::input(path)?;
     let name = input.name;
     // Nobody asks for a digest without a manifest.
-    let mut reader =
-        if args.manifest.is_some() { Reader::Hashed(Hashed::new(input.reader)) } else { Reader::Plain(input.reader) };
+    let mut reader = if args.manifest.is_some() {
+        Reader::Hashed(Hashed::new(input.reader))
+    } else {
+        Reader::Plain(input.reader)
+    };
     let table = Table::open(&name, &mut reader, Ending::allowing_unterminated(args.allow_unterminated))?;
     let rows = take(table)?;
     let sha256 = if let Reader::Hashed(hashed) = &reader { hashed.hex() } else { String::new() };

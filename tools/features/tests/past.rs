@@ -20,9 +20,13 @@ fn everything() -> String {
         ("rate", "of = \"goals\"\nper = \"against\"\nstatistic = \"rate\"\nlast = 3"),
         ("streak", "of = \"goals\"\nstatistic = \"streak\"\nvalues = [0, 1]"),
         ("rest", "statistic = \"since\"\ncap = 30"),
-        ("elo", "of = \"goals\"\nstatistic = \"rating\"\nstart = 1500\nk = 20\nhome = 60\nmargin = \"sqrt\"\ncontrast = true"),
+        (
+            "elo",
+            "of = \"goals\"\nstatistic = \"rating\"\nstart = 1500\nk = 20\nhome = 60\nmargin = \"sqrt\"\ncontrast = true",
+        ),
     ];
-    let more = more.map(|(name, rest)| format!("[[history.features]]\nname = \"{name}\"\nentity = \"team\"\n{rest}\n"));
+    let more = more
+        .map(|(name, rest)| format!("[[history.features]]\nname = \"{name}\"\nentity = \"team\"\n{rest}\n"));
     format!("{}{}", feature("statistic = \"sum\"\nlast = 5"), more.concat())
 }
 
@@ -30,7 +34,8 @@ fn everything() -> String {
 type Match = (u16, (u8, u8), (u8, u8));
 
 fn matches() -> impl Strategy<Value = Vec<Match>> {
-    let teams = (0..5u8, 0..4u8).prop_map(|(home, other)| (home, if other >= home { other + 1 } else { other }));
+    let teams =
+        (0..5u8, 0..4u8).prop_map(|(home, other)| (home, if other >= home { other + 1 } else { other }));
     prop::collection::vec((0..60u16, teams, (0..6u8, 0..6u8)), 1..40)
 }
 
@@ -81,7 +86,9 @@ fn what_comes_later_changes_no_byte_of_a_feature() {
             other[id] = row(id, &(one.0, one.1, goals));
         }
         match how {
-            0 => other.extend(more.iter().enumerate().filter(|(_, one)| one.0 >= day).map(|(id, one)| row(100 + id, one))),
+            0 => other.extend(
+                more.iter().enumerate().filter(|(_, one)| one.0 >= day).map(|(id, one)| row(100 + id, one)),
+            ),
             1 => {
                 let later = |(id, _): &(usize, &Match)| *id == question || all[*id].0 < day;
                 other = all.iter().enumerate().filter(later).map(|(id, one)| row(id, one)).collect();
@@ -140,14 +147,20 @@ fn an_explanation_lists_what_a_feature_is_made_of() {
     // Brook has played twice, ash three times.
     assert_eq!((lines("home_f"), lines("away_f")), (2, 3));
     assert_eq!((lines("home_sum_2"), lines("away_sum_2")), (2, 2));
-    assert!(out.contains("away_sum_2,1,away,ash,matches,4,2030-08-30T23:00:00.000Z,2030-08-31T23:00:00.000Z,1,\n"), "{out}");
+    assert!(
+        out.contains(
+            "away_sum_2,1,away,ash,matches,4,2030-08-30T23:00:00.000Z,2030-08-31T23:00:00.000Z,1,\n"
+        ),
+        "{out}"
+    );
     // Nothing was within 40 days: one line says so.
     assert!(out.contains("home_std,,home,brook,matches,,,,,\n"), "{out}");
 }
 
 #[test]
 fn questions_asked_now_know_what_is_known_now() {
-    let session = session(&recipe("", &feature("statistic = \"count\"").replace("of = \"goals\"\n", "")), &ROWS);
+    let session =
+        session(&recipe("", &feature("statistic = \"count\"").replace("of = \"goals\"\n", "")), &ROWS);
     let ran = session.run("features --recipe r.toml --now 2030-08-31 rows.csv");
     ran.expect(0).says("3 questions").says("3 observations").says("3 not known yet");
     assert_eq!(column(&ran.stdout, "id"), ["4", "5", "6"]);

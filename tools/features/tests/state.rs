@@ -12,7 +12,8 @@ fn everything() -> String {
             feature("statistic = \"sum\"\nlast = 2"),
             feature("statistic = \"ewm\"\nhalf_life = \"30d\"").replace("\"f\"", "\"ewm\""),
             feature("statistic = \"mean\"\nlag = \"8d\"").replace("\"f\"", "\"lag\""),
-            feature("statistic = \"rating\"\nstart = 1500\nk = 20\ncarry = 0.5\nseason = \"season\"").replace("\"f\"", "\"elo\""),
+            feature("statistic = \"rating\"\nstart = 1500\nk = 20\ncarry = 0.5\ncarry_by = \"season\"")
+                .replace("\"f\"", "\"elo\""),
         ]
         .concat(),
     )
@@ -26,7 +27,9 @@ fn a_state_and_the_rest_are_the_whole() {
         let instant = format!("{}T23:00:00Z", &ROWS[cut - 1][4..14]);
         session.file("early.csv", csv(HEADER, &ROWS[..cut]));
         session.file("late.csv", csv(HEADER, &ROWS[cut..]));
-        session.ok(&format!("features --recipe r.toml --as-of {instant} --state-out cut.jsonl early.csv > parts.csv"));
+        session.ok(&format!(
+            "features --recipe r.toml --as-of {instant} --state-out cut.jsonl early.csv > parts.csv"
+        ));
         session.ok("features --recipe r.toml --state-in cut.jsonl --state-out end.jsonl late.csv | tail -n +2 >> parts.csv");
         session.ok("cmp whole.csv parts.csv && cmp whole.jsonl end.jsonl");
     }
@@ -41,12 +44,14 @@ fn a_state_that_does_not_fit_is_refused() {
     session.file("asks.csv", csv(HEADER, &["9,a,2030-08-20,ash,brook,,"]));
     session.file("none.csv", csv(HEADER, &[]));
     let ran = session.run("features --recipe r.toml --state-in s.jsonl --input matches=none.csv asks.csv");
-    ran.expect(65).says("the state knows everything until 2030-08-24T00:00:00.000Z: more than the question may");
+    ran.expect(65)
+        .says("the state knows everything until 2030-08-24T00:00:00.000Z: more than the question may");
     // Another history, another byte, a cut.
     session.ok("sed 's/last = 2/last = 3/' r.toml > other.toml; sed '1s/\"rows\":[0-9]*/\"rows\":77/' s.jsonl > byte.jsonl");
     session.ok("head -c 300 s.jsonl > cut.jsonl; sed '$s/fairway.state.1/fairway.state\\/9/' s.jsonl > version.jsonl; : > empty.jsonl");
     let run = |recipe: &str, state: &str| {
-        session.run(&format!("features --recipe {recipe} --state-in {state} --input matches=none.csv none.csv"))
+        session
+            .run(&format!("features --recipe {recipe} --state-in {state} --input matches=none.csv none.csv"))
     };
     run("r.toml", "s.jsonl").expect(0);
     run("other.toml", "s.jsonl").expect(78).says("another [history]").says("rebuild it");
@@ -62,7 +67,12 @@ fn listed_entities_are_in_a_state_in_any_case() {
     session.file("teams.csv", "type,name,alias\nteam,dene,Dene FC\nteam,dene,The Denes\nteam,ash,\n");
     session.ok("features --recipe r.toml --entities teams.csv --state-out s.jsonl rows.csv > /dev/null");
     let state = session.read("s.jsonl");
-    assert!(state.contains("{\"type\":\"team\",\"name\":[\"dene\"],\"aliases\":[\"Dene FC\",\"The Denes\"],\"rows\":0,"), "{state}");
+    assert!(
+        state.contains(
+            "{\"type\":\"team\",\"name\":[\"dene\"],\"aliases\":[\"Dene FC\",\"The Denes\"],\"rows\":0,"
+        ),
+        "{state}"
+    );
     assert_eq!(state.lines().count(), 6, "four teams, the keys of the matches, the end");
     session.file("teams.csv", "type,name\nground,dene\n");
     let ran = session.run("features --recipe r.toml --entities teams.csv --state-out t.jsonl rows.csv");
@@ -76,7 +86,8 @@ fn a_manifest_says_what_was_made_of_what() {
     session.ok("mkdir -p b; bucket put t/a.csv --from rows.csv --bucket ./b; bucket cat t/ --bucket ./b --manifest a.json > all.csv");
     session.ok("features --recipe r.toml --manifest a.json --manifest-out b.json all.csv > rows2.csv");
     session.ok("clean --recipe r.toml --manifest b.json --manifest-out c.json rows2.csv > clean.csv");
-    let key = |manifest: &str| session.ok(&format!("fit --recipe r.toml --manifest {manifest} --training-key"));
+    let key =
+        |manifest: &str| session.ok(&format!("fit --recipe r.toml --manifest {manifest} --training-key"));
     let model = session.ok("fit --recipe r.toml --manifest c.json clean.csv");
     assert!(model.contains(&format!("\"training_key\": {:?}", key("c.json").trim())), "{model}");
     // What was not known yet is part of the key, though no row differs.

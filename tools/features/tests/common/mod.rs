@@ -1,5 +1,10 @@
 //! A small league: a recipe with a bit of everything, and its matches.
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "shared by the tests, each of which uses some of it")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "shared by the tests, each of which uses some of it"
+)]
 
 use pipelines::Session;
 

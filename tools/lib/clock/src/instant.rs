@@ -19,6 +19,9 @@ impl Instant {
         if let Some(instant) = utc(text) {
             return Some(instant);
         }
+        if !is_rfc_3339(text) {
+            return None;
+        }
         let timestamp: Timestamp = std::str::from_utf8(text).ok()?.parse().ok()?;
         (timestamp.subsec_nanosecond() % 1_000 == 0).then(|| Instant(timestamp.as_microsecond()))
     }
@@ -41,7 +44,8 @@ fn utc(text: &[u8]) -> Option<Instant> {
         [whole @ .., b'Z'] => (whole, 0),
         _ => return None,
     };
-    let [b'1'..=b'9', _, _, _, b'-', _, _, b'-', _, _, b'T', h1, h2, b':', m1, m2, b':', s1, s2] = whole else {
+    let [b'1'..=b'9', _, _, _, b'-', _, _, b'-', _, _, b'T', h1, h2, b':', m1, m2, b':', s1, s2] = whole
+    else {
         return None;
     };
     if !is_date(&whole[..10]) {
@@ -58,6 +62,22 @@ fn utc(text: &[u8]) -> Option<Instant> {
     Some(Instant((((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + millis * 1_000))
 }
 
+/// Whether a text has the form of RFC 3339, section 5.6, and no leap second: `YYYY-MM-DDTHH:MM:SS[.f]`, and `Z` or `+HH:MM`.
+fn is_rfc_3339(text: &[u8]) -> bool {
+    let Some((date, rest)) = text.split_at_checked(10) else { return false };
+    let [b'T' | b't', _, _, b':', _, _, b':', s, _, rest @ ..] = rest else { return false };
+    let fraction = match rest {
+        [b'.', rest @ ..] => 1 + rest.iter().take_while(|byte| byte.is_ascii_digit()).count(),
+        _ => 0,
+    };
+    let is_offset = match &rest[fraction..] {
+        [b'Z' | b'z'] => true,
+        [b'+' | b'-', h @ b'0'..=b'2', i, b':', _, _] => *h < b'2' || *i < b'4',
+        _ => false,
+    };
+    is_date(date) && fraction != 1 && *s < b'6' && is_offset
+}
+
 /// [`Instant`] as text: whole milliseconds from the year 1000 to 9999, without a calendar of civil dates being asked.
 fn text(at: Instant) -> Option<[u8; 24]> {
     const DAY: i64 = 86_400_000;
@@ -72,7 +92,8 @@ fn text(at: Instant) -> Option<[u8; 24]> {
     let year_of_era = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
     let day_of_year = day - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
-    let (day, month) = (day_of_year - (153 * shifted + 2) / 5 + 1, if shifted < 10 { shifted + 3 } else { shifted - 9 });
+    let (day, month) =
+        (day_of_year - (153 * shifted + 2) / 5 + 1, if shifted < 10 { shifted + 3 } else { shifted - 9 });
     let year = 400 * era + year_of_era + i64::from(month <= 2);
     if !(1_000..=9_999).contains(&year) {
         return None;
@@ -145,7 +166,23 @@ mod tests {
         assert_eq!(at("1970-01-01T00:00:00Z"), Some(Instant(0)));
         assert_eq!(at("2025-08-16T15:00:00+01:00"), at("2025-08-16T14:00:00.000Z"));
         assert_eq!(at("2025-08-16T14:00:00.000001Z").map(|at| at.0 % 1_000), Some(1));
-        for bad in ["2025-08-16T14:00:00", "2025-08-16T14:00:00.0000001Z", "2025-08-16", "", "2025-08-16T24:00:00Z"] {
+        for bad in [
+            "2025-08-16T14:00Z",
+            "20250816T140000Z",
+            "2025-08-16T14:00:00+01",
+            "2025-08-16T14:00:00+0100",
+            "2025-08-16T14:00:00+24:00",
+            "2025-08-16T14:00:00Z[Europe/London]",
+            "2025-08-16T23:59:60Z",
+            "-000001-08-16T14:00:00Z",
+            "2025-08-16 14:00:00Z",
+            "2025-08-16T14:00:00.Z",
+            "2025-08-16T14:00:00",
+            "2025-08-16T14:00:00.0000001Z",
+            "2025-08-16",
+            "",
+            "2025-08-16T24:00:00Z",
+        ] {
             assert_eq!(at(bad), None, "{bad}");
         }
         assert_eq!(Moment::parse(b"2025-08-16"), Some(Moment::Date(date(2025, 8, 16))));

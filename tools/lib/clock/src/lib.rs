@@ -7,7 +7,6 @@ mod zone;
 
 use std::str::FromStr;
 
-
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 

@@ -5,7 +5,7 @@ use failure::{Failure, Outcome};
 use hashbrown::HashMap;
 use rows::{Row, Table, Text};
 
-use crate::columns::{Asked, InputColumns, Observed, QuestionColumns};
+use crate::columns::{Asked, Days, InputColumns, Observed, QuestionColumns, known_by_key};
 use crate::engine::{Arrived, Block, Engine, identity};
 use crate::explain::{EXPLANATION, explain, shown};
 use crate::made::Maker;
@@ -75,6 +75,9 @@ pub struct Batch {
     keys: Vec<Vec<Vec<u8>>>,
     /// The key of the row under way.
     key: Vec<u8>,
+    /// Keys of questions that are asked when the observation of that key would be known, of inputs whose keys are not
+    /// remembered; and whether there was such an observation.
+    suspects: HashMap<[u8; 16], bool>,
 }
 
 impl Batch {
@@ -86,18 +89,22 @@ impl Batch {
         }
         let maker = Maker::wanted(&plan, &options)?;
         let header = maker.as_ref().map_or_else(Vec::new, |maker| maker.header().to_vec());
+        let newest = plan.history.inputs.iter().map(|_| HashMap::new()).collect();
+        let keys = plan.history.inputs.iter().map(|_| Vec::new()).collect();
+        let engine = Engine::new(plan, options.threads.max(1));
         Ok(Batch {
-            newest: plan.history.inputs.iter().map(|_| HashMap::new()).collect(),
-            keys: plan.history.inputs.iter().map(|_| Vec::new()).collect(),
-            engine: Engine::new(plan, options.threads.max(1)),
-            observations: Sorter::new(options.memory / 2),
-            questions: Sorter::new(options.memory / 2),
+            newest,
+            keys,
+            observations: Sorter::new(options.memory / 2, usize::MAX),
+            questions: Sorter::new(options.memory / 2, engine.layout.text_of_question()),
+            engine,
             options,
             maker,
             header,
             counts: Counts::default(),
             known_until: None,
             key: Vec::new(),
+            suspects: HashMap::new(),
         })
     }
 
@@ -136,6 +143,12 @@ impl Batch {
         let are_given = self.maker.is_none();
         if are_given {
             self.header = table.header().to_vec();
+            if let Some(twice) = self.engine.plan.columns().iter().find(|name| table.position(name).is_some())
+            {
+                return Err(table.failure(&format!(
+                    "line 1: it has a column {twice:?}, which [history] makes (take it out, or rename the feature)"
+                )));
+            }
         }
         self.read(table, number, are_given)
     }
@@ -156,6 +169,15 @@ impl Batch {
         if let Some(maker) = self.maker.as_mut().filter(|_| input.is_some()) {
             maker.find(&table)?;
         }
+        // Of inputs whose keys are not remembered, where a question's own key says when its answer was known.
+        let inputs_of_key = self.engine.plan.history.inputs.iter().enumerate().filter(|(at, one)| {
+            asks && Some(*at) != input
+                && one.is_fixed()
+                && one.key == self.engine.plan.history.questions.key()
+        });
+        let by_key = inputs_of_key.map(|(at, one)| Ok((at, table.require(&one.happened[0])?)));
+        let by_key = by_key.collect::<Outcome<Vec<(usize, usize)>>>()?;
+        let mut days = Days::default();
         let name = table.name().to_owned();
         let (mut observed, mut asked, mut text) = (Observed::default(), Asked::default(), Text::default());
         let mut rows = 0;
@@ -179,7 +201,8 @@ impl Batch {
                     continue;
                 }
                 let plan = &self.engine.plan;
-                let is_one = columns.read(plan, &row, now, &mut self.engine.known, &mut asked).map_err(failed)?;
+                let is_one =
+                    columns.read(plan, &row, now, &mut self.engine.known, &mut asked).map_err(failed)?;
                 if !is_one {
                     self.counts.over += 1;
                     continue;
@@ -190,7 +213,17 @@ impl Batch {
                         asked.asked
                     )));
                 }
-                check_question(plan, &asked, known).map_err(|failure| failure.at(format!("{name}: line {}", row.line)))?;
+                check_question(plan, &asked, known)
+                    .map_err(|failure| failure.at(format!("{name}: line {}", row.line)))?;
+                for &(number, at) in &by_key {
+                    let input = &self.engine.plan.history.inputs[number];
+                    let known = known_by_key(&self.engine.plan, input, &row, at, &mut days);
+                    if known.is_some_and(|known| known <= asked.asked) {
+                        let mut key = vec![number as u8];
+                        key.extend_from_slice(asked.key.as_bytes());
+                        self.suspects.insert(identity(&key), false);
+                    }
+                }
                 text.clear();
                 text.push_row(&row);
                 let cells = text.bytes().strip_suffix(b"\n").unwrap_or_default();
@@ -252,8 +285,9 @@ impl Batch {
 
     /// Lets everything happen in its order, and hands every answered question on as lines of CSV, without a header.
     pub fn run(&mut self, write: &mut dyn FnMut(&[u8]) -> Outcome) -> Outcome<Counts> {
-        let mut observations = Stream::new(std::mem::replace(&mut self.observations, Sorter::new(0)).finish()?);
-        let mut questions = Stream::new(std::mem::replace(&mut self.questions, Sorter::new(0)).finish()?);
+        let mut observations =
+            Stream::new(std::mem::replace(&mut self.observations, Sorter::new(0, 0)).finish()?);
+        let mut questions = Stream::new(std::mem::replace(&mut self.questions, Sorter::new(0, 0)).finish()?);
         let (mut observation, mut question) = (Observation::default(), Question::default());
         let width = self.engine.plan.outputs.len();
         let mut output = Output::new(self.engine.plan.history.calendar.len(), width);
@@ -279,6 +313,11 @@ impl Batch {
                     }
                     let (known, happened, key) = (head.first, head.second, head.key.as_slice());
                     let arrived = Arrived { known, happened, key, row: &observation };
+                    if !self.suspects.is_empty()
+                        && let Some(is_there) = self.suspects.get_mut(&identity(key))
+                    {
+                        *is_there = true;
+                    }
                     if self.engine.observe(&mut block, &arrived)? {
                         self.counts.observations += 1;
                         if self.options.explain.is_some() {
@@ -297,9 +336,13 @@ impl Batch {
             } else {
                 let head = &questions.head;
                 self.engine.layout.read_question(&head.data, &mut question);
-                self.check_own(head, &question)?;
+                if self.knows_answer(head, &question)? {
+                    self.counts.over += 1;
+                    questions.advance()?;
+                    continue;
+                }
                 let when = When { asked: head.first, at: head.second };
-                block.ask(when, &question.entities, &question.seasons);
+                block.ask(when, &question.entities, &question.terms);
                 if self.options.explain.as_ref().is_some_and(|wanted| *wanted == shown(&head.key)) {
                     return self.explain(when, &question.entities, &block, write);
                 }
@@ -385,21 +428,31 @@ impl Batch {
             || self.newest[input].get(&identity(&head.key)) == Some(&head.first)
     }
 
-    /// A question whose own row is an observation that has entered sees its answer.
-    fn check_own(&self, head: &Head, question: &Question) -> Outcome {
+    /// Whether an observation with the key of a question has entered, which is its answer: asked now, it is none any more,
+    /// and otherwise that is a failure.
+    fn knows_answer(&self, head: &Head, question: &Question) -> Outcome<bool> {
         let inputs = &self.engine.plan.history.inputs;
         let is_same = |input: &recipe::Input| input.key == self.engine.plan.history.questions.key();
-        for (number, input) in inputs.iter().enumerate().filter(|(_, input)| is_same(input) && question.known.is_none()) {
+        for (number, input) in inputs.iter().enumerate().filter(|(_, input)| is_same(input)) {
             let mut key = vec![number as u8];
             key.extend_from_slice(&head.key);
-            if let Some(version) = self.engine.inputs[number].keys.get(&identity(&key)) {
-                return Err(Failure::data(format!(
-                    "line {}: its answer was known at {} (input {}), and it is asked at {}: a question is asked before",
-                    question.line, version.known, input.name, head.first
-                )));
+            let id = identity(&key);
+            if !self.engine.inputs[number].keys.contains_key(&id) && self.suspects.get(&id) != Some(&true) {
+                continue;
             }
+            if self.options.now.is_some() {
+                return Ok(true);
+            }
+            return Err(Failure::data(format!(
+                "line {} of the questions, {}: its answer was known (input {}) when it is asked, at {}: a question is asked \
+                 before (see [history.questions] asked)",
+                question.line,
+                shown(&head.key),
+                input.name,
+                head.first
+            )));
         }
-        Ok(())
+        Ok(false)
     }
 }
 
@@ -465,4 +518,3 @@ fn check_lags(plan: &Plan, when: When) -> Outcome {
     }
     Ok(())
 }
-

@@ -12,18 +12,18 @@ use rows::{Row, Table, number};
 use crate::explain::shown;
 use crate::names::Names;
 use crate::plan::{Measure, Plan};
-use crate::rating::NO_SEASON;
+use crate::rating::NO_TERM;
 use crate::track::When;
 
 /// No entity.
 pub(crate) const NOBODY: u32 = u32::MAX;
 
-/// Entities and seasons by their numbers.
+/// Entities and terms by their numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     /// Of each kind.
     pub(crate) entities: Vec<Names>,
-    pub(crate) seasons: Names,
+    pub(crate) terms: Names,
 }
 
 /// Where a column of a key stands; the calendar's are made.
@@ -46,7 +46,7 @@ struct RoleColumns {
 
 /// The days of dates that were met.
 #[derive(Debug, Default)]
-struct Days(HashMap<Date, (Instant, Instant)>);
+pub(crate) struct Days(HashMap<Date, (Instant, Instant)>);
 
 impl Days {
     /// The first instants of a day and of the next one.
@@ -83,7 +83,7 @@ pub(crate) struct Observed {
     /// Of every kind of the input the measures of each role.
     pub(crate) values: Vec<f64>,
     /// For every rating of the input.
-    pub(crate) seasons: Vec<u32>,
+    pub(crate) terms: Vec<u32>,
 }
 
 /// Where the columns of an input's observations stand.
@@ -97,14 +97,15 @@ pub(crate) struct InputColumns {
     only: Vec<(usize, Vec<String>)>,
     /// The kinds of the input, and their roles.
     kinds: Vec<(usize, Vec<RoleColumns>)>,
-    seasons: Vec<Option<usize>>,
+    terms: Vec<Option<usize>>,
     days: Days,
 }
 
 impl InputColumns {
     pub(crate) fn find<R: Read>(plan: &Plan, number: usize, table: &Table<R>) -> Outcome<InputColumns> {
         let input: &Input = &plan.history.inputs[number];
-        let all = |names: &[String]| names.iter().map(|name| table.require(name)).collect::<Outcome<Vec<usize>>>();
+        let all =
+            |names: &[String]| names.iter().map(|name| table.require(name)).collect::<Outcome<Vec<usize>>>();
         let only = |(name, values): (&String, &Vec<String>)| Ok((table.require(name)?, values.clone()));
         let mut columns = InputColumns {
             number,
@@ -114,7 +115,7 @@ impl InputColumns {
             known_after: input.known_after.as_ref().and_then(recipe::Period::micros),
             only: input.only.iter().map(only).collect::<Outcome<_>>()?,
             kinds: Vec::new(),
-            seasons: Vec::new(),
+            terms: Vec::new(),
             days: Days::default(),
         };
         for (at, kind) in plan.kinds.iter().enumerate().filter(|(_, kind)| kind.input == number) {
@@ -130,7 +131,7 @@ impl InputColumns {
             columns.kinds.push((at, roles.collect::<Outcome<_>>()?));
         }
         for rating in plan.ratings.iter().filter(|rating| plan.kinds[rating.kind].input == number) {
-            columns.seasons.push(rating.season.as_ref().map(|name| table.require(name)).transpose()?);
+            columns.terms.push(rating.term.as_ref().map(|name| table.require(name)).transpose()?);
         }
         Ok(columns)
     }
@@ -157,10 +158,14 @@ impl InputColumns {
         seen.known = self.known_from(plan, row, &happened)?;
         if seen.known <= seen.happened {
             let column = input.known.as_deref().unwrap_or_default();
-            return Err(format!("column {column:?}: it was known at {}, before it happened", seen.known));
+            return Err(format!(
+                "column {column:?}: it was known at {}, and happened at {}: it is known later",
+                seen.known, seen.happened
+            ));
         }
         seen.key.set(self.key.iter().map(|&at| row.cell(at)));
-        if let Some((name, _)) = input.key.iter().zip(&self.key).find(|(_, at)| is_null(plan, row.cell(**at))) {
+        if let Some((name, _)) = input.key.iter().zip(&self.key).find(|(_, at)| is_null(plan, row.cell(**at)))
+        {
             return Err(format!("column {name:?}, of the key, is empty"));
         }
         let mut hash = DefaultHasher::new();
@@ -189,9 +194,10 @@ impl InputColumns {
                 }
             }
         }
-        seen.seasons.clear();
-        for at in &self.seasons {
-            seen.seasons.push(at.map_or(NO_SEASON, |at| known.seasons.number(row.cell(at))));
+        seen.terms.clear();
+        for at in &self.terms {
+            let cell = at.map(|at| row.cell(at)).filter(|cell| !is_null(plan, cell));
+            seen.terms.push(cell.map_or(NO_TERM, |cell| known.terms.number(cell)));
         }
         Ok(true)
     }
@@ -205,7 +211,10 @@ impl InputColumns {
         if let (Some(at), Some(name)) = (self.known, &input.known) {
             let named = std::slice::from_ref(name);
             let said = first_moment(plan, row, &[at], named, &mut self.days)?;
-            known = known.into_iter().chain(said.map(|said| said.day.map_or(said.instant, |(_, next)| next))).max();
+            known = known
+                .into_iter()
+                .chain(said.map(|said| said.day.map_or(said.instant, |(_, next)| next)))
+                .max();
         }
         let column = input.known.as_deref().unwrap_or_default();
         known.ok_or_else(|| format!("column {column:?} is empty, and the recipe has no known_after"))
@@ -213,7 +222,13 @@ impl InputColumns {
 }
 
 impl RoleColumns {
-    fn entity<'r>(&self, plan: &Plan, cell: impl Fn(usize) -> &'r [u8], local: &Local, names: &mut Names) -> u32 {
+    fn entity<'r>(
+        &self,
+        plan: &Plan,
+        cell: impl Fn(usize) -> &'r [u8],
+        local: &Local,
+        names: &mut Names,
+    ) -> u32 {
         names.number_of(|text| {
             for place in &self.key {
                 match place {
@@ -237,8 +252,9 @@ impl Measure {
         }
         match self {
             Measure::Present(_) => Ok(1.0),
-            Measure::Number(name) => number::parse(cell)
-                .ok_or_else(|| format!("measure {name:?}: {:?} is not a number", String::from_utf8_lossy(cell))),
+            Measure::Number(name) => number::parse(cell).ok_or_else(|| {
+                format!("measure {name:?}: {:?} is not a number", String::from_utf8_lossy(cell))
+            }),
             Measure::Member(_, values) => {
                 let is_it = |value: &Cell| match value {
                     Cell::Number(number) => number::parse(cell) == Some(*number),
@@ -261,7 +277,7 @@ pub(crate) struct Asked {
     /// Of every kind the entity in each role.
     pub(crate) entities: Vec<u32>,
     /// For every rating.
-    pub(crate) seasons: Vec<u32>,
+    pub(crate) terms: Vec<u32>,
 }
 
 /// Where the columns of questions stand.
@@ -272,7 +288,7 @@ pub(crate) struct QuestionColumns {
     at: Vec<usize>,
     /// Those of each kind of which there is a feature.
     kinds: Vec<Vec<RoleColumns>>,
-    seasons: Vec<Option<usize>>,
+    terms: Vec<Option<usize>>,
     ahead: Vec<(String, usize)>,
     days: Days,
 }
@@ -285,22 +301,28 @@ impl QuestionColumns {
             Questions::Given { key, asked, at } => (all(key)?, all(asked)?, all(at)?),
             Questions::Made { key, .. } => (all(key)?, Vec::new(), Vec::new()),
         };
-        let kinds = plan.kinds.iter().zip(&plan.history.entities).enumerate().map(|(number, (kind, entity))| {
-            let is_asked = !kind.features.is_empty() || plan.ratings.iter().any(|rating| rating.kind == number);
-            let roles = entity.roles.iter().filter(|_| is_asked);
-            let columns = roles.map(|role| Ok(RoleColumns { key: key_places(plan, role, &require)?, measures: Vec::new() }));
-            columns.collect::<Outcome<Vec<_>>>()
-        });
-        let season = |rating: &crate::plan::Rating| {
-            rating.season.as_ref().map(|name| require(name)).transpose()
-        };
+        let kinds =
+            plan.kinds.iter().zip(&plan.history.entities).enumerate().map(|(number, (kind, entity))| {
+                let is_asked =
+                    !kind.features.is_empty() || plan.ratings.iter().any(|rating| rating.kind == number);
+                let roles = entity.roles.iter().filter(|_| is_asked);
+                let columns = roles.map(|role| {
+                    Ok(RoleColumns { key: key_places(plan, role, &require)?, measures: Vec::new() })
+                });
+                columns.collect::<Outcome<Vec<_>>>()
+            });
+        let term = |rating: &crate::plan::Rating| rating.term.as_ref().map(|name| require(name)).transpose();
         Ok(QuestionColumns {
             key,
             asked,
             at,
             kinds: kinds.collect::<Outcome<_>>()?,
-            seasons: plan.ratings.iter().map(season).collect::<Outcome<_>>()?,
-            ahead: plan.ahead.iter().map(|name| Ok((name.clone(), require(name)?))).collect::<Outcome<_>>()?,
+            terms: plan.ratings.iter().map(term).collect::<Outcome<_>>()?,
+            ahead: plan
+                .ahead
+                .iter()
+                .map(|name| Ok((name.clone(), require(name)?)))
+                .collect::<Outcome<_>>()?,
             days: Days::default(),
         })
     }
@@ -354,7 +376,14 @@ impl QuestionColumns {
     }
 
     /// Becomes the question of a series, whose cells are those of its key.
-    pub(crate) fn make(&self, plan: &Plan, cells: &[Vec<u8>], when: When, known: &mut Known, read: &mut Asked) {
+    pub(crate) fn make(
+        &self,
+        plan: &Plan,
+        cells: &[Vec<u8>],
+        when: When,
+        known: &mut Known,
+        read: &mut Asked,
+    ) {
         (read.asked, read.at) = (when.asked, when.at);
         let local = local(plan, &At { instant: when.at, day: None });
         read.calendar.clear();
@@ -375,14 +404,19 @@ impl QuestionColumns {
             let names = &mut known.entities[number];
             read.entities.extend(roles.iter().map(|role| role.entity(plan, cell, local, names)));
         }
-        read.seasons.clear();
-        for at in &self.seasons {
-            read.seasons.push(at.map_or(NO_SEASON, |at| known.seasons.number(cell(at))));
+        read.terms.clear();
+        for at in &self.terms {
+            let cell = at.map(cell).filter(|cell| !is_null(plan, cell));
+            read.terms.push(cell.map_or(NO_TERM, |cell| known.terms.number(cell)));
         }
     }
 }
 
-fn key_places(plan: &Plan, role: &recipe::Role, require: &impl Fn(&str) -> Outcome<usize>) -> Outcome<Vec<Place>> {
+fn key_places(
+    plan: &Plan,
+    role: &recipe::Role,
+    require: &impl Fn(&str) -> Outcome<usize>,
+) -> Outcome<Vec<Place>> {
     let made = |name: &String| plan.history.calendar.iter().find(|column| column.name() == name);
     let place = |name: &String| match made(name) {
         Some(column) => Ok(Place::Calendar(*column)),
@@ -393,6 +427,20 @@ fn key_places(plan: &Plan, role: &recipe::Role, require: &impl Fn(&str) -> Outco
 
 pub(crate) fn is_null(plan: &Plan, cell: &[u8]) -> bool {
     cell.is_empty() || plan.nulls.iter().any(|null| null == cell)
+}
+
+/// When an observation would be known that happened when a question's own cell says.
+pub(crate) fn known_by_key(
+    plan: &Plan,
+    input: &Input,
+    row: &Row<'_>,
+    at: usize,
+    days: &mut Days,
+) -> Option<Instant> {
+    let happened = first_moment(plan, row, &[at], &input.happened, days).ok().flatten()?;
+    let after = input.known_after.as_ref().and_then(recipe::Period::micros);
+    let after = after.map(|after| happened.instant.plus(after));
+    after.into_iter().chain(happened.day.map(|(_, next)| next)).max()
 }
 
 /// The first of some columns that is not null.
@@ -408,17 +456,22 @@ fn first_moment(
         if is_null(plan, cell) {
             continue;
         }
+        // By the column's type: of days and instants in one column, what is known first need not have happened first.
+        let is_date = plan.dates.contains(name);
         let at = match Moment::parse(cell) {
-            Some(Moment::Instant(instant)) => At { instant, day: None },
-            Some(Moment::Date(day)) => {
+            Some(Moment::Instant(instant)) if !is_date => At { instant, day: None },
+            Some(Moment::Date(day)) if is_date => {
                 let (instant, next) = days.of(day, &plan.zone)?;
                 At { instant, day: Some((day, next)) }
             }
-            None => {
-                return Err(format!(
-                    "column {name:?}: {:?} is neither a date like 2025-08-16 nor an instant like 2025-08-16T14:00:00.000Z",
-                    String::from_utf8_lossy(cell)
-                ));
+            _ => {
+                let wanted = match is_date {
+                    true => "a date like 2025-08-16",
+                    false => {
+                        "an instant like 2025-08-16T14:00:00.000Z (with an offset, no finer than a microsecond)"
+                    }
+                };
+                return Err(format!("column {name:?}: {:?} is not {wanted}", String::from_utf8_lossy(cell)));
             }
         };
         return Ok(Some(at));

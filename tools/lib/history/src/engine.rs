@@ -79,7 +79,7 @@ pub(crate) struct Block {
     steps: Vec<Step>,
     entities: Vec<u32>,
     values: Vec<f64>,
-    seasons: Vec<u32>,
+    terms: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -91,14 +91,14 @@ enum Step {
         seq: u64,
         entities: usize,
         values: usize,
-        seasons: usize,
+        terms: usize,
         /// Where the entities stand of the version that it corrects.
         corrects: Option<usize>,
     },
     Ask {
         when: When,
         entities: usize,
-        seasons: usize,
+        terms: usize,
     },
 }
 
@@ -107,18 +107,18 @@ impl Block {
         self.steps.len()
     }
 
-    pub(crate) fn ask(&mut self, when: When, entities: &[u32], seasons: &[u32]) {
-        let step = Step::Ask { when, entities: self.entities.len(), seasons: self.seasons.len() };
+    pub(crate) fn ask(&mut self, when: When, entities: &[u32], terms: &[u32]) {
+        let step = Step::Ask { when, entities: self.entities.len(), terms: self.terms.len() };
         self.steps.push(step);
         self.entities.extend_from_slice(entities);
-        self.seasons.extend_from_slice(seasons);
+        self.terms.extend_from_slice(terms);
     }
 
     pub(crate) fn clear(&mut self) {
         self.steps.clear();
         self.entities.clear();
         self.values.clear();
-        self.seasons.clear();
+        self.terms.clear();
     }
 }
 
@@ -135,9 +135,10 @@ impl Engine {
         let layout = Layout::of(&plan);
         let known = Known {
             entities: plan.kinds.iter().map(|_| Names::default()).collect(),
-            seasons: Names::default(),
+            terms: Names::default(),
         };
-        let part = |number| Part { number, of: parts, tracks: plan.kinds.iter().map(|_| Vec::new()).collect() };
+        let part =
+            |number| Part { number, of: parts, tracks: plan.kinds.iter().map(|_| Vec::new()).collect() };
         Engine {
             layout,
             known,
@@ -163,7 +164,8 @@ impl Engine {
         };
         let (mut seq, mut corrects) = (seen.rows, None);
         if input.is_fixed() {
-            let same = seen.last.as_ref().filter(|last| last.known == arrived.known && last.key == arrived.key);
+            let same =
+                seen.last.as_ref().filter(|last| last.known == arrived.known && last.key == arrived.key);
             match same {
                 Some(last) if last.content == row.content => {
                     seen.equal += 1;
@@ -184,7 +186,8 @@ impl Engine {
         } else {
             let id = identity(arrived.key);
             let entities = row.entities.clone().into_boxed_slice();
-            let version = Version { known: arrived.known, content: row.content, line: row.line, seq, entities };
+            let version =
+                Version { known: arrived.known, content: row.content, line: row.line, seq, entities };
             match seen.keys.get_mut(&id) {
                 Some(before) if before.known == arrived.known && before.content == row.content => {
                     seen.equal += 1;
@@ -219,12 +222,12 @@ impl Engine {
             seq,
             entities: block.entities.len(),
             values: block.values.len(),
-            seasons: block.seasons.len(),
+            terms: block.terms.len(),
             corrects,
         });
         block.entities.extend_from_slice(&row.entities);
         block.values.extend_from_slice(&row.values);
-        block.seasons.extend_from_slice(&row.seasons);
+        block.terms.extend_from_slice(&row.terms);
         Ok(true)
     }
 
@@ -238,7 +241,10 @@ impl Engine {
                 of.map(|(number, ratings)| rate(plan, layout, number, ratings, block)).collect::<Vec<_>>()
             },
         );
-        let slots = vec![Running::default(); plan.features.iter().map(|feature| plan.kinds[feature.kind].roles).sum()];
+        let slots = vec![
+            Running::default();
+            plan.features.iter().map(|feature| plan.kinds[feature.kind].roles).sum()
+        ];
         let mut streams = Streams { parts: answers.iter().map(|answers| answers.iter()).collect(), slots };
         let mut number = 0;
         for step in &block.steps {
@@ -248,7 +254,9 @@ impl Engine {
             out.resize(start + plan.outputs.len(), f64::NAN);
             fill(plan, &mut out[start..], when, |source, role| match source {
                 Source::Feature(feature) => streams.slots[layout.slots[feature] + role],
-                Source::Rating(rating) => Running { rows: 1, first: ratings[rating][number][role], ..Running::default() },
+                Source::Rating(rating) => {
+                    Running { rows: 1, first: ratings[rating][number][role], ..Running::default() }
+                }
             });
             number += 1;
         }
@@ -329,11 +337,14 @@ impl Part {
                     for (kind, at) in layout.kinds.iter().enumerate() {
                         let Some(at) = at else { continue };
                         for role in 0..plan.kinds[kind].roles {
-                            let Some(track) = self.track(plan, kind, block.entities[entities + at + role]) else {
+                            let Some(track) = self.track(plan, kind, block.entities[entities + at + role])
+                            else {
                                 continue;
                             };
                             let features = plan.kinds[kind].features.iter();
-                            answers.extend(features.map(|&feature| track.answer(plan, &plan.features[feature], *when)));
+                            answers.extend(
+                                features.map(|&feature| track.answer(plan, &plan.features[feature], *when)),
+                            );
                         }
                     }
                 }
@@ -343,7 +354,10 @@ impl Part {
     }
 
     fn observe(&mut self, plan: &Plan, layout: &Layout, block: &Block, step: &Step) {
-        let &Step::Observe { input, known, happened, seq, mut entities, mut values, corrects, .. } = step else { return };
+        let &Step::Observe { input, known, happened, seq, mut entities, mut values, corrects, .. } = step
+        else {
+            return;
+        };
         let mut corrects = corrects;
         for &number in &layout.inputs[input].kinds {
             let kind = &plan.kinds[number];
@@ -385,27 +399,26 @@ fn rate(plan: &Plan, layout: &Layout, number: usize, ratings: &mut Ratings, bloc
         first += plan.kinds[*kind].roles;
         first_value += plan.kinds[*kind].roles * plan.kinds[*kind].measures.len();
     }
-    let season_at = input.ratings.iter().position(|rating| *rating == number).unwrap_or_default();
+    let term_at = input.ratings.iter().position(|rating| *rating == number).unwrap_or_default();
     let width = plan.kinds[rule.kind].measures.len();
     let mut values = Vec::new();
     for step in &block.steps {
         match *step {
-            Step::Observe { input, known, happened, entities, values, seasons, .. } => {
+            Step::Observe { input, known, happened, entities, values, terms, .. } => {
                 if input != plan.kinds[rule.kind].input {
                     continue;
                 }
                 let entities = [0, 1].map(|role| block.entities[entities + first + role]);
                 let measures = [0, 1].map(|role| block.values[values + first_value + role * width + rule.of]);
-                let season = block.seasons[seasons + season_at];
-                if !entities.contains(&NOBODY) && !measures.iter().any(|measure| measure.is_nan()) {
-                    ratings.enter(rule, after, Bout { known, happened, season, entities, measures });
-                }
+                let term = block.terms[terms + term_at];
+                ratings.enter(rule, after, Bout { known, happened, term, entities, measures });
             }
-            Step::Ask { when, entities, seasons } => {
+            Step::Ask { when, entities, terms } => {
                 ratings.settle(rule, after);
-                let season = block.seasons[seasons + number];
+                let term = block.terms[terms + number];
                 let at = entities + layout.kinds[rule.kind].unwrap_or_default();
-                let value = |role: usize| ratings.value(rule, after, block.entities[at + role], season, when.asked);
+                let value =
+                    |role: usize| ratings.value(rule, after, block.entities[at + role], term, when.asked);
                 values.push([value(0), value(1)]);
             }
         }
@@ -423,7 +436,9 @@ struct Streams<'a> {
 impl Streams<'_> {
     /// Takes the answers to the next question.
     fn take(&mut self, plan: &Plan, layout: &Layout, entities: &[u32], when: When) {
-        for (kind, at) in layout.kinds.iter().enumerate().filter_map(|(kind, at)| Some((&plan.kinds[kind], (*at)?))) {
+        for (kind, at) in
+            layout.kinds.iter().enumerate().filter_map(|(kind, at)| Some((&plan.kinds[kind], (*at)?)))
+        {
             for role in 0..kind.roles {
                 let entity = entities[at + role];
                 let part = entity as usize % self.parts.len();
@@ -468,4 +483,6 @@ pub(crate) fn fill(plan: &Plan, row: &mut [f64], when: When, of: impl Fn(Source,
             row[at] = row[at - 2] - row[at - 1];
         }
     }
+    // What is beyond the largest double is no value.
+    row.iter_mut().filter(|value| !value.is_finite()).for_each(|value| *value = f64::NAN);
 }

@@ -33,7 +33,8 @@ pub(crate) fn explain(
         let number = engine.layout.kinds[kind].map_or(NOBODY, |at| entities[at + role]);
         let name = engine.known.entities[kind].name(number).unwrap_or_default();
         let value = if value.is_nan() { String::new() } else { rows::number::text(*value) };
-        let head = [made.name.clone(), value, entity.roles[role].name.clone(), shown(name), entity.input.clone()];
+        let head =
+            [made.name.clone(), value, entity.roles[role].name.clone(), shown(name), entity.input.clone()];
         let track = engine.track(kind, number).filter(|_| number != NOBODY);
         let seen = track.map_or_else(Vec::new, |track| rows_of(plan, track, feature, when));
         let input = plan.kinds[kind].input;
@@ -46,7 +47,8 @@ pub(crate) fn explain(
                 (_, Some(feature)) => (feature.of.map(|of| row[of]), feature.per.map(|per| row[per])),
                 _ => (None, None),
             };
-            let cell = |x: Option<f64>| x.filter(|x| !x.is_nan()).map_or_else(String::new, rows::number::text);
+            let cell =
+                |x: Option<f64>| x.filter(|x| !x.is_nan()).map_or_else(String::new, rows::number::text);
             let mut line = head.to_vec();
             line.push(shown(&keys(input, track.kept.seq[*at])));
             line.extend([track.kept.happened[*at], track.kept.known[*at]].map(|at: Instant| at.to_string()));

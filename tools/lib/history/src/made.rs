@@ -71,7 +71,9 @@ impl Maker {
     /// None where questions are given.
     pub(crate) fn wanted(plan: &Plan, options: &Options) -> Outcome<Option<Maker>> {
         let now = options.now;
-        let Questions::Made { key, every, horizon, step, target } = &plan.history.questions else { return Ok(None) };
+        let Questions::Made { key, every, horizon, step, target } = &plan.history.questions else {
+            return Ok(None);
+        };
         let micros = |period: &Period| period.micros().unwrap_or(period.longest());
         let mut header = key.clone();
         header.extend(["asked", "at"].map(str::to_owned));
@@ -151,15 +153,20 @@ impl Maker {
     }
 
     fn ask(&mut self, plan: &Plan, known: &mut Known, block: &mut Block, origin: Instant) {
-        for at in 0..self.begun.len() {
-            let series = self.begun[at];
-            for step in 1..=self.horizon / self.step {
-                let when = When { asked: origin, at: origin.plus(step * self.step) };
+        for step in 1..=self.horizon / self.step {
+            let when = When { asked: origin, at: origin.plus(step * self.step) };
+            for place in 0..self.begun.len() {
+                let series = self.begun[place];
                 let asked = self.question(plan, known, series, when);
-                block.ask(when, &asked.entities, &asked.seasons);
+                block.ask(when, &asked.entities, &asked.terms);
                 let calendar = asked.calendar.clone();
                 if let Some(wanted) = &self.explain
-                    && *wanted == format!("{}/{origin}/{}", shown(self.series.name(series).unwrap_or_default()), when.at)
+                    && *wanted
+                        == format!(
+                            "{}/{origin}/{}",
+                            shown(self.series.name(series).unwrap_or_default()),
+                            when.at
+                        )
                 {
                     self.explained = Some((when, self.question(plan, known, series, when).entities.clone()));
                     return;
@@ -231,10 +238,12 @@ impl Maker {
                 break;
             }
             let Some(first) = self.waiting.pop_front() else { break };
-            self.about.remove(&(first.series, first.when.at)).filter(|number| *number != self.written).map(|number| {
-                // A younger question waits for the same.
-                self.about.insert((first.series, first.when.at), number)
-            });
+            self.about.remove(&(first.series, first.when.at)).filter(|number| *number != self.written).map(
+                |number| {
+                    // A younger question waits for the same.
+                    self.about.insert((first.series, first.when.at), number)
+                },
+            );
             self.written += 1;
             let values = self.values.drain(..width);
             if first.target.is_none() && self.now.is_none() {

@@ -1,8 +1,11 @@
+use std::collections::BTreeSet;
+
 use clock::Zone;
 use failure::{Failure, Outcome};
 use recipe::{
     Cell, HalfLife, History, HistoryFeature, Known, Margin, Output, Period, Prior, Recipe, Statistic,
 };
+use schema::Type;
 
 /// `[history]` of a recipe, laid out for computing: names have become places.
 #[derive(Debug)]
@@ -12,6 +15,8 @@ pub struct Plan {
     pub(crate) zone: Zone,
     /// Cells that mean null, besides the empty one.
     pub(crate) nulls: Vec<Vec<u8>>,
+    /// The columns that hold days; other moments are instants.
+    pub(crate) dates: BTreeSet<String>,
     /// Kinds of entities, as the recipe's.
     pub(crate) kinds: Vec<Kind>,
     /// Features of windows and of all rows.
@@ -112,8 +117,8 @@ pub(crate) struct Rating {
     pub(crate) home: f64,
     pub(crate) margin: Margin,
     pub(crate) carry: Option<f64>,
-    /// The column of the season.
-    pub(crate) season: Option<String>,
+    /// The column of the term.
+    pub(crate) term: Option<String>,
 }
 
 /// Where the values of a column come from.
@@ -151,6 +156,7 @@ impl Plan {
             history: history.clone(),
             zone,
             nulls,
+            dates: dates(recipe),
             kinds: history.entities.iter().map(|entity| kind(history, entity)).collect(),
             features: Vec::new(),
             ratings: Vec::new(),
@@ -185,7 +191,7 @@ impl Plan {
                     home: feature.home.unwrap_or_default(),
                     margin: feature.margin,
                     carry: feature.carry,
-                    season: feature.season.clone(),
+                    term: feature.carry_by.clone(),
                 });
                 Source::Rating(self.ratings.len() - 1)
             }
@@ -271,9 +277,15 @@ impl Plan {
     }
 }
 
+fn dates(recipe: &Recipe) -> BTreeSet<String> {
+    let dates = recipe.columns.iter().filter(|(_, column)| column.kind == Type::Date);
+    dates.map(|(name, _)| name.clone()).collect()
+}
+
 /// The features that are known ahead and cannot be null.
 fn ahead(recipe: &Recipe) -> Vec<String> {
-    let is_ahead = |name: &&String| recipe.columns.get(*name).is_some_and(|column| column.known == Some(Known::Ahead));
+    let is_ahead =
+        |name: &&String| recipe.columns.get(*name).is_some_and(|column| column.known == Some(Known::Ahead));
     let names = recipe.features.columns.iter().filter(is_ahead);
     names.filter(|name| !recipe.may_be_null(name)).cloned().collect()
 }

@@ -1,16 +1,17 @@
 use clock::Instant;
 use recipe::Margin;
 
+use crate::columns::NOBODY;
 use crate::plan::Rating;
 
-/// No season is named.
-pub(crate) const NO_SEASON: u32 = u32::MAX;
+/// No term is named.
+pub(crate) const NO_TERM: u32 = u32::MAX;
 
 /// An entity's rating.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Rated {
     pub(crate) value: f64,
-    pub(crate) season: u32,
+    pub(crate) term: u32,
     pub(crate) happened: Instant,
     pub(crate) rows: u64,
 }
@@ -20,9 +21,10 @@ pub(crate) struct Rated {
 pub(crate) struct Bout {
     pub(crate) known: Instant,
     pub(crate) happened: Instant,
-    pub(crate) season: u32,
+    pub(crate) term: u32,
+    /// Both, or the one that is named.
     pub(crate) entities: [u32; 2],
-    /// What both measures are; the greater one has won.
+    /// What both measures are; the greater one has won. Where one is null the row moves no rating.
     pub(crate) measures: [f64; 2],
 }
 
@@ -47,8 +49,8 @@ impl Ratings {
     pub(crate) fn settle(&mut self, rule: &Rating, newcomer_after: Option<i64>) {
         let bouts = std::mem::take(&mut self.pending);
         for bout in &bouts {
-            for entity in bout.entities {
-                let value = self.value(rule, newcomer_after, entity, bout.season, bout.happened);
+            for entity in bout.entities.into_iter().filter(|entity| *entity != NOBODY) {
+                let value = self.value(rule, newcomer_after, entity, bout.term, bout.happened);
                 let at = entity as usize;
                 if self.of.len() <= at {
                     self.of.resize(at + 1, None);
@@ -56,13 +58,18 @@ impl Ratings {
                 let before = self.of[at];
                 let happened = before.map_or(bout.happened, |before| before.happened.max(bout.happened));
                 let rows = before.map_or(0, |before| before.rows) + 1;
-                self.of[at] = Some(Rated { value, season: bout.season, happened, rows });
+                self.of[at] = Some(Rated { value, term: bout.term, happened, rows });
             }
         }
         let value = |entity: u32| self.of[entity as usize].map_or(rule.start, |rated| rated.value);
-        let changes: Vec<f64> =
-            bouts.iter().map(|bout| rule.change(bout.entities.map(value), bout.measures)).collect();
-        for (bout, change) in bouts.iter().zip(changes) {
+        let is_whole =
+            |bout: &&Bout| !bout.entities.contains(&NOBODY) && !bout.measures.iter().any(|x| x.is_nan());
+        let changes: Vec<f64> = bouts
+            .iter()
+            .filter(is_whole)
+            .map(|bout| rule.change(bout.entities.map(value), bout.measures))
+            .collect();
+        for (bout, change) in bouts.iter().filter(is_whole).zip(changes) {
             for (entity, change) in bout.entities.into_iter().zip([change, -change]) {
                 if let Some(rated) = &mut self.of[entity as usize] {
                     rated.value += change;
@@ -71,13 +78,13 @@ impl Ratings {
         }
     }
 
-    /// An entity's rating in a season; rows that wait are not in it.
+    /// An entity's rating in a term; rows that wait are not in it.
     pub(crate) fn value(
         &self,
         rule: &Rating,
         newcomer_after: Option<i64>,
         entity: u32,
-        season: u32,
+        term: u32,
         now: Instant,
     ) -> f64 {
         let Some(rated) = self.of.get(entity as usize).copied().flatten() else { return rule.start };
@@ -85,7 +92,7 @@ impl Ratings {
             return rule.start;
         }
         match rule.carry {
-            Some(carry) if rated.season != season => rule.start + carry * (rated.value - rule.start),
+            Some(carry) if rated.term != term => rule.start + carry * (rated.value - rule.start),
             _ => rated.value,
         }
     }

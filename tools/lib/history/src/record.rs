@@ -13,7 +13,7 @@ pub(crate) struct Observation {
     pub(crate) content: u64,
     pub(crate) entities: Vec<u32>,
     pub(crate) values: Vec<f64>,
-    pub(crate) seasons: Vec<u32>,
+    pub(crate) terms: Vec<u32>,
     /// What was written behind it.
     pub(crate) more: Vec<u8>,
 }
@@ -26,7 +26,7 @@ pub(crate) struct Question {
     pub(crate) known: Option<Instant>,
     pub(crate) calendar: Vec<i16>,
     pub(crate) entities: Vec<u32>,
-    pub(crate) seasons: Vec<u32>,
+    pub(crate) terms: Vec<u32>,
     /// Its cells as CSV, without the line's end.
     pub(crate) text: Vec<u8>,
 }
@@ -36,16 +36,22 @@ pub(crate) fn write_observation(out: &mut Vec<u8>, input: usize, line: u64, seen
     out.extend_from_slice(&line.to_le_bytes());
     out.extend_from_slice(&seen.content.to_le_bytes());
     write_numbers(out, &seen.entities);
-    write_numbers(out, &seen.seasons);
+    write_numbers(out, &seen.terms);
     seen.values.iter().for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
 }
 
-pub(crate) fn write_question(out: &mut Vec<u8>, line: u64, known: Option<Instant>, asked: &Asked, text: &[u8]) {
+pub(crate) fn write_question(
+    out: &mut Vec<u8>,
+    line: u64,
+    known: Option<Instant>,
+    asked: &Asked,
+    text: &[u8],
+) {
     out.extend_from_slice(&line.to_le_bytes());
     out.extend_from_slice(&known.map_or(i64::MAX, |known| known.0).to_le_bytes());
     asked.calendar.iter().for_each(|number| out.extend_from_slice(&number.to_le_bytes()));
     write_numbers(out, &asked.entities);
-    write_numbers(out, &asked.seasons);
+    write_numbers(out, &asked.terms);
     out.extend_from_slice(text);
 }
 
@@ -81,7 +87,7 @@ pub(crate) struct Layout {
     pub(crate) inputs: Vec<InputLayout>,
     /// Entities, ratings and calendar columns of a question.
     entities: usize,
-    seasons: usize,
+    terms: usize,
     calendar: usize,
     /// Where the entities of each kind begin, and whether it is asked for.
     pub(crate) kinds: Vec<Option<usize>>,
@@ -99,14 +105,16 @@ pub(crate) struct InputLayout {
 
 impl Layout {
     pub(crate) fn of(plan: &Plan) -> Layout {
-        let mut inputs: Vec<InputLayout> = plan.history.inputs.iter().map(|_| InputLayout::default()).collect();
+        let mut inputs: Vec<InputLayout> =
+            plan.history.inputs.iter().map(|_| InputLayout::default()).collect();
         let mut entities = 0;
         let mut kinds = Vec::new();
         for (number, kind) in plan.kinds.iter().enumerate() {
             inputs[kind.input].kinds.push(number);
             inputs[kind.input].entities += kind.roles;
             inputs[kind.input].values += kind.roles * kind.measures.len();
-            let is_asked = !kind.features.is_empty() || plan.ratings.iter().any(|rating| rating.kind == number);
+            let is_asked =
+                !kind.features.is_empty() || plan.ratings.iter().any(|rating| rating.kind == number);
             kinds.push(is_asked.then_some(entities));
             entities += if is_asked { kind.roles } else { 0 };
         }
@@ -123,10 +131,15 @@ impl Layout {
             slots,
             inputs,
             entities,
-            seasons: plan.ratings.len(),
+            terms: plan.ratings.len(),
             calendar: plan.history.calendar.len(),
             kinds,
         }
+    }
+
+    /// Where the text of a question begins in its data.
+    pub(crate) fn text_of_question(&self) -> usize {
+        16 + 2 * self.calendar + 4 * (self.entities + self.terms)
     }
 
     pub(crate) fn read_observation(&self, data: &[u8], into: &mut Observation) {
@@ -136,7 +149,7 @@ impl Layout {
         into.content = u64::from_le_bytes(bytes.eight());
         let input = &self.inputs[into.input];
         bytes.numbers(&mut into.entities, input.entities);
-        bytes.numbers(&mut into.seasons, input.ratings.len());
+        bytes.numbers(&mut into.terms, input.ratings.len());
         into.values.clear();
         let values = bytes.take(8 * input.values).chunks_exact(8);
         into.values.extend(values.map(|bytes| f64::from_le_bytes(bytes.try_into().unwrap_or_default())));
@@ -153,7 +166,7 @@ impl Layout {
         let calendar = bytes.take(2 * self.calendar).chunks_exact(2);
         into.calendar.extend(calendar.map(|bytes| i16::from_le_bytes(bytes.try_into().unwrap_or_default())));
         bytes.numbers(&mut into.entities, self.entities);
-        bytes.numbers(&mut into.seasons, self.seasons);
+        bytes.numbers(&mut into.terms, self.terms);
         into.text.clear();
         into.text.extend_from_slice(bytes.0);
     }

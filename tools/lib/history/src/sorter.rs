@@ -19,6 +19,8 @@ pub(crate) struct Sorter {
     entries: Vec<Entry>,
     is_sorted: bool,
     runs: Vec<File>,
+    /// From where on data decide between records that are equal otherwise; what is equal then stays as it came.
+    ties: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,14 +42,16 @@ pub(crate) struct Record<'a> {
 }
 
 impl Record<'_> {
-    fn order(&self, other: &Record<'_>) -> Ordering {
-        (self.first, self.second, self.key).cmp(&(other.first, other.second, other.key))
+    fn order(&self, other: &Record<'_>, ties: usize) -> Ordering {
+        let order = (self.first, self.second, self.key).cmp(&(other.first, other.second, other.key));
+        order.then_with(|| self.data.get(ties..).cmp(&other.data.get(ties..)))
     }
 }
 
 impl Sorter {
-    pub(crate) fn new(memory: usize) -> Sorter {
-        Sorter { memory, bytes: Vec::new(), entries: Vec::new(), is_sorted: true, runs: Vec::new() }
+    /// Of records with equal instants and keys, the data from byte `ties` on decide.
+    pub(crate) fn new(memory: usize, ties: usize) -> Sorter {
+        Sorter { ties, memory, bytes: Vec::new(), entries: Vec::new(), is_sorted: true, runs: Vec::new() }
     }
 
     /// Adds a record, the data of which `write` appends.
@@ -65,7 +69,8 @@ impl Sorter {
         let (key, data) = ((data - start) as u32, (self.bytes.len() - data) as u32);
         let entry = Entry { first, second, start, key, data };
         let record = self.record(&entry);
-        self.is_sorted &= self.entries.last().is_none_or(|last| self.record(last).order(&record).is_le());
+        self.is_sorted &=
+            self.entries.last().is_none_or(|last| self.record(last).order(&record, self.ties).is_le());
         self.entries.push(entry);
         if self.bytes.len() + self.entries.len() * size_of::<Entry>() > self.memory {
             self.spill()?;
@@ -82,7 +87,7 @@ impl Sorter {
         if !self.is_sorted {
             let mut entries = std::mem::take(&mut self.entries);
             // What is equal stays in the order in which it came.
-            entries.sort_by(|one, other| self.record(one).order(&self.record(other)));
+            entries.sort_by(|one, other| self.record(one).order(&self.record(other), self.ties));
             self.entries = entries;
         }
     }
@@ -95,7 +100,8 @@ impl Sorter {
             let record = self.record(entry);
             write(&mut out, &record).place("a temporary file")?;
         }
-        let mut file = out.into_inner().map_err(std::io::IntoInnerError::into_error).place("a temporary file")?;
+        let mut file =
+            out.into_inner().map_err(std::io::IntoInnerError::into_error).place("a temporary file")?;
         file.rewind().place("a temporary file")?;
         self.runs.push(file);
         self.bytes.clear();
@@ -114,7 +120,7 @@ impl Sorter {
         let mut heap = BinaryHeap::new();
         for (number, run) in runs.iter_mut().enumerate() {
             if run.advance()? {
-                heap.push(Turn { head: std::mem::take(&mut run.head), number });
+                heap.push(Turn { head: std::mem::take(&mut run.head), number, ties: self.ties });
             }
         }
         Ok(Sorted { memory: self, next: 0, runs, heap, current: None })
@@ -176,11 +182,16 @@ impl Run {
 struct Turn {
     head: Head,
     number: usize,
+    ties: usize,
 }
 
 impl Ord for Turn {
     fn cmp(&self, other: &Turn) -> Ordering {
-        self.head.record().order(&other.head.record()).then(self.number.cmp(&other.number)).reverse()
+        self.head
+            .record()
+            .order(&other.head.record(), self.ties)
+            .then(self.number.cmp(&other.number))
+            .reverse()
     }
 }
 
@@ -217,12 +228,16 @@ impl Sorted {
             let run = &mut self.runs[turn.number];
             run.head = turn.head;
             if run.advance()? {
-                self.heap.push(Turn { head: std::mem::take(&mut run.head), number: turn.number });
+                self.heap.push(Turn {
+                    head: std::mem::take(&mut run.head),
+                    number: turn.number,
+                    ties: turn.ties,
+                });
             }
         }
         let in_memory = self.memory.entries.get(self.next).map(|entry| self.memory.record(entry));
         let is_of_run = match (self.heap.peek(), &in_memory) {
-            (Some(turn), Some(record)) => turn.head.record().order(record).is_le(),
+            (Some(turn), Some(record)) => turn.head.record().order(record, turn.ties).is_le(),
             (turn, _) => turn.is_some(),
         };
         if is_of_run {
@@ -247,7 +262,7 @@ mod tests {
             records in prop::collection::vec((0..5i64, 0..3i64, "[ab]{0,2}", any::<u8>()), 0..60),
             memory in 1..4_000usize,
         ) {
-            let mut sorter = Sorter::new(memory);
+            let mut sorter = Sorter::new(memory, usize::MAX);
             for (first, second, key, data) in &records {
                 let write = |bytes: &mut Vec<u8>| bytes.push(*data);
                 sorter.push(Instant(*first), Instant(*second), key.as_bytes(), write).unwrap();

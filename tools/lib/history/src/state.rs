@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::columns::NOBODY;
 use crate::engine::{Engine, Version};
-use crate::rating::{NO_SEASON, Rated};
+use crate::rating::{NO_TERM, Rated};
 use crate::track::{Rows, Running, Track};
 
 /// The version of the file.
@@ -62,12 +62,16 @@ struct EntityLine {
     /// For each feature with a lag and no window, the same after each kept row.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     lagged: Vec<Vec<Numbers>>,
-    /// For each rating: the value, the season, when the newest row happened, and rows.
+    /// For each rating: the value, the term, when the newest row happened, and rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    ratings: Vec<Option<(f64, Option<String>, i64, u64)>>,
+    ratings: Vec<Option<RatedNumbers>>,
 }
 
 type Numbers = (u64, f64, f64, i64);
+
+type KeyNumbers = (String, i64, u64, Vec<Option<u32>>);
+
+type RatedNumbers = (f64, Option<String>, i64, u64);
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,7 +90,7 @@ struct KeptColumns {
 struct KeysLine {
     input: String,
     /// For each key: the first 16 bytes of its sha256 in hex, when it was known, which row it is, and its entities.
-    keys: Vec<(String, i64, u64, Vec<Option<u32>>)>,
+    keys: Vec<KeyNumbers>,
 }
 
 /// The last line.
@@ -113,12 +117,18 @@ fn running((rows, first, second, at): Numbers) -> Running {
 }
 
 /// Writes the state of an engine.
-pub(crate) fn write(engine: &mut Engine, known_until: Instant, listed: &[Listed], out: &mut dyn Write) -> Outcome<About> {
+pub(crate) fn write(
+    engine: &mut Engine,
+    known_until: Instant,
+    listed: &[Listed],
+    out: &mut dyn Write,
+) -> Outcome<About> {
     list(engine, listed)?;
     engine.settle(known_until);
     let mut file = Lines { out, hash: Fingerprint::new() };
     // Numbers by the order of names: a state does not depend on the order in which entities came.
-    let orders: Vec<Vec<u32>> = engine.known.entities.iter().map(crate::names::Names::in_order).collect();
+    let orders: Vec<Vec<u32>> =
+        (0..engine.plan.kinds.len()).map(|kind| in_state(engine, kind, listed)).collect();
     let mut entities = 0;
     for (kind, order) in orders.iter().enumerate() {
         for &entity in order {
@@ -126,7 +136,9 @@ pub(crate) fn write(engine: &mut Engine, known_until: Instant, listed: &[Listed]
             entities += 1;
         }
     }
-    let places: Vec<Vec<u32>> = orders.iter().map(|order| inverse(order)).collect();
+    let names = engine.known.entities.iter().map(crate::names::Names::len);
+    let places: Vec<Vec<u32>> =
+        orders.iter().zip(names).map(|(order, names)| inverse(order, names)).collect();
     for (number, seen) in engine.inputs.iter().enumerate() {
         let mut keys: Vec<(&[u8; 16], &Version)> = seen.keys.iter().collect();
         keys.sort_unstable_by_key(|(_, version)| version.seq);
@@ -192,8 +204,22 @@ fn kinds_of(engine: &Engine, input: usize) -> Vec<usize> {
     kinds.flat_map(|&kind| std::iter::repeat_n(kind, engine.plan.kinds[kind].roles)).collect()
 }
 
-fn inverse(order: &[u32]) -> Vec<u32> {
-    let mut places = vec![0; order.len()];
+/// The entities of a kind that a state is about, in the order of their names: those that were seen by then, and those that
+/// are to be there.
+fn in_state(engine: &Engine, kind: usize, listed: &[Listed]) -> Vec<u32> {
+    let names = &engine.known.entities[kind];
+    let is_listed = |entity: u32| {
+        let name = names.name(entity).unwrap_or_default();
+        let of_this = |listed: &&Listed| listed.kind == engine.plan.history.entities[kind].name;
+        let key = |listed: &Listed| GroupKey::of(listed.name.iter().map(String::as_bytes));
+        listed.iter().filter(of_this).any(|listed| key(listed).as_bytes() == name)
+    };
+    let is_seen = |entity: u32| engine.track(kind, entity).is_some_and(|track| track.rows > 0);
+    names.in_order().into_iter().filter(|&entity| is_seen(entity) || is_listed(entity)).collect()
+}
+
+fn inverse(order: &[u32], names: usize) -> Vec<u32> {
+    let mut places = vec![NOBODY; names];
     for (place, number) in (0..).zip(order) {
         places[*number as usize] = place;
     }
@@ -206,7 +232,8 @@ fn hex(bytes: &[u8]) -> String {
 
 fn entity_line(engine: &Engine, kind: usize, entity: u32, listed: &[Listed]) -> EntityLine {
     let name = engine.known.entities[kind].name(entity).unwrap_or_default();
-    let name: Vec<String> = GroupKey::cells(name).map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
+    let name: Vec<String> =
+        GroupKey::cells(name).map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
     let kind_name = engine.plan.history.entities[kind].name.clone();
     let of_this = |listed: &&Listed| listed.kind == kind_name && listed.name == name;
     let aliases = listed.iter().filter(of_this).flat_map(|listed| listed.aliases.clone()).collect();
@@ -221,9 +248,9 @@ fn entity_line(engine: &Engine, kind: usize, entity: u32, listed: &[Listed]) -> 
     let rating = |(number, _): (usize, &crate::plan::Rating)| {
         let rated = engine.ratings[number].of.get(entity as usize).copied().flatten();
         rated.map(|rated| {
-            let season = engine.known.seasons.name(rated.season);
-            let season = season.map(|season| String::from_utf8_lossy(season).into_owned());
-            (rated.value, season, rated.happened.0, rated.rows)
+            let term = engine.known.terms.name(rated.term);
+            let term = term.map(|term| String::from_utf8_lossy(term).into_owned());
+            (rated.value, term, rated.happened.0, rated.rows)
         })
     };
     let ratings = engine.plan.ratings.iter().enumerate().filter(|(_, rating)| rating.kind == kind);
@@ -280,11 +307,16 @@ pub(crate) fn read(engine: &mut Engine, name: &str, input: &mut dyn BufRead) -> 
             break;
         }
         hash.add(&line);
-        let of = if line.starts_with(b"{\"input\":") { read_keys(engine, &line) } else { read_entity(engine, &line) };
+        let of = if line.starts_with(b"{\"input\":") {
+            read_keys(engine, &line)
+        } else {
+            read_entity(engine, &line)
+        };
         entities += of.map_err(|reason| bad(number, reason))?;
         std::mem::swap(&mut line, &mut next);
     }
-    let last: LastLine = serde_json::from_slice(&line).map_err(|error| bad(number, format!("not a state: {error}")))?;
+    let last: LastLine =
+        serde_json::from_slice(&line).map_err(|error| bad(number, format!("not a state: {error}")))?;
     if last.state != STATE || last.history_sha256 != engine.plan.history.digest() {
         let what = if last.state == STATE { "another [history]" } else { "another version" };
         return Err(Failure::config(format!(
@@ -293,7 +325,8 @@ pub(crate) fn read(engine: &mut Engine, name: &str, input: &mut dyn BufRead) -> 
         )));
     }
     let known_until = Instant::parse(last.known_until.as_bytes()).filter(|_| last.sha256 == hash.hex());
-    let Some(known_until) = known_until.filter(|_| last.entities == entities && last.observations.len() == engine.inputs.len())
+    let Some(known_until) =
+        known_until.filter(|_| last.entities == entities && last.observations.len() == engine.inputs.len())
     else {
         return Err(bad(number, "its digest does not hold: it was changed or damaged".to_owned()));
     };
@@ -356,14 +389,15 @@ fn read_entity(engine: &mut Engine, line: &[u8]) -> Result<u64, String> {
     if let Some(place) = engine.track_mut(kind, entity) {
         *place = track;
     }
-    let ratings: Vec<usize> = (0..engine.plan.ratings.len()).filter(|at| engine.plan.ratings[*at].kind == kind).collect();
+    let ratings: Vec<usize> =
+        (0..engine.plan.ratings.len()).filter(|at| engine.plan.ratings[*at].kind == kind).collect();
     if line.ratings.len() != ratings.len() {
         return Err("it has another number of ratings".to_owned());
     }
     for (number, rated) in ratings.into_iter().zip(line.ratings) {
-        let rated = rated.map(|(value, season, happened, rows)| {
-            let season = season.map_or(NO_SEASON, |season| engine.known.seasons.number(season.as_bytes()));
-            Rated { value, season, happened: Instant(happened), rows }
+        let rated = rated.map(|(value, term, happened, rows)| {
+            let term = term.map_or(NO_TERM, |term| engine.known.terms.number(term.as_bytes()));
+            Rated { value, term, happened: Instant(happened), rows }
         });
         let of = &mut engine.ratings[number].of;
         of.resize(of.len().max(entity as usize + 1), None);

@@ -146,7 +146,9 @@ impl Running {
                 self.first += x;
                 self.second += per;
             }
-            Rule::EwmRows { decay } => self.first = if self.rows == 0 { x } else { x + (self.first - x) * decay },
+            Rule::EwmRows { decay } => {
+                self.first = if self.rows == 0 { x } else { x + (self.first - x) * decay }
+            }
             Rule::EwmTime { half_life } => self.enter_ewm(half_life, happened, x),
             Rule::Streak => self.first = if x == 1.0 { self.first + 1.0 } else { 0.0 },
             Rule::Since { .. } => self.at = if self.rows == 0 { happened } else { self.at.max(happened) },
@@ -160,7 +162,8 @@ impl Running {
             (self.first, self.second, self.at) = (x, 1.0, happened);
         } else if happened >= self.at {
             let factor = (-((happened.0 - self.at.0) as f64) / half_life).exp2();
-            (self.first, self.second, self.at) = (self.first * factor + x, self.second * factor + 1.0, happened);
+            (self.first, self.second, self.at) =
+                (self.first * factor + x, self.second * factor + 1.0, happened);
         } else {
             let weight = (-((self.at.0 - happened.0) as f64) / half_life).exp2();
             self.first += weight * x;
@@ -275,7 +278,8 @@ impl Track {
         if kind.keeps_all {
             return;
         }
-        let wanted = kind.features.iter().map(|&feature| self.first_wanted(plan, &plan.features[feature], now));
+        let wanted =
+            kind.features.iter().map(|&feature| self.first_wanted(plan, &plan.features[feature], now));
         let first = wanted.min().unwrap_or(self.kept.len());
         self.kept.drop_first(first, kind.measures.len());
         for notes in &mut self.lagged {
@@ -354,7 +358,8 @@ impl Track {
         let happened = &self.kept.happened;
         if self.kept.is_ordered || (end.is_none() && begin.is_none()) {
             let rows = end.map_or(happened.len(), |end| happened.partition_point(|at| *at <= end));
-            let mut first = begin.map_or(0, |begin| happened.partition_point(|at| *at <= begin)).max(self.anew);
+            let mut first =
+                begin.map_or(0, |begin| happened.partition_point(|at| *at <= begin)).max(self.anew);
             if let Some(last) = feature.last {
                 first = first.max(self.last_of(feature, rows, last, plan));
             }

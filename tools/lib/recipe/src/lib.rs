@@ -25,8 +25,8 @@ pub use drift::{Drift, Learned, Limit, SIGNIFICANT_PSI};
 pub use gate::{Gate, Verdict};
 pub use group_key::GroupKey;
 pub use history::{
-    Calendar, Cell, Entity, Feature as HistoryFeature, HalfLife, History, Input, Known, Margin, Output, Prior, Questions,
-    Role, Statistic,
+    Calendar, Cell, Entity, Feature as HistoryFeature, HalfLife, History, Input, Known, Margin, Output,
+    Prior, Questions, Role, Statistic,
 };
 pub use layers::Layers;
 pub use names::check_names;

@@ -47,7 +47,9 @@ impl Period {
     pub fn longest(&self) -> i64 {
         match self.length {
             Length::Micros(micros) => micros,
-            Length::Civil(Civil { months, days }) => (i64::from(months) * 31 + i64::from(days) + 1) * UNITS[3].1,
+            Length::Civil(Civil { months, days }) => {
+                (i64::from(months) * 31 + i64::from(days) + 1) * UNITS[3].1
+            }
         }
     }
 
@@ -124,7 +126,19 @@ mod tests {
         assert_eq!(length("1d"), Ok(Length::Micros(86_400_000_000)));
         assert_eq!(length("1 day"), Ok(Length::Civil(Civil { days: 1, months: 0 })));
         assert_eq!(length("2 weeks"), Ok(Length::Civil(Civil { days: 14, months: 0 })));
-        for bad in ["", "d", "0d", "-1d", "1.5h", "1 d", "1 hour", "1  day", "99999999999d", "2147483647 months", "1D"] {
+        for bad in [
+            "",
+            "d",
+            "0d",
+            "-1d",
+            "1.5h",
+            "1 d",
+            "1 hour",
+            "1  day",
+            "99999999999d",
+            "2147483647 months",
+            "1D",
+        ] {
             assert!(length(bad).is_err_and(|said| said.contains("like")), "{bad}");
         }
     }

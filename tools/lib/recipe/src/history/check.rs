@@ -26,7 +26,10 @@ impl Recipe {
 
     pub(crate) fn check_history(&self) -> Outcome {
         let Some(history) = &self.history else {
-            return match (self.calendar.is_some(), self.columns.iter().find(|(_, column)| column.known.is_some())) {
+            return match (
+                self.calendar.is_some(),
+                self.columns.iter().find(|(_, column)| column.known.is_some()),
+            ) {
                 (true, _) => bad("[calendar] needs [history], whose questions it is of"),
                 (_, Some((name, _))) => bad(format!("[columns.{name}]: known is of recipes with [history]")),
                 (false, None) => Ok(()),
@@ -40,7 +43,9 @@ impl Recipe {
             return bad("[history] newcomer_after: a length of time like \"400d\"");
         }
         if history.inputs.is_empty() || history.entities.is_empty() || history.features.is_empty() {
-            return bad("[history] needs inputs, entities and features: [history.inputs.X], [history.entities.Y], [[history.features]]");
+            return bad(
+                "[history] needs inputs, entities and features: [history.inputs.X], [history.entities.Y], [[history.features]]",
+            );
         }
         history.inputs.iter().try_for_each(|input| self.check_input(input))?;
         self.check_questions(history)?;
@@ -62,7 +67,9 @@ impl Recipe {
         }
         match &input.known_after {
             None if input.known.is_none() => {
-                return bad(format!("{place}: from when on is a row known? (known_after = \"3h\", or known = a column)"));
+                return bad(format!(
+                    "{place}: from when on is a row known? (known_after = \"3h\", or known = a column)"
+                ));
             }
             Some(after) if after.micros().is_none() => {
                 return bad(format!("{place}: known_after is a length of time like \"3h\""));
@@ -98,12 +105,17 @@ impl Recipe {
             Questions::Made { key, every, horizon, step, target } => {
                 self.known(&format!("{place} target"), target)?;
                 let [input] = history.inputs.as_slice() else {
-                    return bad(format!("{place}: questions are made for the keys of one input, and there are several"));
+                    return bad(format!(
+                        "{place}: questions are made for the keys of one input, and there are several"
+                    ));
                 };
                 let micros = |name: &str, period: &crate::Period| {
-                    period.micros().ok_or_else(|| Failure::config(format!("{place} {name}: a length of time like \"1h\"")))
+                    period.micros().ok_or_else(|| {
+                        Failure::config(format!("{place} {name}: a length of time like \"1h\""))
+                    })
                 };
-                let (_, horizon, step) = (micros("every", every)?, micros("horizon", horizon)?, micros("step", step)?);
+                let (_, horizon, step) =
+                    (micros("every", every)?, micros("horizon", horizon)?, micros("step", step)?);
                 if horizon % step != 0 {
                     return bad(format!("{place}: the horizon is no multiple of the step"));
                 }
@@ -113,11 +125,17 @@ impl Recipe {
                         input.name
                     ));
                 }
-                if let Some(name) = key.iter().find(|name| !input.key.contains(name) || input.happened.contains(name)) {
-                    return bad(format!("{place} key: {name:?} is not among the other columns of the input's key"));
+                if let Some(name) =
+                    key.iter().find(|name| !input.key.contains(name) || input.happened.contains(name))
+                {
+                    return bad(format!(
+                        "{place} key: {name:?} is not among the other columns of the input's key"
+                    ));
                 }
                 match ["asked", "at"].iter().find(|name| !self.keys.columns.iter().any(|key| key == *name)) {
-                    Some(name) => bad(format!("{place}: questions that are made have {name:?} among [keys] columns")),
+                    Some(name) => {
+                        bad(format!("{place}: questions that are made have {name:?} among [keys] columns"))
+                    }
                     None => Ok(()),
                 }
             }
@@ -133,18 +151,24 @@ impl Recipe {
             return bad(format!("{place}: there is no [history.inputs.{}]", entity.input));
         }
         let Some(first) = entity.roles.first() else {
-            return bad(format!("{place} has no role, like home = {{ key = [\"home_team\"], goals = \"home_goals\" }}"));
+            return bad(format!(
+                "{place} has no role, like home = {{ key = [\"home_team\"], goals = \"home_goals\" }}"
+            ));
         };
         for role in &entity.roles {
             let place = format!("{place} {}", role.name);
             if role.key.is_empty() {
                 return bad(format!("{place}: key is empty"));
             }
-            for name in role.key.iter().filter(|name| !history.calendar.iter().any(|made| made.name() == *name)) {
+            for name in
+                role.key.iter().filter(|name| !history.calendar.iter().any(|made| made.name() == *name))
+            {
                 self.known(&format!("{place} key"), name)?;
             }
             if role.key.len() != first.key.len() {
-                return bad(format!("{place}: keys of one kind of entity have as many columns in every role"));
+                return bad(format!(
+                    "{place}: keys of one kind of entity have as many columns in every role"
+                ));
             }
             role.measures.values().try_for_each(|column| self.known(&place, column))?;
         }
@@ -159,7 +183,11 @@ impl Recipe {
             if is_other || !seen.insert(name.clone()) {
                 return bad(format!("[[history.features]]: {name:?} is the name of another column, too"));
             }
-            if self.columns.get(&name).is_some_and(|column| !matches!(column.kind, Type::Number | Type::Integer)) {
+            if self
+                .columns
+                .get(&name)
+                .is_some_and(|column| !matches!(column.kind, Type::Number | Type::Integer))
+            {
                 return bad(format!("[columns.{name}]: [history] makes numbers of that name"));
             }
         }
@@ -173,11 +201,16 @@ impl Recipe {
         }
         let Some(entity) = history.entity_of(feature) else {
             let names = history.entities.iter().map(|entity| entity.name.as_str());
-            let hint = nearest(&feature.entity, names).map_or(String::new(), |near| format!("; did you mean {near:?}?"));
+            let hint = nearest(&feature.entity, names)
+                .map_or(String::new(), |near| format!("; did you mean {near:?}?"));
             return bad(format!("{place}: there is no [history.entities.{}]{hint}", feature.entity));
         };
         if feature.contrast && entity.roles.len() != 2 {
-            return bad(format!("{place}: contrast is the difference of two roles, and {:?} has {}", entity.name, entity.roles.len()));
+            return bad(format!(
+                "{place}: contrast is the difference of two roles, and {:?} has {}",
+                entity.name,
+                entity.roles.len()
+            ));
         }
         self.check_measures(&place, entity, feature)?;
         self.check_settings(&place, feature)?;
@@ -200,13 +233,16 @@ impl Recipe {
             if said == "per" && !is_wanted {
                 return bad(format!("{place}: `per` is of statistic = \"rate\""));
             }
-            let columns: Vec<&String> = entity.roles.iter().filter_map(|role| role.measures.get(name)).collect();
+            let columns: Vec<&String> =
+                entity.roles.iter().filter_map(|role| role.measures.get(name)).collect();
             if columns.is_empty() {
                 let all = entity.roles.iter().flat_map(|role| role.measures.keys()).map(String::as_str);
-                let hint = nearest(name, all).map_or(String::new(), |near| format!("; did you mean {near:?}?"));
+                let hint =
+                    nearest(name, all).map_or(String::new(), |near| format!("; did you mean {near:?}?"));
                 return bad(format!("{place}: no role of {:?} has a measure {name:?}{hint}", entity.name));
             }
-            let is_number = |column: &&&String| matches!(self.columns[**column].kind, Type::Number | Type::Integer);
+            let is_number =
+                |column: &&&String| matches!(self.columns[**column].kind, Type::Number | Type::Integer);
             let takes_text = matches!(feature.statistic, Streak | Count | Since);
             if let Some(column) = columns.iter().find(|column| !is_number(column) && !takes_text) {
                 return bad(format!("{place}: {column:?} is not a number"));
@@ -228,14 +264,14 @@ impl Recipe {
             ("home", feature.home.is_some(), &[Rating]),
             ("margin", !feature.margin.is_none(), &[Rating]),
             ("carry", feature.carry.is_some(), &[Rating]),
-            ("season", feature.season.is_some(), &[Rating]),
+            ("carry_by", feature.carry_by.is_some(), &[Rating]),
         ];
         for (name, is_said, of) in settings {
             let is_its = of.contains(&feature.statistic);
             if is_said && !is_its {
                 return bad(format!("{place}: `{name}` is no setting of this statistic"));
             }
-            let may_lack = matches!(name, "cap" | "home" | "margin" | "carry" | "season");
+            let may_lack = matches!(name, "cap" | "home" | "margin" | "carry" | "carry_by");
             if is_its && !is_said && !may_lack {
                 return bad(format!("{place}: this statistic needs `{name}`"));
             }
@@ -255,13 +291,16 @@ impl Recipe {
         let is_by_rows = matches!(feature.half_life, Some(HalfLife::Rows(_)));
         let is_windowed = feature.last.is_some() || feature.within.is_some() || feature.lag.is_some();
         if is_windowed && (is_by_rows || matches!(feature.statistic, Rating | Streak)) {
-            return bad(format!("{place}: it is of all rows, one after the other: no `last`, `within` or `lag`"));
+            return bad(format!(
+                "{place}: it is of all rows, one after the other: no `last`, `within` or `lag`"
+            ));
         }
         if feature.last.is_some_and(|last| !(1..=LONGEST_WINDOW).contains(&last)) {
             return bad(format!("{place}: last is from 1 to {LONGEST_WINDOW} rows"));
         }
         if let (Some(lag), Questions::Made { horizon, .. }) = (&feature.lag, &history.questions) {
-            let (lag_micros, horizon_micros) = (lag.micros().unwrap_or(lag.longest()), horizon.micros().unwrap_or(0));
+            let (lag_micros, horizon_micros) =
+                (lag.micros().unwrap_or(lag.longest()), horizon.micros().unwrap_or(0));
             if lag_micros < horizon_micros {
                 return bad(format!("{place}: the lag {lag} is shorter than the horizon {horizon}"));
             }
@@ -272,7 +311,9 @@ impl Recipe {
     fn check_statistic(&self, place: &str, history: &History, feature: &Feature, entity: &Entity) -> Outcome {
         match &feature.half_life {
             Some(HalfLife::Rows(rows)) if !(*rows > 0.0 && rows.is_finite()) => {
-                return bad(format!("{place}: half_life is a number of rows above 0, or a time like \"30d\""));
+                return bad(format!(
+                    "{place}: half_life is a number of rows above 0, or a time like \"30d\""
+                ));
             }
             Some(HalfLife::Time(time)) if time.micros().is_none() => {
                 return bad(format!("{place}: half_life is a length of time like \"30d\""));
@@ -288,10 +329,13 @@ impl Recipe {
                     return bad(format!("{place}: prior: there is no feature {name:?}"));
                 };
                 if prior.entity == feature.entity || prior.statistic == Statistic::ShrunkMean {
-                    return bad(format!("{place}: prior {name:?} is a feature of another kind of entity, and no shrunk_mean"));
+                    return bad(format!(
+                        "{place}: prior {name:?} is a feature of another kind of entity, and no shrunk_mean"
+                    ));
                 }
                 let roles = history.entity_of(prior).map_or(&[][..], |entity| &entity.roles);
-                let names = |roles: &[super::Role]| roles.iter().map(|role| role.name.clone()).collect::<Vec<_>>();
+                let names =
+                    |roles: &[super::Role]| roles.iter().map(|role| role.name.clone()).collect::<Vec<_>>();
                 if roles.len() != 1 && names(roles) != names(&entity.roles) {
                     return bad(format!("{place}: prior {name:?} has other roles than {:?}", entity.name));
                 }
@@ -303,21 +347,25 @@ impl Recipe {
         }
         if feature.statistic == Statistic::Rating {
             if entity.roles.len() != 2 {
-                return bad(format!("{place}: a rating is of the two roles of a row, and {:?} has {}", entity.name, entity.roles.len()));
+                return bad(format!(
+                    "{place}: a rating is of the two roles of a row, and {:?} has {}",
+                    entity.name,
+                    entity.roles.len()
+                ));
             }
             let of = feature.of.as_deref().unwrap_or_default();
             if entity.roles.iter().any(|role| !role.measures.contains_key(of)) {
                 return bad(format!("{place}: both roles need the measure {of:?}: the greater one has won"));
             }
-            match (&feature.carry, &feature.season) {
-                (Some(carry), Some(season)) => {
-                    self.known(&format!("{place} season"), season)?;
+            match (&feature.carry, &feature.carry_by) {
+                (Some(carry), Some(by)) => {
+                    self.known(&format!("{place} carry_by"), by)?;
                     if !(0.0..=1.0).contains(carry) {
                         return bad(format!("{place}: carry is a share from 0 to 1"));
                     }
                 }
                 (None, None) => {}
-                _ => return bad(format!("{place}: carry and season belong together")),
+                _ => return bad(format!("{place}: carry and carry_by belong together")),
             }
         }
         Ok(())
@@ -344,9 +392,10 @@ impl Recipe {
             }
         }
         match self.columns.get(&self.target.column).and_then(|column| column.known) {
-            Some(Known::Ahead | Known::Static) => {
-                bad(format!("[target] column {:?} is known ahead: there is nothing to predict", self.target.column))
-            }
+            Some(Known::Ahead | Known::Static) => bad(format!(
+                "[target] column {:?} is known ahead: there is nothing to predict",
+                self.target.column
+            )),
             _ => Ok(()),
         }
     }
@@ -356,7 +405,9 @@ impl Recipe {
             self.known(place, name)?;
             let column = &self.columns[name];
             if !matches!(column.kind, Type::Date | Type::Instant) || column.format.is_some() {
-                return bad(format!("{place}: {name:?} is no column of type date or instant, written as ISO 8601 has it"));
+                return bad(format!(
+                    "{place}: {name:?} is no column of type date or instant, written as ISO 8601 has it"
+                ));
             }
         }
         Ok(())

@@ -179,12 +179,12 @@ pub struct Feature {
     /// How much more a clear result moves it.
     #[serde(default, skip_serializing_if = "Margin::is_none")]
     pub margin: Margin,
-    /// The share of its distance from `start` that it keeps when the season changes.
+    /// The share of its distance from `start` that it keeps when the column `carry_by` changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carry: Option<f64>,
-    /// The column that names the season.
+    /// The column that says which stretch of time a row belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub season: Option<String>,
+    pub carry_by: Option<String>,
 }
 
 /// What is computed of a window's rows.
@@ -332,9 +332,10 @@ impl Recipe {
         };
         let roles = history.entities.iter().flat_map(|entity| &entity.roles);
         let of_roles = roles.flat_map(|role| role.key.iter().chain(role.measures.values()));
-        let seasons = history.features.iter().filter_map(|feature| feature.season.as_ref());
+        let stretches = history.features.iter().filter_map(|feature| feature.carry_by.as_ref());
         let all = self.keys.columns.iter().chain(&history.shard).chain(of_inputs).chain(of_questions);
-        let all = all.chain(of_roles).chain(seasons).chain(&self.features.columns).chain([&self.target.column]);
+        let all =
+            all.chain(of_roles).chain(stretches).chain(&self.features.columns).chain([&self.target.column]);
         let mut seen = BTreeSet::new();
         all.map(String::as_str).filter(|name| !made.contains(*name) && seen.insert(*name)).collect()
     }

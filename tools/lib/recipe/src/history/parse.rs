@@ -198,7 +198,9 @@ impl From<RawQuestions> for Questions {
         let key = raw.key.0;
         let names = |names: Option<Names>| names.map(|names| names.0).unwrap_or_default();
         match (raw.every, raw.horizon, raw.step, raw.target) {
-            (Some(every), Some(horizon), Some(step), Some(target)) if raw.asked.is_none() && raw.at.is_none() => {
+            (Some(every), Some(horizon), Some(step), Some(target))
+                if raw.asked.is_none() && raw.at.is_none() =>
+            {
                 Questions::Made { key, every, horizon, step, target }
             }
             (None, None, None, None) => Questions::Given { key, asked: names(raw.asked), at: names(raw.at) },
