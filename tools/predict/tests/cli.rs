@@ -165,7 +165,8 @@ fn contributions_add_up_to_the_prediction() {
             continue;
         }
         let ran = session.run(&format!(
-            "predict --explain --model {} {}",
+            "predict --explain {} --model {} {}",
+            if name.contains("classes") { "--probabilities" } else { "" },
             path.display(),
             path.with_extension("csv").display()
         ));
@@ -191,8 +192,11 @@ fn contributions_add_up_to_the_prediction() {
             } else if name.contains("2-classes") {
                 let probability = number(predicted - 1);
                 (probability / (1.0 - probability)).ln()
+            } else if name.contains("logistic") {
+                let logarithms: Vec<f64> = (1..=3).map(|class| number(base + class).ln()).collect();
+                number(predicted - 1).ln() - logarithms.iter().sum::<f64>() / 3.0
             } else {
-                // Of several classes the sum is the class's own, which the probabilities do not tell.
+                // Each class's log odds against the others: divided by their total, the probabilities do not tell them.
                 continue;
             };
             assert!(

@@ -16,8 +16,9 @@ pub struct Explanation {
     pub base: f64,
     /// By feature of the body.
     pub contributions: Vec<f64>,
-    /// The prediction. Of two classes the log odds of the class; of more its score, before all scores become probabilities; of a forest and of
-    /// `mean` its probability.
+    /// The prediction. Of two classes the log odds of the class. Of more by `logistic` the logarithm of its probability, less
+    /// the mean of the logarithms of all classes'; by boosted trees its log odds against all others, before the
+    /// probabilities are divided by their total. Of a forest and of `mean` its probability.
     pub total: f64,
 }
 
@@ -38,10 +39,10 @@ impl Body {
 
     /// Adds the contribution of each column to `all`; gives the base and the whole.
     fn contributions(&self, row: &[f64], class: usize, all: &mut [f64]) -> Result<(f64, f64), String> {
-        let sum = |base: f64, trees: &[Tree], all: &mut [f64]| -> Result<(f64, f64), String> {
+        let sum = |base: f64, trees: &[Tree], weight: f64, all: &mut [f64]| -> Result<(f64, f64), String> {
             let start: f64 = base + expectations(trees, |value| value)?;
-            trees.iter().try_for_each(|tree| tree.attribute(row, &|value| value, 1.0, all))?;
-            Ok((start, trees.iter().fold(base, |sum, tree| sum + tree.value(row))))
+            trees.iter().try_for_each(|tree| tree.attribute(row, &|value| value, weight, all))?;
+            Ok((weight * start, weight * trees.iter().fold(base, |sum, tree| sum + tree.value(row))))
         };
         match &self.algorithm {
             Algorithm::Mean { value } => Ok((*value, *value)),
@@ -51,7 +52,7 @@ impl Body {
             | Algorithm::ElasticNet { intercept, terms, .. } => {
                 Ok(self.along_terms(*intercept, terms, row, 1.0, all))
             }
-            Algorithm::BoostedTrees { base, trees } => sum(*base, trees, all),
+            Algorithm::BoostedTrees { base, trees } => sum(*base, trees, 1.0, all),
             Algorithm::RandomForest { trees } => {
                 let share = 1.0 / trees.len() as f64;
                 let base = share * expectations(trees, |value| value)?;
@@ -65,16 +66,16 @@ impl Body {
                     let sign = if class == 1 { 1.0 } else { -1.0 };
                     self.along_terms(second.intercept, &second.terms, row, sign, all)
                 }
-                planes => self.along_terms(planes[class].intercept, &planes[class].terms, row, 1.0, all),
+                // Scores say something only beside each other: what is added to all of them changes nothing.
+                planes => planes.iter().enumerate().fold((0.0, 0.0), |(base, total), (at, plane)| {
+                    let weight = f64::from(u8::from(at == class)) - 1.0 / planes.len() as f64;
+                    let added = self.along_terms(plane.intercept, &plane.terms, row, weight, all);
+                    (base + added.0, total + added.1)
+                }),
             }),
             Algorithm::ClassBoosted { sums } => match sums.as_slice() {
-                [Sum { base, trees }] => {
-                    let (start, total) = sum(*base, trees, all)?;
-                    let sign = if class == 1 { 1.0 } else { -1.0 };
-                    all.iter_mut().for_each(|contribution| *contribution *= sign);
-                    Ok((sign * start, sign * total))
-                }
-                sums => sum(sums[class].base, &sums[class].trees, all),
+                [Sum { base, trees }] => sum(*base, trees, if class == 1 { 1.0 } else { -1.0 }, all),
+                sums => sum(sums[class].base, &sums[class].trees, 1.0, all),
             },
             Algorithm::ClassForest { shares, trees } => {
                 let value = |leaf: f64| shares[leaf as usize][class];
