@@ -11,8 +11,9 @@ use std::time::Duration;
 use pipelines::{bin_dir, repo};
 use servers::Emulator;
 
-/// What Lambda takes is 50 MB; a package that grows past half of it is looked at first.
-const LARGEST_BYTES: u64 = 25_000_000;
+/// What Lambda takes is 50 MB; a package that grows past about half of it is looked at first. (The zone database is in every
+/// program that reads recipes.)
+const LARGEST_BYTES: u64 = 26_000_000;
 
 fn package(arguments: &[&str], path: Option<&Path>) -> Output {
     let mut command = Command::new(repo().join("scripts/aws/package"));
