@@ -1,7 +1,7 @@
 //! Starts what the flags and the file of settings ask for.
 
-use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -55,7 +55,9 @@ pub fn run(args: Args) -> Outcome {
 /// would be missed only after it was said that they serve.
 fn check_descriptors() -> Outcome {
     let wanted = 8 + 4 * per_thread::workers();
-    let opened: io::Result<Vec<File>> = (0..wanted).map(|_| File::open("/dev/null")).collect();
+    // Not by opening a file: an image may have none.
+    let opened: io::Result<Vec<OwnedFd>> =
+        (0..wanted).map(|_| io::stderr().as_fd().try_clone_to_owned()).collect();
     opened.map(drop).map_err(|error| {
         Failure::new(
             Kind::Io,
