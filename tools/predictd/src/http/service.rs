@@ -306,11 +306,14 @@ impl PredictService {
             self.forget(&asked.head.headers, body).await;
             return (self.handle(asked, &[], Wanted::default()), None, self.is_closing());
         }
-        let content_type = asked.head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let times = match media_type(content_type) {
-            _ if route.is_some_and(|route| route.path == FRAMES) => FRAME_TIMES,
-            Ok(MediaType::Csv { .. }) => CSV_TIMES,
-            _ => ANSWER_TIMES,
+        // Asked of large bodies alone.
+        let times = || {
+            let content_type = asked.head.headers.get(header::CONTENT_TYPE);
+            match media_type(content_type.and_then(|value| value.to_str().ok())) {
+                _ if route.is_some_and(|route| route.path == FRAMES) => FRAME_TIMES,
+                Ok(MediaType::Csv { .. }) => CSV_TIMES,
+                _ => ANSWER_TIMES,
+            }
         };
         match self.read(&asked.head.headers, body, times).await {
             Ok(read) => {
@@ -438,7 +441,12 @@ impl PredictService {
     }
 
     /// The body, if it is small enough and comes in time.
-    async fn read(&self, headers: &HeaderMap, mut body: Body, times: u64) -> Result<Read, Response> {
+    async fn read(
+        &self,
+        headers: &HeaderMap,
+        mut body: Body,
+        times: impl Fn() -> u64,
+    ) -> Result<Read, Response> {
         let limit = self.limits.body_bytes;
         let too_large =
             || problem(413, &format!("the body is larger than {} bytes", diagnostics::count(limit as u64)));
@@ -458,7 +466,7 @@ impl PredictService {
                 received += data.len() as u64;
                 if received <= limit as u64 {
                     if received > BUFFER_BYTES as u64 {
-                        self.grant(received * times, &mut memory)?;
+                        self.grant(received * times(), &mut memory)?;
                     }
                     bytes.extend_from_slice(data);
                 } else if received > limit as u64 + DRAIN_LIMIT_BYTES {
