@@ -87,7 +87,7 @@ pub fn run(args: Args) -> Outcome {
         threads: rayon::current_num_threads(),
         explain: args.explain.clone(),
     };
-    let as_of = [options.now, options.as_of].into_iter().flatten().min().map(|at| at.to_string());
+    let as_of = options.until().map(|at| at.to_string());
     let mut batch = Batch::new(plan, options)?;
     let mut inputs = BTreeMap::new();
     if let Some(path) = &args.state_in {

@@ -20,6 +20,14 @@ pub fn first_64_bits(bytes: impl AsRef<[u8]>) -> i64 {
     i64::from_be_bytes(first)
 }
 
+/// The first 128 bits of a fingerprint: what stands for a key of which there are millions.
+pub fn first_128_bits(bytes: impl AsRef<[u8]>) -> [u8; 16] {
+    let whole: [u8; 32] = Sha256::digest(bytes).into();
+    let mut first = [0; 16];
+    first.copy_from_slice(&whole[..16]);
+    first
+}
+
 /// The fingerprint of everything that a stream holds.
 pub fn of_stream(stream: impl Read) -> io::Result<String> {
     let mut hashed = Hashed::new(stream);
@@ -130,6 +138,7 @@ mod tests {
         // FIPS 180-2, appendix B.1.
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(super::of("abc"), abc);
+        assert_eq!(super::first_128_bits("abc")[..3], [0xba, 0x78, 0x16]);
         assert_eq!(super::of_stream("abc".as_bytes()).unwrap(), abc);
     }
 }

@@ -2,11 +2,12 @@ use std::io::{BufRead, Read, Write};
 
 use clock::Instant;
 use failure::{Failure, Outcome};
+use fingerprint::first_128_bits;
 use hashbrown::HashMap;
 use rows::{Row, Table, Text};
 
 use crate::columns::{Asked, Days, InputColumns, Observed, QuestionColumns, known_by_key};
-use crate::engine::{Arrived, Block, Engine, identity};
+use crate::engine::{Arrived, Block, Engine, set_key};
 use crate::explain::{EXPLANATION, explain, shown};
 use crate::made::Maker;
 use crate::output::Output;
@@ -32,6 +33,13 @@ pub struct Options {
     pub threads: usize,
     /// The key of the question that is explained, its cells with slashes between them.
     pub explain: Option<String>,
+}
+
+impl Options {
+    /// What was known later is not there.
+    pub fn until(&self) -> Option<Instant> {
+        [self.now, self.as_of].into_iter().flatten().min()
+    }
 }
 
 /// What a run has met.
@@ -123,8 +131,7 @@ impl Batch {
     /// Writes the state that all observations leave that are known by then: by `--as-of` or `--now`, or else by the
     /// newest of them. It is the last thing that is done.
     pub fn write_state(&mut self, listed: &[Listed], out: &mut dyn Write) -> Outcome<About> {
-        let said = [self.options.now, self.options.as_of].into_iter().flatten().min();
-        let Some(known_until) = said.or(self.engine.newest).or(self.known_until) else {
+        let Some(known_until) = self.options.until().or(self.engine.newest).or(self.known_until) else {
             return Err(Failure::data("there is no observation: say until when nothing was known (--as-of)"));
         };
         state::write(&mut self.engine, known_until, listed, out)
@@ -219,9 +226,8 @@ impl Batch {
                     let input = &self.engine.plan.history.inputs[number];
                     let known = known_by_key(&self.engine.plan, input, &row, at, &mut days);
                     if known.is_some_and(|known| known <= asked.asked) {
-                        let mut key = vec![number as u8];
-                        key.extend_from_slice(asked.key.as_bytes());
-                        self.suspects.insert(identity(&key), false);
+                        set_key(&mut self.key, number, asked.key.as_bytes());
+                        self.suspects.insert(first_128_bits(&self.key), false);
                     }
                 }
                 text.clear();
@@ -237,8 +243,7 @@ impl Batch {
 
     /// Puts an observation where it waits for its turn.
     fn keep(&mut self, input: usize, row: &Row<'_>, observed: &Observed) -> Outcome {
-        let until = [self.options.now, self.options.as_of].into_iter().flatten().min();
-        if until.is_some_and(|until| observed.known > until) {
+        if self.options.until().is_some_and(|until| observed.known > until) {
             self.counts.later += 1;
             return Ok(());
         }
@@ -250,24 +255,18 @@ impl Batch {
                 row.line, observed.known
             )));
         }
-        // Of one instant the inputs follow each other, and then their keys.
-        let mut key = std::mem::take(&mut self.key);
-        key.clear();
-        key.push(input as u8);
-        key.extend_from_slice(observed.key.as_bytes());
+        set_key(&mut self.key, input, observed.key.as_bytes());
         if self.engine.plan.history.inputs[input].newest {
-            let known = self.newest[input].entry(identity(&key)).or_insert(observed.known);
+            let known = self.newest[input].entry(first_128_bits(&self.key)).or_insert(observed.known);
             *known = observed.known.max(*known);
         }
         let maker = &mut self.maker;
-        self.observations.push(observed.known, observed.happened, &key, |out| {
+        self.observations.push(observed.known, observed.happened, &self.key, |out| {
             write_observation(out, input, row.line, observed);
             if let Some(maker) = maker {
                 maker.write(row, out);
             }
-        })?;
-        self.key = key;
-        Ok(())
+        })
     }
 
     /// Whether the recipe makes its questions.
@@ -314,7 +313,7 @@ impl Batch {
                     let (known, happened, key) = (head.first, head.second, head.key.as_slice());
                     let arrived = Arrived { known, happened, key, row: &observation };
                     if !self.suspects.is_empty()
-                        && let Some(is_there) = self.suspects.get_mut(&identity(key))
+                        && let Some(is_there) = self.suspects.get_mut(&first_128_bits(key))
                     {
                         *is_there = true;
                     }
@@ -425,19 +424,22 @@ impl Batch {
     fn is_wanted(&self, head: &Head, observation: &Observation) -> bool {
         let input = observation.input;
         !self.engine.plan.history.inputs[input].newest
-            || self.newest[input].get(&identity(&head.key)) == Some(&head.first)
+            || self.newest[input].get(&first_128_bits(&head.key)) == Some(&head.first)
     }
 
     /// Whether an observation with the key of a question has entered, which is its answer: asked now, it is none any more,
     /// and otherwise that is a failure.
-    fn knows_answer(&self, head: &Head, question: &Question) -> Outcome<bool> {
+    fn knows_answer(&mut self, head: &Head, question: &Question) -> Outcome<bool> {
         let inputs = &self.engine.plan.history.inputs;
         let is_same = |input: &recipe::Input| input.key == self.engine.plan.history.questions.key();
         for (number, input) in inputs.iter().enumerate().filter(|(_, input)| is_same(input)) {
-            let mut key = vec![number as u8];
-            key.extend_from_slice(&head.key);
-            let id = identity(&key);
-            if !self.engine.inputs[number].keys.contains_key(&id) && self.suspects.get(&id) != Some(&true) {
+            let keys = &self.engine.inputs[number].keys;
+            if keys.is_empty() && self.suspects.is_empty() {
+                continue;
+            }
+            set_key(&mut self.key, number, &head.key);
+            let id = first_128_bits(&self.key);
+            if !keys.contains_key(&id) && self.suspects.get(&id) != Some(&true) {
                 continue;
             }
             if self.options.now.is_some() {

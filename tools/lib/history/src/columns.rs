@@ -26,6 +26,13 @@ pub(crate) struct Known {
     pub(crate) terms: Names,
 }
 
+impl Known {
+    /// The number of a term; there is none in a null, and where the recipe has no column of them.
+    fn term(&mut self, plan: &Plan, cell: Option<&[u8]>) -> u32 {
+        cell.filter(|cell| !is_null(plan, cell)).map_or(NO_TERM, |cell| self.terms.number(cell))
+    }
+}
+
 /// Where a column of a key stands; the calendar's are made.
 #[derive(Clone, Copy, Debug)]
 enum Place {
@@ -70,6 +77,15 @@ struct At {
     day: Option<(Date, Instant)>,
 }
 
+impl At {
+    /// From when on an observation is known that happened then, as far as the instant says it: a day when it is over.
+    fn known(&self, input: &Input) -> Option<Instant> {
+        let after = input.known_after.as_ref().and_then(recipe::Period::micros);
+        let after = after.map(|after| self.instant.plus(after));
+        after.into_iter().chain(self.day.map(|(_, next)| next)).max()
+    }
+}
+
 /// What an observation says. Its memory is used for the next one.
 #[derive(Debug, Default)]
 pub(crate) struct Observed {
@@ -93,7 +109,6 @@ pub(crate) struct InputColumns {
     key: Vec<usize>,
     happened: Vec<usize>,
     known: Option<usize>,
-    known_after: Option<i64>,
     only: Vec<(usize, Vec<String>)>,
     /// The kinds of the input, and their roles.
     kinds: Vec<(usize, Vec<RoleColumns>)>,
@@ -112,7 +127,6 @@ impl InputColumns {
             key: all(&input.key)?,
             happened: all(&input.happened)?,
             known: input.known.as_ref().map(|name| table.require(name)).transpose()?,
-            known_after: input.known_after.as_ref().and_then(recipe::Period::micros),
             only: input.only.iter().map(only).collect::<Outcome<_>>()?,
             kinds: Vec::new(),
             terms: Vec::new(),
@@ -196,8 +210,7 @@ impl InputColumns {
         }
         seen.terms.clear();
         for at in &self.terms {
-            let cell = at.map(|at| row.cell(at)).filter(|cell| !is_null(plan, cell));
-            seen.terms.push(cell.map_or(NO_TERM, |cell| known.terms.number(cell)));
+            seen.terms.push(known.term(plan, at.map(|at| row.cell(at))));
         }
         Ok(true)
     }
@@ -205,9 +218,7 @@ impl InputColumns {
     /// From when on it is known.
     fn known_from(&mut self, plan: &Plan, row: &Row<'_>, happened: &At) -> Result<Instant, String> {
         let input = &plan.history.inputs[self.number];
-        let after = self.known_after.map(|after| happened.instant.plus(after));
-        // A day is known when it is over.
-        let mut known = after.into_iter().chain(happened.day.map(|(_, next)| next)).max();
+        let mut known = happened.known(input);
         if let (Some(at), Some(name)) = (self.known, &input.known) {
             let named = std::slice::from_ref(name);
             let said = first_moment(plan, row, &[at], named, &mut self.days)?;
@@ -301,16 +312,12 @@ impl QuestionColumns {
             Questions::Given { key, asked, at } => (all(key)?, all(asked)?, all(at)?),
             Questions::Made { key, .. } => (all(key)?, Vec::new(), Vec::new()),
         };
-        let kinds =
-            plan.kinds.iter().zip(&plan.history.entities).enumerate().map(|(number, (kind, entity))| {
-                let is_asked =
-                    !kind.features.is_empty() || plan.ratings.iter().any(|rating| rating.kind == number);
-                let roles = entity.roles.iter().filter(|_| is_asked);
-                let columns = roles.map(|role| {
-                    Ok(RoleColumns { key: key_places(plan, role, &require)?, measures: Vec::new() })
-                });
-                columns.collect::<Outcome<Vec<_>>>()
-            });
+        let kinds = plan.history.entities.iter().enumerate().map(|(number, entity)| {
+            let roles = entity.roles.iter().filter(|_| plan.is_asked(number));
+            let columns = roles
+                .map(|role| Ok(RoleColumns { key: key_places(plan, role, &require)?, measures: Vec::new() }));
+            columns.collect::<Outcome<Vec<_>>>()
+        });
         let term = |rating: &crate::plan::Rating| rating.term.as_ref().map(|name| require(name)).transpose();
         Ok(QuestionColumns {
             key,
@@ -369,9 +376,7 @@ impl QuestionColumns {
             return Err(format!("column {name:?} is known ahead, and empty for {}", read.at));
         }
         let local = local(plan, &about);
-        read.calendar.clear();
-        read.calendar.extend(plan.history.calendar.iter().map(|column| local[*column as usize]));
-        self.read_entities(plan, |at| row.cell(at), &local, known, read);
+        self.read_rest(plan, |at| row.cell(at), &local, known, read);
         Ok(true)
     }
 
@@ -386,12 +391,11 @@ impl QuestionColumns {
     ) {
         (read.asked, read.at) = (when.asked, when.at);
         let local = local(plan, &At { instant: when.at, day: None });
-        read.calendar.clear();
-        read.calendar.extend(plan.history.calendar.iter().map(|column| local[*column as usize]));
-        self.read_entities(plan, |at| cells.get(at).map_or(&b""[..], Vec::as_slice), &local, known, read);
+        self.read_rest(plan, |at| cells.get(at).map_or(&b""[..], Vec::as_slice), &local, known, read);
     }
 
-    fn read_entities<'r>(
+    /// What calendar, entities and terms a question has: they depend on its cells and on its instant.
+    fn read_rest<'r>(
         &self,
         plan: &Plan,
         cell: impl Fn(usize) -> &'r [u8] + Copy,
@@ -399,6 +403,8 @@ impl QuestionColumns {
         known: &mut Known,
         read: &mut Asked,
     ) {
+        read.calendar.clear();
+        read.calendar.extend(plan.history.calendar.iter().map(|column| local[*column as usize]));
         read.entities.clear();
         for (number, roles) in self.kinds.iter().enumerate() {
             let names = &mut known.entities[number];
@@ -406,8 +412,7 @@ impl QuestionColumns {
         }
         read.terms.clear();
         for at in &self.terms {
-            let cell = at.map(cell).filter(|cell| !is_null(plan, cell));
-            read.terms.push(cell.map_or(NO_TERM, |cell| known.terms.number(cell)));
+            read.terms.push(known.term(plan, at.map(cell)));
         }
     }
 }
@@ -437,10 +442,7 @@ pub(crate) fn known_by_key(
     at: usize,
     days: &mut Days,
 ) -> Option<Instant> {
-    let happened = first_moment(plan, row, &[at], &input.happened, days).ok().flatten()?;
-    let after = input.known_after.as_ref().and_then(recipe::Period::micros);
-    let after = after.map(|after| happened.instant.plus(after));
-    after.into_iter().chain(happened.day.map(|(_, next)| next)).max()
+    first_moment(plan, row, &[at], &input.happened, days).ok().flatten()?.known(input)
 }
 
 /// The first of some columns that is not null.

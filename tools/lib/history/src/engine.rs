@@ -1,9 +1,9 @@
 use clock::Instant;
 use failure::{Failure, Outcome};
+use fingerprint::first_128_bits;
 use hashbrown::HashMap;
 use rayon::prelude::*;
 use recipe::Output;
-use sha2::{Digest, Sha256};
 
 use crate::columns::{Known, NOBODY};
 use crate::names::Names;
@@ -184,7 +184,7 @@ impl Engine {
                 none => *none = Some(Last { known, key: arrived.key.to_vec(), content, line }),
             }
         } else {
-            let id = identity(arrived.key);
+            let id = first_128_bits(arrived.key);
             let entities = row.entities.clone().into_boxed_slice();
             let version =
                 Version { known: arrived.known, content: row.content, line: row.line, seq, entities };
@@ -264,9 +264,8 @@ impl Engine {
 
     /// Forgets what no later question can want, so that the state does not depend on when that was done last.
     pub(crate) fn settle(&mut self, known_until: Instant) {
-        let after = self.plan.history.newcomer_after.as_ref().and_then(recipe::Period::micros);
         for (ratings, rule) in self.ratings.iter_mut().zip(&self.plan.ratings) {
-            ratings.settle(rule, after);
+            ratings.settle(rule, self.plan.newcomer_after);
         }
         for part in &mut self.parts {
             for (tracks, kind) in part.tracks.iter_mut().zip(&self.plan.kinds) {
@@ -283,13 +282,8 @@ impl Engine {
 
     /// A place for the track of an entity.
     pub(crate) fn track_mut(&mut self, kind: usize, entity: u32) -> Option<&mut Track> {
-        let (entity, parts) = (entity as usize, self.parts.len());
-        let tracks = &mut self.parts[entity % parts].tracks[kind];
-        if tracks.len() <= entity / parts {
-            let kind = &self.plan.kinds[kind];
-            tracks.resize_with(entity / parts + 1, || Track::new(kind));
-        }
-        tracks.get_mut(entity / parts)
+        let part = entity as usize % self.parts.len();
+        self.parts[part].track(&self.plan, kind, entity)
     }
 }
 
@@ -306,12 +300,11 @@ fn recursive(plan: &Plan, input: usize) -> Option<&str> {
     made.map(|made| made.name.as_str())
 }
 
-/// Stands for a key: the first 16 bytes of its SHA-256.
-pub(crate) fn identity(key: &[u8]) -> [u8; 16] {
-    let digest = Sha256::digest(key);
-    let mut id = [0; 16];
-    id.copy_from_slice(&digest[..16]);
-    id
+/// A key among those of all inputs: of one instant the inputs follow each other, and then their keys.
+pub(crate) fn set_key(key: &mut Vec<u8>, input: usize, cells: &[u8]) {
+    key.clear();
+    key.push(input as u8);
+    key.extend_from_slice(cells);
 }
 
 impl Part {
@@ -391,7 +384,7 @@ impl Part {
 /// Moves ratings, and gives those of both roles for every question.
 fn rate(plan: &Plan, layout: &Layout, number: usize, ratings: &mut Ratings, block: &Block) -> Vec<[f64; 2]> {
     let rule = &plan.ratings[number];
-    let after = plan.history.newcomer_after.as_ref().and_then(recipe::Period::micros);
+    let after = plan.newcomer_after;
     let input = &layout.inputs[plan.kinds[rule.kind].input];
     let before = input.kinds.iter().take_while(|kind| **kind != rule.kind);
     let (mut first, mut first_value) = (0, 0);

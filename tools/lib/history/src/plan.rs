@@ -13,6 +13,8 @@ pub struct Plan {
     /// What the recipe says.
     pub history: History,
     pub(crate) zone: Zone,
+    /// After how many microseconds of silence an entity starts anew.
+    pub(crate) newcomer_after: Option<i64>,
     /// Cells that mean null, besides the empty one.
     pub(crate) nulls: Vec<Vec<u8>>,
     /// The columns that hold days; other moments are instants.
@@ -155,6 +157,7 @@ impl Plan {
         let mut plan = Plan {
             history: history.clone(),
             zone,
+            newcomer_after: history.newcomer_after.as_ref().and_then(Period::micros),
             nulls,
             dates: dates(recipe),
             kinds: history.entities.iter().map(|entity| kind(history, entity)).collect(),
@@ -168,6 +171,11 @@ impl Plan {
         }
         plan.find_priors();
         Ok(plan)
+    }
+
+    /// Whether a kind's entities are asked for: whether there is a feature or a rating of them.
+    pub(crate) fn is_asked(&self, kind: usize) -> bool {
+        !self.kinds[kind].features.is_empty() || self.ratings.iter().any(|rating| rating.kind == kind)
     }
 
     /// The columns that are appended to a question, in order.

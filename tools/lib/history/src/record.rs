@@ -113,8 +113,7 @@ impl Layout {
             inputs[kind.input].kinds.push(number);
             inputs[kind.input].entities += kind.roles;
             inputs[kind.input].values += kind.roles * kind.measures.len();
-            let is_asked =
-                !kind.features.is_empty() || plan.ratings.iter().any(|rating| rating.kind == number);
+            let is_asked = plan.is_asked(number);
             kinds.push(is_asked.then_some(entities));
             entities += if is_asked { kind.roles } else { 0 };
         }

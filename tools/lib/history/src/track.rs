@@ -221,8 +221,7 @@ impl Track {
 
     /// Whether the entity was silent for so long that it starts anew.
     pub(crate) fn is_over(&self, plan: &Plan, now: Instant) -> bool {
-        let after = plan.history.newcomer_after.as_ref().and_then(recipe::Period::micros);
-        self.rows > 0 && after.is_some_and(|after| now > self.happened.plus(after))
+        self.rows > 0 && plan.newcomer_after.is_some_and(|after| now > self.happened.plus(after))
     }
 
     fn begin_anew(&mut self, kind: &Kind) {
