@@ -83,6 +83,7 @@ fn count<R: Read>(model: &Model, mut table: Table<R>) -> Outcome<Seen> {
     let features = FeatureColumns::find(model, &table)?;
     let body = model.body();
     let by: Option<Vec<usize>> = body.split.by.iter().map(|name| table.position(name)).collect();
+    let by = by.filter(|by| !by.is_empty());
     let histograms: Vec<&Histogram> = body.histograms.iter().chain(&body.predictions).collect();
     let mut bins: Vec<Vec<u64>> = histograms.iter().map(|histogram| vec![0; histogram.bins()]).collect();
     let mut groups: HashSet<GroupKey> = HashSet::new();

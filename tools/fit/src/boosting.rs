@@ -45,9 +45,9 @@ impl Loss {
         }
     }
 
-    /// The loss itself, added up.
-    fn of(self, answers: &[f64], predicted: &[f64]) -> f64 {
-        let one = |(&answer, &predicted): (&f64, &f64)| match self {
+    /// The loss itself, added up; each row counts as much as it weighs.
+    fn of(self, answers: &[f64], predicted: &[f64], matrix: &Matrix) -> f64 {
+        let one = |answer: f64, predicted: f64| match self {
             Loss::Squared => (predicted - answer) * (predicted - answer) / 2.0,
             Loss::Log => {
                 // The exponential of what is not above 0 cannot overflow.
@@ -55,7 +55,8 @@ impl Loss {
                 wrong.max(0.0) + (-wrong.abs()).exp().ln_1p()
             }
         };
-        answers.iter().zip(predicted).map(one).sum()
+        let rows = answers.iter().zip(predicted).enumerate();
+        rows.map(|(row, (answer, predicted))| matrix.weight(row) * one(*answer, *predicted)).sum()
     }
 }
 
@@ -94,8 +95,9 @@ pub(crate) fn boosted(matrix: &Matrix, boosting: Boosting, seed: u64) -> Outcome
     let first = usize::from(matrix.classes == 2);
     let sums = (first..matrix.classes).into_par_iter().map(|class| {
         let is_class = |answer: f64| f64::from(u8::from(answer == class as f64));
-        let count = grown_on.rows() as f64;
-        let own: f64 = grown_on.target.iter().map(|answer| is_class(*answer)).sum();
+        let count = grown_on.weight_of_all();
+        let targets = grown_on.target.iter().enumerate();
+        let own: f64 = targets.map(|(row, answer)| grown_on.weight(row) * is_class(*answer)).sum();
         if own == 0.0 || own == count {
             // One class only, in this fold: half a row of the other keeps the odds finite.
             return Ok(Sum { base: ((own + 0.5) / (count - own + 0.5)).ln(), trees: Vec::new() });
@@ -114,8 +116,9 @@ struct Standard {
 impl Standard {
     fn of(matrix: &Matrix) -> Standard {
         let mean = matrix.mean_target();
-        let squares = matrix.target.iter().map(|answer| (answer - mean) * (answer - mean));
-        let deviation = (squares.sum::<f64>() / matrix.rows() as f64).sqrt();
+        let rows = matrix.target.iter().enumerate();
+        let squares = rows.map(|(row, answer)| matrix.weight(row) * (answer - mean) * (answer - mean));
+        let deviation = (squares.sum::<f64>() / matrix.weight_of_all()).sqrt();
         // Answers that are all the same stay 0.
         Standard { mean, deviation: if deviation > 0.0 { deviation } else { 1.0 } }
     }
@@ -144,14 +147,17 @@ impl Rows<'_> {
             best: (f64::INFINITY, 0),
         });
         if let Some(judge) = &mut judge {
-            judge.best.0 = loss.of(&judge.answers, &judge.predicted);
+            judge.best.0 = loss.of(&judge.answers, &judge.predicted, judge.matrix);
         }
         let mut grower = Grower::new(&self.bins, boosting.max_depth, boosting.min_rows, l2);
         let mut gradients = Gradients::of(answers.len());
         let mut order = Vec::new();
         let mut trees: Vec<Tree> = Vec::with_capacity(boosting.trees);
         while trees.len() < boosting.trees {
-            gradients.take(|row| loss.derivatives(answers[row], predicted[row]));
+            gradients.take(|row| {
+                let weight = self.grown_on.weight(row);
+                loss.derivatives(answers[row], predicted[row]).map(|derivative| weight * derivative)
+            });
             let places = grower.grow(&gradients, &mut order);
             if places.len() == 1 {
                 break; // nothing is left to learn
@@ -196,7 +202,7 @@ impl Judge<'_> {
         let Some(last) = trees.last() else { return false };
         let predicted = &mut self.predicted;
         last.values(&self.matrix.values, self.matrix.width, |row, value| predicted[row] += value);
-        let found = loss.of(&self.answers, &self.predicted);
+        let found = loss.of(&self.answers, &self.predicted, self.matrix);
         if found < self.best.0 {
             self.best = (found, trees.len());
         }

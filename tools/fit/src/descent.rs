@@ -108,11 +108,16 @@ pub(crate) fn elastic_net(matrix: &Matrix, names: &[String], alpha: f64, l1_rati
     }
     let (scale, target_mean) = (Scale::of(matrix, names)?, matrix.mean_target());
     let (mut columns, mut standard) = (vec![0.0; rows * width], vec![0.0; width]);
+    let mut residuals: Vec<f64> = matrix.target.iter().map(|answer| answer - target_mean).collect();
     for (at, row) in matrix.iter().enumerate() {
         scale.standardise(row, &mut standard);
+        if !matrix.weights.is_empty() {
+            let root = matrix.weights[at].sqrt();
+            standard.iter_mut().for_each(|x| *x *= root);
+            residuals[at] *= root;
+        }
         columns.iter_mut().skip(at).step_by(rows).zip(&standard).for_each(|(cell, x)| *cell = *x);
     }
-    let residuals = matrix.target.iter().map(|answer| answer - target_mean).collect();
     let coefficients = descend(ByResiduals { columns, residuals }, width, alpha, l1_ratio)?;
     Ok(scale.unscaled(target_mean, &coefficients))
 }

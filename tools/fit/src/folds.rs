@@ -21,7 +21,7 @@ impl Folds {
     /// left.
     pub(crate) fn of(recipe: &Recipe, training: &Training, least: usize) -> Option<Folds> {
         let count = recipe.validation.folds;
-        let by_time = recipe.validation.by_time;
+        let by_time = recipe.validates_by_time();
         let parts = if by_time {
             in_order(training, count + 1)
         } else {

@@ -123,10 +123,12 @@ fn grow_all<A: Answers>(
     let mut squares = 0.0;
     let mut own = vec![0.0; answers.stride()];
     for (row, answer) in matrix.target.iter().enumerate() {
+        let weight = matrix.weight(row);
         own.fill(0.0);
         answers.add(&mut own, row, 1.0);
-        answers.add(&mut baseline, row, 1.0);
-        squares += if matrix.classes == 0 { own[1] * own[1] } else { f64::from(u8::from(*answer >= 0.0)) };
+        answers.add(&mut baseline, row, weight);
+        let square = if matrix.classes == 0 { own[1] * own[1] } else { f64::from(u8::from(*answer >= 0.0)) };
+        squares += weight * square;
     }
     let noise = NOISE * (squares - purity(&baseline));
     (0..growing.trees as u64)
@@ -180,7 +182,7 @@ struct Grower<'a, A: Answers> {
     columns: Vec<usize>,
     /// Columns that a split looks at.
     wanted: usize,
-    /// How often each row was drawn.
+    /// How often each row was drawn, times its weight.
     times: Vec<f64>,
     /// Those that were, place by place.
     rows: Vec<u32>,
@@ -212,6 +214,8 @@ impl<'a, A: Answers> Grower<'a, A> {
         let count = matrix.rows();
         let mut times = vec![0.0; count];
         (0..count).for_each(|_| times[draw::below(&mut random, count)] += 1.0);
+        // Drawn once, a row counts as much as it weighs.
+        times.iter_mut().zip(&matrix.weights).for_each(|(times, weight)| *times *= weight);
         let rows: Vec<u32> = (0..count as u32).filter(|row| times[*row as usize] > 0.0).collect();
         let mut sums = vec![0.0; answers.stride()];
         rows.iter().for_each(|row| answers.add(&mut sums, *row as usize, times[*row as usize]));

@@ -135,8 +135,14 @@ fn ridge_of_few_rows(matrix: &Matrix, names: &[String], alpha: f64) -> Outcome<F
     let (scale, target_mean) = (Scale::of(matrix, names)?, matrix.mean_target());
     let (rows, width) = (matrix.rows(), matrix.width);
     let mut standard = vec![0.0; rows * width];
-    for (row, standard) in matrix.iter().zip(standard.chunks_exact_mut(width)) {
+    let mut answers: Vec<f64> = matrix.target.iter().map(|answer| answer - target_mean).collect();
+    for (at, (row, standard)) in matrix.iter().zip(standard.chunks_exact_mut(width)).enumerate() {
         scale.standardise(row, standard);
+        if !matrix.weights.is_empty() {
+            let root = matrix.weights[at].sqrt();
+            standard.iter_mut().for_each(|x| *x *= root);
+            answers[at] *= root;
+        }
     }
     let mut squares = vec![0.0; rows * rows];
     for (one, squares) in standard.chunks_exact(width).zip(squares.chunks_exact_mut(rows)) {
@@ -145,7 +151,6 @@ fn ridge_of_few_rows(matrix: &Matrix, names: &[String], alpha: f64) -> Outcome<F
         }
     }
     squares.iter_mut().step_by(rows + 1).for_each(|square| *square += alpha);
-    let answers = matrix.target.iter().map(|answer| answer - target_mean).collect();
     let weights = cholesky(squares, answers)?;
     let mut coefficients = vec![0.0; width];
     for (row, weight) in standard.chunks_exact(width).zip(&weights) {
@@ -182,12 +187,19 @@ impl Products {
         let mut squares = vec![0.0; width * width];
         let mut products = vec![0.0; width];
         let mut standard = vec![0.0; width];
-        for (row, y) in matrix.iter().zip(&matrix.target) {
+        for (at, (row, y)) in matrix.iter().zip(&matrix.target).enumerate() {
             scale.standardise(row, &mut standard);
+            let mut y = y - target_mean;
+            if !matrix.weights.is_empty() {
+                // Both sides of a product get the root, and so the product the weight.
+                let root = matrix.weights[at].sqrt();
+                standard.iter_mut().for_each(|x| *x *= root);
+                y *= root;
+            }
             let sums = squares.chunks_exact_mut(width);
             for ((one, sums), product) in standard.iter().zip(sums).zip(&mut products) {
                 sums.iter_mut().zip(&standard).for_each(|(sum, other)| *sum += one * other);
-                *product += one * (y - target_mean);
+                *product += one * y;
             }
         }
         Ok(Products { scale, target_mean, squares, products })
@@ -202,13 +214,16 @@ struct Design<'a> {
     powers: Vec<f64>,
     target_mean: f64,
     intercept: bool,
+    /// What each row is multiplied by, its answer too: the root of its weight. Empty where that is 1.
+    roots: Vec<f64>,
 }
 
 impl<'a> Design<'a> {
     fn new(matrix: &'a Matrix, scale: &'a Scale, target_mean: f64, intercept: bool) -> Design<'a> {
         let power = |deviation: &f64| deviation.log2().round().exp2();
         let powers = scale.deviations.iter().map(power).collect();
-        Design { matrix, means: &scale.means, powers, target_mean, intercept }
+        let roots = matrix.weights.iter().map(|weight| weight.sqrt()).collect();
+        Design { matrix, means: &scale.means, powers, target_mean, intercept, roots }
     }
 
     fn width(&self) -> usize {
@@ -223,6 +238,9 @@ impl<'a> Design<'a> {
                 rounded[(at, column)] = (x - self.means[column]) / self.powers[column];
             }
         }
+        for (at, root) in self.roots.iter().enumerate() {
+            rounded.row_mut(at).scale_mut(*root);
+        }
         rounded
     }
 
@@ -234,20 +252,42 @@ impl<'a> Design<'a> {
         let mut along = vec![Exact::default(); self.width()];
         for (at, (row, answer)) in self.matrix.iter().zip(&self.matrix.target).enumerate() {
             let residual = residuals[at];
+            // Named in full: smartcore gives vectors a method of this name.
+            let root = <[f64]>::get(&self.roots, at);
             let mut sum = Exact::default();
-            sum.add(*answer);
-            sum.add(-self.target_mean);
+            match root {
+                None => {
+                    sum.add(*answer);
+                    sum.add(-self.target_mean);
+                }
+                Some(root) => {
+                    sum.add_product(*root, *answer, 0.0);
+                    sum.add_product(*root, -self.target_mean, 0.0);
+                }
+            }
             sum.add(-residual);
             for (column, x) in row.iter().enumerate() {
                 let (moved, lost) = two_sum(*x, -self.means[column]);
                 let power = self.powers[column];
-                let (moved, lost) = (moved / power, lost / power);
+                let (mut moved, mut lost) = (moved / power, lost / power);
+                if let Some(root) = root {
+                    let (product, more) = two_product(moved, *root);
+                    (moved, lost) = (product, more + lost * root);
+                }
                 sum.add_product(-solution[column], moved, lost);
                 along[column].add_product(-residual, moved, lost);
             }
             if self.intercept {
-                sum.add(-solution[width]);
-                along[width].add(-residual);
+                match root {
+                    None => {
+                        sum.add(-solution[width]);
+                        along[width].add(-residual);
+                    }
+                    Some(root) => {
+                        sum.add_product(-solution[width], *root, 0.0);
+                        along[width].add_product(-residual, *root, 0.0);
+                    }
+                }
             }
             left[at] = sum.value();
         }

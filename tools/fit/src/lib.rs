@@ -25,6 +25,7 @@ mod scale;
 mod search;
 mod sides;
 mod training;
+mod walk;
 
 use std::path::PathBuf;
 
@@ -38,7 +39,9 @@ use model_file::Model;
 use recipe::{Candidate, Recipe};
 use rows::{Ending, Table};
 
+use model::Job;
 use training::Training;
+pub use walk::{Procedure, Walked, walked_rows};
 
 /// Fits the model that a recipe describes to cleaned rows.
 ///
@@ -83,7 +86,8 @@ pub fn run(args: Args) -> Outcome {
     thread_pool::start()?;
     let training = read(&args, &recipe, manifest)?;
     let key = key::training_key(&training.data_sha256, &recipe, only, args.seed);
-    let model = model::fit(&recipe, &candidates, key, args.seed, training)?;
+    let job = Job { recipe: &recipe, candidates: &candidates, only, seed: args.seed };
+    let model = model::fit(&job, key, training)?;
     send(&model.to_text()?)?;
     report(&model);
     Ok(())

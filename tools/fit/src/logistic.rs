@@ -43,7 +43,8 @@ pub(crate) fn logistic(matrix: &Matrix, names: &[String], alpha: f64) -> Outcome
         scale.standardise(row, standard);
     }
     let alpha_of_row = alpha / matrix.rows() as f64;
-    let loss = Loss { rows: &rows, answers: &matrix.target, width, planes, alpha: alpha_of_row };
+    let (answers, weights) = (matrix.target.as_slice(), matrix.weights.as_slice());
+    let loss = Loss { rows: &rows, answers, weights, width, planes, alpha: alpha_of_row };
     let loss = Remembered { loss, last: RefCell::new(None) };
     let refused = |error: Error| Failure::data(format!("the classes cannot be fitted: {error}"));
     let search = MoreThuenteLineSearch::new();
@@ -82,6 +83,8 @@ struct Loss<'a> {
     /// Standardised, row-major.
     rows: &'a [f64],
     answers: &'a [f64],
+    /// How much each row counts, 1 in the mean; empty where all count alike.
+    weights: &'a [f64],
     width: usize,
     planes: usize,
     /// The penalty of one row.
@@ -104,11 +107,12 @@ impl Loss<'_> {
     fn evaluate(&self, at: &[f64]) -> (f64, Vec<f64>) {
         let (width, planes) = (self.width, self.planes);
         let count = self.answers.len() as f64;
-        let parts: Vec<(f64, Vec<f64>)> = self
-            .rows
-            .par_chunks(ROWS * width)
-            .zip(self.answers.par_chunks(ROWS))
-            .map(|(rows, answers)| self.part(at, rows, answers))
+        let chunks = self.rows.par_chunks(ROWS * width).zip(self.answers.par_chunks(ROWS)).enumerate();
+        let parts: Vec<(f64, Vec<f64>)> = chunks
+            .map(|(part, (rows, answers))| {
+                let weights = self.weights.get(part * ROWS..).unwrap_or_default();
+                self.part(at, rows, answers, weights)
+            })
             .collect();
         let (mut cost, mut gradient) = (0.0, vec![0.0; at.len()]);
         for (part_cost, part_gradient) in parts {
@@ -124,17 +128,22 @@ impl Loss<'_> {
     }
 
     /// Sums over some rows.
-    fn part(&self, at: &[f64], rows: &[f64], answers: &[f64]) -> (f64, Vec<f64>) {
+    fn part(&self, at: &[f64], rows: &[f64], answers: &[f64], weights: &[f64]) -> (f64, Vec<f64>) {
         let (width, planes) = (self.width, self.planes);
         let (mut cost, mut gradient) = (0.0, vec![0.0; at.len()]);
         let mut odds = vec![0.0; planes];
-        for (row, answer) in rows.chunks_exact(width).zip(answers) {
+        for (number, (row, answer)) in rows.chunks_exact(width).zip(answers).enumerate() {
             odds.copy_from_slice(&at[width * planes..]);
             for (x, coefficients) in row.iter().zip(at.chunks_exact(planes)) {
                 odds.iter_mut().zip(coefficients).for_each(|(odds, coefficient)| *odds += x * coefficient);
             }
-            cost +=
+            let mut loss =
                 if planes == 1 { two(&mut odds[0], *answer) } else { several(&mut odds, *answer as usize) };
+            if let Some(weight) = weights.get(number) {
+                loss *= weight;
+                odds.iter_mut().for_each(|error| *error *= weight);
+            }
+            cost += loss;
             for (x, gradient) in row.iter().chain([&1.0]).zip(gradient.chunks_exact_mut(planes)) {
                 gradient.iter_mut().zip(&odds).for_each(|(sum, error)| *sum += x * error);
             }
@@ -206,7 +215,8 @@ mod tests {
     fn gradients_are_slopes() {
         for (planes, answers) in [(1, [0.0, 1.0, 1.0, 0.0]), (3, [0.0, 1.0, 2.0, 1.0])] {
             let rows = [0.3, -1.0, 2.0, 0.5, -0.7, 1.1, 0.0, -2.0];
-            let loss = Loss { rows: &rows, answers: &answers, width: 2, planes, alpha: 0.1 };
+            let weights: &[f64] = if planes == 1 { &[] } else { &[0.5, 2.0, 1.0, 0.5] };
+            let loss = Loss { rows: &rows, answers: &answers, weights, width: 2, planes, alpha: 0.1 };
             let at: Vec<f64> = (0..3 * planes).map(|i| (i as f64 * 0.7).sin()).collect();
             let (_, gradient) = loss.evaluate(&at);
             for (i, slope) in gradient.iter().enumerate() {

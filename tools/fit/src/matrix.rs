@@ -15,6 +15,8 @@ pub(crate) struct Matrix {
     pub(crate) target: Vec<f64>,
     /// The number of each row's group.
     pub(crate) groups: Vec<u32>,
+    /// How much each row counts, 1 in the mean; empty where all count alike.
+    pub(crate) weights: Vec<f64>,
     /// Whether there are training rows beside these: a column that says nothing here may say much there.
     pub(crate) is_part: bool,
 }
@@ -29,11 +31,13 @@ impl Matrix {
     ) -> Matrix {
         let width = if preparation.is_empty() { features } else { preparation.len() };
         let mut matrix = Matrix { width, classes: part.classes, ..Matrix::default() };
-        for ((row, &answer), &group) in
-            part.features.chunks_exact(features).zip(&part.target).zip(&part.groups)
-        {
+        let rows = part.features.chunks_exact(features).zip(&part.target).zip(&part.groups);
+        for (at, ((row, &answer), &group)) in rows.enumerate() {
             if !wanted(group) {
                 continue;
+            }
+            if part.half_life.is_some() {
+                matrix.weights.extend(part.times.get(at).map(|times| times.at.0 as f64));
             }
             if preparation.is_empty() {
                 matrix.values.extend_from_slice(row);
@@ -42,6 +46,9 @@ impl Matrix {
             }
             matrix.target.push(answer);
             matrix.groups.push(group);
+        }
+        if let Some(half_life) = part.half_life {
+            weigh(&mut matrix.weights, half_life as f64);
         }
         matrix
     }
@@ -54,6 +61,7 @@ impl Matrix {
             values: self.iter().flat_map(|row| columns.iter().map(|&column| row[column])).collect(),
             target: self.target.clone(),
             groups: self.groups.clone(),
+            weights: self.weights.clone(),
             is_part: self.is_part,
         }
     }
@@ -63,17 +71,29 @@ impl Matrix {
         let empty =
             || Matrix { width: self.width, classes: self.classes, is_part: true, ..Matrix::default() };
         let (mut those, mut others) = (empty(), empty());
-        for ((row, &answer), &group) in self.iter().zip(&self.target).zip(&self.groups) {
+        for (at, ((row, &answer), &group)) in self.iter().zip(&self.target).zip(&self.groups).enumerate() {
             let side = if wanted(group) { &mut those } else { &mut others };
             side.values.extend_from_slice(row);
             side.target.push(answer);
             side.groups.push(group);
+            side.weights.extend(self.weights.get(at));
         }
         (those, others)
     }
 
     pub(crate) fn rows(&self) -> usize {
         self.target.len()
+    }
+
+    /// How much a row counts.
+    #[inline]
+    pub(crate) fn weight(&self, row: usize) -> f64 {
+        if self.weights.is_empty() { 1.0 } else { self.weights[row] }
+    }
+
+    /// How much all rows count together.
+    pub(crate) fn weight_of_all(&self) -> f64 {
+        if self.weights.is_empty() { self.rows() as f64 } else { self.weights.iter().sum() }
     }
 
     /// Row by row.
@@ -83,9 +103,12 @@ impl Matrix {
 
     /// The share of each class among the answers.
     pub(crate) fn shares(&self) -> Vec<f64> {
-        let mut counts = vec![0u64; self.classes];
-        self.target.iter().for_each(|class| counts[*class as usize] += 1);
-        counts.into_iter().map(|count| count as f64 / self.rows() as f64).collect()
+        let mut counts = vec![0.0; self.classes];
+        for (row, class) in self.target.iter().enumerate() {
+            counts[*class as usize] += self.weight(row);
+        }
+        let all = self.weight_of_all();
+        counts.into_iter().map(|count| count / all).collect()
     }
 
     /// The mean of each column, nulls aside.
@@ -102,6 +125,18 @@ impl Matrix {
 
     /// The mean of the answers.
     pub(crate) fn mean_target(&self) -> f64 {
-        self.target.iter().sum::<f64>() / self.rows() as f64
+        if self.weights.is_empty() {
+            return self.target.iter().sum::<f64>() / self.rows() as f64;
+        }
+        let sum: f64 = self.target.iter().zip(&self.weights).map(|(answer, weight)| answer * weight).sum();
+        sum / self.weight_of_all()
     }
+}
+
+/// Makes weights of instants, in microseconds: each half of one that is a half-life later, and 1 in the mean.
+fn weigh(instants: &mut [f64], half_life: f64) {
+    let newest = instants.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    instants.iter_mut().for_each(|at| *at = (-(newest - *at) / half_life).exp2());
+    let mean = instants.iter().sum::<f64>() / instants.len() as f64;
+    instants.iter_mut().for_each(|weight| *weight /= mean);
 }

@@ -2,7 +2,8 @@ use diagnostics::say;
 use failure::{Failure, Outcome};
 use metrics::Scores;
 use model_file::{
-    Baseline, Body, Check, DataCard, Feature, Intervals, Measured, Model, RecipeCard, TargetCard,
+    Algorithm, Baseline, Body, Check, Column, DataCard, Feature, Intervals, Measured, Model, RecipeCard,
+    TargetCard,
 };
 use rayon::prelude::*;
 use recipe::{Candidate, Recipe};
@@ -11,7 +12,8 @@ use crate::distribution::Distributions;
 use crate::key::MADE_BY;
 use crate::matrix::Matrix;
 use crate::training::{Part, Texts, Training};
-use crate::{engine, leaks, prepare, search};
+use crate::search::Choice;
+use crate::{engine, leaks, prepare, search, walk};
 
 /// How many rows with their predictions a model carries.
 const CHECK_ROWS: usize = 5;
@@ -19,58 +21,91 @@ const CHECK_ROWS: usize = 5;
 /// Rows that are predicted together.
 const BLOCK: usize = 1_024;
 
+/// A candidate that was chosen and fitted to the training rows.
+pub(crate) struct Settled {
+    pub(crate) preparation: Vec<Column>,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) choice: Choice,
+    /// Of the prepared columns.
+    pub(crate) means: Vec<f64>,
+}
+
+impl Settled {
+    /// Chooses among the candidates and fits the one; texts of `training` are numbered anew. `is_part`: there are training rows
+    /// beside these, so that what says nothing here is left out and not refused.
+    pub(crate) fn of(
+        recipe: &Recipe,
+        candidates: &[&Candidate],
+        training: &mut Training,
+        seed: u64,
+        is_part: bool,
+    ) -> Outcome<Settled> {
+        let mut choice = search::choose(recipe, candidates, training, seed);
+        // Texts that count are numbered anew, so that the model knows no others.
+        let counted: Vec<Vec<u32>> = (0..recipe.features.columns.len())
+            .map(|feature| match recipe.is_text(&recipe.features.columns[feature]) {
+                true => prepare::counted(recipe, &training.texts, &training.trained, feature),
+                false => Vec::new(),
+            })
+            .collect();
+        training.renumber_texts(counted);
+        let preparation = prepare::learn(recipe, &training.texts, &training.trained, is_part, |_| true)?;
+        let names = prepare::names(recipe, &training.texts, &preparation);
+        let width = recipe.features.columns.len();
+        let matrix = Matrix { is_part, ..Matrix::of(&training.trained, width, &preparation, |_| true) };
+        let algorithm = loop {
+            match engine::fit(choice.candidate(), &matrix, &names, seed) {
+                Ok(algorithm) => break algorithm,
+                // What can be fitted to parts of the training rows only is no candidate: the next one is.
+                Err(failure) if !choice.pass_on(&failure) => return Err(failure),
+                Err(_) => {}
+            }
+        };
+        Ok(Settled { preparation, algorithm, choice, means: matrix.means() })
+    }
+}
+
+/// What a model is fitted with, beside its rows.
+pub(crate) struct Job<'a> {
+    pub(crate) recipe: &'a Recipe,
+    pub(crate) candidates: &'a [&'a Candidate],
+    /// The one of the recipe's candidates that is wanted, where not all are.
+    pub(crate) only: Option<&'a str>,
+    pub(crate) seed: u64,
+}
+
 /// Chooses among the candidates, fits the one to all training rows, and measures it on those that it did not see.
-pub(crate) fn fit(
-    recipe: &Recipe,
-    candidates: &[&Candidate],
-    training_key: String,
-    seed: u64,
-    mut training: Training,
-) -> Outcome<Model> {
+pub(crate) fn fit(job: &Job<'_>, training_key: String, mut training: Training) -> Outcome<Model> {
+    let Job { recipe, candidates, only, seed } = *job;
     if training.trained.rows() == 0 {
         return Err(Failure::data("there are no training rows"));
     }
-    let mut choice = search::choose(recipe, candidates, &training, seed);
     let found = leaks::among_the_features(recipe, &training);
-    // Texts that count are numbered anew, so that the model knows no others.
-    let counted: Vec<Vec<u32>> = (0..recipe.features.columns.len())
-        .map(|feature| match recipe.is_text(&recipe.features.columns[feature]) {
-            true => prepare::counted(recipe, &training.texts, &training.trained, feature),
-            false => Vec::new(),
-        })
-        .collect();
-    training.renumber_texts(counted);
-    let preparation = prepare::learn(recipe, &training.texts, &training.trained, false, |_| true)?;
-    let names = prepare::names(recipe, &training.texts, &preparation);
-    let width = recipe.features.columns.len();
-    let matrix = Matrix::of(&training.trained, width, &preparation, |_| true);
-    let algorithm = loop {
-        match engine::fit(choice.candidate(), &matrix, &names, seed) {
-            Ok(algorithm) => break algorithm,
-            // What can be fitted to parts of the training rows only is no candidate: the next one is.
-            Err(failure) if !choice.pass_on(&failure) => return Err(failure),
-            Err(_) => {}
-        }
+    let walked = match recipe.split.walk_forward {
+        None => None,
+        Some(_) => Some(walk::walk(recipe, candidates, &training, seed)?),
     };
+    let Settled { preparation, algorithm, choice, means } =
+        Settled::of(recipe, candidates, &mut training, seed, false)?;
+    let width = recipe.features.columns.len();
     choice.tell(&training);
     let mut comparison = choice.comparison;
     // Of candidates only those that can be fitted.
     comparison.warnings.extend(leaks::too_good_candidates(recipe, &training, &comparison));
     comparison.warnings.extend(found);
     comparison.warnings.extend(training.unknown_classes());
-    let means = matrix.means();
-    drop(matrix);
     let distributions = Distributions::new(&training);
     let mut body = Body {
         recipe: RecipeCard {
             name: recipe.recipe.name.clone(),
             description: recipe.recipe.description.clone(),
             training_sections_sha256: fingerprint::of(recipe.training_sections()),
+            training_sections: recipe.sections_to_keep(),
         },
         training_key,
         made_by: MADE_BY.to_owned(),
         task: recipe.target.task,
-        target: target(recipe, &training),
+        target: target(recipe, &training.classes),
         features: features(recipe, &training)?,
         null_values: recipe.clean.null_values.clone(),
         preparation,
@@ -78,6 +113,7 @@ pub(crate) fn fit(
         algorithm,
         comparison: Some(comparison),
         split: recipe.split.clone(),
+        walk_forward: walked.as_ref().map(|walked| walked.card(seed, only)),
         metrics: measure(&training)?,
         intervals: None,
         histograms: (0..width).into_par_iter().map(|feature| distributions.of_feature(feature)).collect(),
@@ -96,11 +132,26 @@ pub(crate) fn fit(
     };
     // Measured with the very code that will predict.
     let said = answers(&body, &training.trained);
-    let said_of_held_out = answers(&body, &training.held_out);
     body.metrics.trained = scored(&training.trained, &said).ok_or_else(overflow)?;
-    body.metrics.held_out = scored(&training.held_out, &said_of_held_out);
-    body.intervals =
-        recipe.intervals.and_then(|wanted| intervals(wanted.coverage, &training.held_out, &said_of_held_out));
+    // What judges a model that walked forward is what was said on the way.
+    let residuals = match &walked {
+        None => {
+            let said = answers(&body, &training.held_out);
+            body.metrics.held_out = scored(&training.held_out, &said);
+            let halves = training.held_out.groups.iter().map(|half| *half == 1);
+            Residuals::of(&said, &training.held_out.target, halves)
+        }
+        Some(walked) => {
+            let predictions = &walked.predictions;
+            let classes = training.trained.classes;
+            let scores = |said: &[f64]| Scores::of(&predictions.answers, said, classes);
+            body.metrics.held_out = Some(scores(&predictions.said).ok_or_else(overflow)?);
+            body.metrics.baseline.held_out = scores(&predictions.baseline);
+            let halves = predictions.weeks.iter().map(|week| week % 2 == 0);
+            Residuals::of(&predictions.said, &predictions.answers, halves)
+        }
+    };
+    body.intervals = recipe.intervals.and_then(|wanted| residuals.intervals(wanted.coverage));
     if recipe.intervals.is_some() && body.intervals.is_none() {
         say!("warning: too few held-out rows in two groups to learn [intervals] from: the model has none");
     }
@@ -131,25 +182,39 @@ fn scored(part: &Part, said: &[f64]) -> Option<Scores> {
     Scores::of(&part.target, said, part.classes)
 }
 
-/// From the residuals of one half of the held-out groups; none if they are too few for the coverage, or the other half is empty.
-fn intervals(coverage: f64, held_out: &Part, said: &[f64]) -> Option<Intervals> {
-    let mut halves = [Vec::new(), Vec::new()];
-    for ((said, answer), half) in said.iter().zip(&held_out.target).zip(&held_out.groups) {
-        halves[usize::from(*half == 1)].push((answer - said).abs());
+/// How far answers lie from predictions, of one half of the groups that judge a model and of the other.
+struct Residuals {
+    learnt: Vec<f64>,
+    measured: Vec<f64>,
+}
+
+impl Residuals {
+    /// `halves` says of each row whether its group is measured.
+    fn of(said: &[f64], answers: &[f64], halves: impl Iterator<Item = bool>) -> Residuals {
+        let mut residuals = Residuals { learnt: Vec::new(), measured: Vec::new() };
+        for ((said, answer), is_measured) in said.iter().zip(answers).zip(halves) {
+            let half = if is_measured { &mut residuals.measured } else { &mut residuals.learnt };
+            half.push((answer - said).abs());
+        }
+        residuals
     }
-    let [mut learnt, measured] = halves;
-    learnt.sort_unstable_by(f64::total_cmp);
-    // The smallest width that would hold the share also if one more row came.
-    let place = ((learnt.len() + 1) as f64 * coverage).ceil() as usize;
-    let half_width = *learnt.get(place.checked_sub(1)?)?;
-    let inside = measured.iter().filter(|residual| **residual <= half_width).count();
-    (!measured.is_empty()).then(|| Intervals {
-        coverage,
-        half_width,
-        rows: learnt.len() as u64,
-        rows_measured: measured.len() as u64,
-        measured: inside as f64 / measured.len() as f64,
-    })
+
+    /// None if they are too few for the coverage, or the other half is empty.
+    fn intervals(self, coverage: f64) -> Option<Intervals> {
+        let Residuals { mut learnt, measured } = self;
+        learnt.sort_unstable_by(f64::total_cmp);
+        // The smallest width that would hold the share also if one more row came.
+        let place = ((learnt.len() + 1) as f64 * coverage).ceil() as usize;
+        let half_width = *learnt.get(place.checked_sub(1)?)?;
+        let inside = measured.iter().filter(|residual| **residual <= half_width).count();
+        (!measured.is_empty()).then(|| Intervals {
+            coverage,
+            half_width,
+            rows: learnt.len() as u64,
+            rows_measured: measured.len() as u64,
+            measured: inside as f64 / measured.len() as f64,
+        })
+    }
 }
 
 /// The share of the baseline's squared errors, or of its log loss, that the model takes away on held-out rows.
@@ -160,14 +225,15 @@ fn explained(metrics: &Measured) -> Option<f64> {
     }
 }
 
-fn target(recipe: &Recipe, training: &Training) -> TargetCard {
+/// What is predicted, with the classes that there are.
+pub(crate) fn target(recipe: &Recipe, classes: &[String]) -> TargetCard {
     let name = recipe.target.column.clone();
     let column = recipe.columns.get(&name);
     TargetCard {
         unit: column.and_then(|column| column.unit.clone()),
         description: column.and_then(|column| column.description.clone()),
         name,
-        classes: training.classes.clone(),
+        classes: classes.to_vec(),
         ordered: recipe.target.ordered,
     }
 }

@@ -3,7 +3,7 @@ use failure::{Failure, Outcome};
 use crate::fitted::Fitted;
 use crate::matrix::Matrix;
 
-/// Mean and population standard deviation of each feature. A column that is constant in a part of the training rows deviates without end:
+/// Mean and population standard deviation of each feature, rows with their weights. A column that is constant in a part of the training rows deviates without end:
 /// standardised it is 0, and so is its coefficient.
 #[derive(Debug)]
 pub(crate) struct Scale {
@@ -90,10 +90,19 @@ impl Scale {
 /// The mean of `value(column, cell)` of each column: one way through the rows for all columns.
 fn column_means(matrix: &Matrix, value: impl Fn(usize, f64) -> f64) -> Vec<f64> {
     let mut sums = vec![0.0; matrix.width];
-    for row in matrix.iter() {
-        for (at, (sum, x)) in sums.iter_mut().zip(row).enumerate() {
-            *sum += value(at, *x);
+    if matrix.weights.is_empty() {
+        for row in matrix.iter() {
+            for (at, (sum, x)) in sums.iter_mut().zip(row).enumerate() {
+                *sum += value(at, *x);
+            }
+        }
+    } else {
+        for (row, weight) in matrix.iter().zip(&matrix.weights) {
+            for (at, (sum, x)) in sums.iter_mut().zip(row).enumerate() {
+                *sum += weight * value(at, *x);
+            }
         }
     }
-    sums.into_iter().map(|sum| sum / matrix.rows() as f64).collect()
+    let all = matrix.weight_of_all();
+    sums.into_iter().map(|sum| sum / all).collect()
 }

@@ -84,7 +84,7 @@ pub(crate) fn choose(recipe: &Recipe, candidates: &[&Candidate], training: &Trai
     };
     // To tune a setting without two parts, a third one must be left; in order of time the earlier parts are there.
     let has_choice = settled.iter().any(|choices| choices.len() > 1);
-    let least = if has_choice && !recipe.validation.by_time { 3 } else { 2 };
+    let least = if has_choice && !recipe.validates_by_time() { 3 } else { 2 };
     let Some(folds) = Folds::of(recipe, training, least) else {
         let groups = plural(training.groups.len() as u64, "group");
         let by = recipe.validation_by().join(", ");
@@ -169,7 +169,7 @@ impl Job<'_> {
             for &fold in &folds.measured {
                 let inner = folds.inner(fold).into_iter();
                 // In order of time, what an inner fold leaves is what it leaves as an outer one.
-                let own = inner.filter(|_| !self.recipe.validation.by_time);
+                let own = inner.filter(|_| !self.recipe.validates_by_time());
                 // A pair is left out once, and measured with either.
                 tasks
                     .extend(own.filter(|&inner| inner > fold).map(|inner| Task { fold, inner: Some(inner) }));
@@ -198,7 +198,7 @@ impl Job<'_> {
                 }
             }
         }
-        if has_choice && self.recipe.validation.by_time {
+        if has_choice && self.recipe.validates_by_time() {
             for &fold in &folds.measured {
                 for inner in folds.inner(fold) {
                     let of_inner: Vec<_> = tried

@@ -3,10 +3,11 @@ use std::collections::HashMap;
 use std::io::Read;
 
 use cells::Cells;
-use clock::is_date;
+use clock::{Instant, is_date};
 use failure::{Failure, Outcome};
+use history::{TimeColumns, Times};
 use manifest::Manifest;
-use recipe::{GroupKey, Recipe, Task};
+use recipe::{GroupKey, Period, Recipe, Task};
 use rows::{Row, Table, number};
 use schema::{Type, ValueRef};
 
@@ -34,10 +35,13 @@ pub(crate) struct Training {
     pub(crate) texts: Vec<Texts>,
     /// The classes of the target, in order; none if it is a number.
     pub(crate) classes: Vec<String>,
+    /// The block of each trained row, and what blocks are called; of recipes that walk forward.
+    pub(crate) blocks: Vec<u32>,
+    pub(crate) block_names: Texts,
 }
 
 /// Texts, numbered as they come.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Texts {
     pub(crate) numbers: HashMap<Vec<u8>, u32>,
     pub(crate) list: Vec<String>,
@@ -68,6 +72,21 @@ pub(crate) struct Group {
     pub(crate) rows: usize,
 }
 
+impl Group {
+    /// Adds a row of a recipe that walks forward: it is over just before its answer is known.
+    fn add(&mut self, times: &Times) {
+        let sortable = |instant: Instant| ((instant.0 as u64) ^ (1 << 63)).to_be_bytes().to_vec();
+        let (first, last) = (sortable(times.asked), sortable(times.known.minus(1)));
+        self.rows += 1;
+        if self.rows == 1 || first < self.first {
+            self.first = first;
+        }
+        if self.last < last {
+            self.last = last;
+        }
+    }
+}
+
 /// Some rows: `features` is row-major, as wide as the recipe's feature list; a null is NaN, a text its number.
 #[derive(Debug, Default)]
 pub(crate) struct Part {
@@ -78,6 +97,10 @@ pub(crate) struct Part {
     pub(crate) classes: usize,
     /// Of rows that are trained on the number of each one's group; of held-out ones the half, 0 or 1, that its group belongs to.
     pub(crate) groups: Vec<u32>,
+    /// When each was asked and known, where that counts.
+    pub(crate) times: Vec<Times>,
+    /// In how many microseconds the weight of a row is halved.
+    pub(crate) half_life: Option<i64>,
 }
 
 impl Part {
@@ -95,6 +118,10 @@ struct Columns<'a> {
     time: Option<usize>,
     /// The name of the time column, where it is one of dates.
     date: Option<&'a str>,
+    /// Where rows say when they were asked and known.
+    times: Option<TimeColumns>,
+    /// Of a recipe that walks forward by a column.
+    block: Option<usize>,
 }
 
 /// The groups seen so far, by the cells that name them.
@@ -106,8 +133,9 @@ struct Groups {
 }
 
 impl Groups {
-    /// The number of a row's group.
-    fn of(&mut self, recipe: &Recipe, row: &Row<'_>, columns: &Columns<'_>) -> u32 {
+    /// The number of a row's group. `times` are the row's where the recipe walks forward: then an earlier group is one whose
+    /// answers were known before the other's questions.
+    fn of(&mut self, recipe: &Recipe, row: &Row<'_>, columns: &Columns<'_>, times: Option<&Times>) -> u32 {
         self.key.set(columns.group.iter().map(|&at| row.cell(at)));
         let number = match self.numbers.get(&self.key) {
             Some(&number) => number,
@@ -121,6 +149,10 @@ impl Groups {
             }
         };
         let group = &mut self.groups[number as usize];
+        if let Some(times) = times {
+            group.add(times);
+            return number;
+        }
         group.rows += 1;
         if let Some(at) = columns.time {
             let time = row.cell(at);
@@ -142,7 +174,7 @@ impl Training {
         mut table: Table<R>,
         manifest: Option<&Manifest>,
     ) -> Outcome<Training> {
-        let columns = Columns::find(recipe, &table)?;
+        let mut columns = Columns::find(recipe, &table)?;
         let name = table.name().to_owned();
         let progress = cli::progress(manifest.map(|manifest| manifest.content().1), "rows");
         let mut training = Training::default();
@@ -151,6 +183,8 @@ impl Training {
         let mut keys = RowKeys::default();
         let mut classes = Texts::default();
         training.texts.resize_with(recipe.features.columns.len(), Texts::default);
+        training.trained.half_life = recipe.training.half_life.as_ref().and_then(Period::micros);
+        let walks = recipe.split.walk_forward.is_some();
         let mut row_number = 0;
         while let Some(row) = table.next_row()? {
             let here = || place(&name, row.line, row_number, manifest);
@@ -173,8 +207,19 @@ impl Training {
                 let half = recipe.split.part(columns.split.iter().map(|&at| row.cell(at)), 2);
                 training.held_out.groups.push(half);
             } else {
-                let group = groups.of(recipe, &row, &columns);
+                let times = columns.times.as_mut().map(|columns| columns.read(&row)).transpose();
+                let times = times.map_err(|reason| Failure::data(format!("{}, {reason}", here())))?;
+                training.trained.times.extend(times);
+                let times = times.filter(|_| walks);
+                let group = groups.of(recipe, &row, &columns, times.as_ref());
                 training.trained.groups.push(group);
+                if let Some(at) = columns.block {
+                    let cell = row.cell(at);
+                    if cell.is_empty() {
+                        return Err(Failure::data(format!("{}: its block is empty", here())));
+                    }
+                    training.blocks.push(training.block_names.number(cell));
+                }
             }
             if let Some(at) = columns.time {
                 // Other texts do not sort as time goes. An empty cell is older than all.
@@ -238,6 +283,44 @@ impl Training {
         Ok(())
     }
 
+    /// What is fitted on some of the trained rows and asked for others, which become the held-out ones.
+    pub(crate) fn of_rows(&self, fitted: &[usize], asked: &[usize]) -> Training {
+        let width = self.texts.len();
+        let part = |rows: &[usize]| {
+            let features = rows.iter().flat_map(|&at| &self.trained.features[at * width..(at + 1) * width]);
+            Part {
+                features: features.copied().collect(),
+                target: rows.iter().map(|&at| self.trained.target[at]).collect(),
+                classes: self.trained.classes,
+                groups: vec![0; rows.len()],
+                times: rows.iter().map(|&at| self.trained.times[at]).collect(),
+                half_life: self.trained.half_life,
+            }
+        };
+        let mut trained = part(fitted);
+        trained.groups.clear();
+        let mut numbers = HashMap::new();
+        let mut groups: Vec<Group> = Vec::new();
+        for (&at, times) in fitted.iter().zip(&trained.times) {
+            let old = self.trained.groups[at];
+            let number = *numbers.entry(old).or_insert_with(|| {
+                let part = self.groups[old as usize].part;
+                groups.push(Group { part, first: Vec::new(), last: Vec::new(), rows: 0 });
+                groups.len() as u32 - 1
+            });
+            groups[number as usize].add(times);
+            trained.groups.push(number);
+        }
+        Training {
+            trained,
+            held_out: part(asked),
+            groups,
+            texts: self.texts.clone(),
+            classes: self.classes.clone(),
+            ..Training::default()
+        }
+    }
+
     /// How many rows there are, held out or not.
     pub(crate) fn rows(&self) -> u64 {
         (self.trained.rows() + self.held_out.rows()) as u64
@@ -281,11 +364,16 @@ impl<'a> Columns<'a> {
     fn find<R: Read>(recipe: &'a Recipe, table: &Table<R>) -> Outcome<Columns<'a>> {
         let positions =
             |names: &[String]| names.iter().map(|name| table.require(name)).collect::<Outcome<Vec<_>>>();
+        let walk = recipe.split.walk_forward.as_ref();
+        let is_timed = walk.is_some() || recipe.training.half_life.is_some();
+        let block = walk.and_then(|walk| walk.by.as_ref());
         Ok(Columns {
+            times: is_timed.then(|| TimeColumns::find(recipe, table)).transpose()?,
+            block: block.map(|name| table.require(name)).transpose()?,
             cells: Cells::find(recipe, table)?,
             row_key: positions(&recipe.keys.row)?,
             split: positions(&recipe.split.by)?,
-            group: positions(recipe.validation_by())?,
+            group: positions(&recipe.validation_by())?,
             time: recipe.keys.time.as_ref().map(|name| table.require(name)).transpose()?,
             date: recipe.keys.time.as_deref().filter(|name| recipe.columns[*name].kind == Type::Date),
         })

@@ -70,7 +70,14 @@ pub fn run(args: Args) -> Outcome {
 
 fn rule(args: &Args) -> Outcome<Rule> {
     if let Some(path) = &args.recipe {
-        return Ok(Rule::Groups(Recipe::load(path, input_files::read_text)?.split));
+        let split = Recipe::load(path, input_files::read_text)?.split;
+        if split.walk_forward.is_some() {
+            return Err(Failure::config(format!(
+                "{}: [split] walk_forward holds no rows out (--time and --from do)",
+                path.display()
+            )));
+        }
+        return Ok(Rule::Groups(split));
     }
     if let (Some(column), Some(from)) = (&args.time, &args.from) {
         return Ok(Rule::Time { column: column.clone(), from: from.clone() });
@@ -79,7 +86,12 @@ fn rule(args: &Args) -> Outcome<Rule> {
     if !(0.0..1.0).contains(&holdout) {
         return Err(Failure::usage(format!("--share {holdout}: a fraction from 0 up to, not including, 1")));
     }
-    Ok(Rule::Groups(Split { by: args.by.clone(), salt: args.salt.clone(), holdout }))
+    Ok(Rule::Groups(Split {
+        by: args.by.clone(),
+        salt: args.salt.clone(),
+        holdout,
+        walk_forward: None,
+    }))
 }
 
 /// Copies every row to one side, both with the header; counts them. Memory does not grow with the input.

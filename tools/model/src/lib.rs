@@ -3,7 +3,6 @@
 //! `show.rs` and `diff.rs` write text, `report.rs` a page with what `probe.rs` finds out and `chart.rs` draws, `onnx` the
 //! model for other programs. `recipe` needs no file here: crate `recipe` writes it.
 
-mod chart;
 mod diff;
 mod onnx;
 mod probe;

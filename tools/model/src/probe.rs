@@ -209,22 +209,4 @@ pub(crate) fn gain(model: &Model) -> Option<Vec<f64>> {
 }
 
 impl Probe<'_> {
-    /// Prediction and answer of each row.
-    pub(crate) fn predicted_and_actual(&self) -> Vec<(f64, f64)> {
-        let mut said = Vec::new();
-        self.model.answers(&self.values, &mut said);
-        said.into_iter().zip(self.answers.iter().copied()).collect()
-    }
-
-    /// The most probable class's probability, and 1 if it is the right one, of each row.
-    pub(crate) fn confidence_and_right(&self) -> Vec<(f64, f64)> {
-        let mut said = Vec::new();
-        self.model.answers(&self.values, &mut said);
-        let each = said.chunks_exact(self.model.classes().len()).zip(&self.answers);
-        each.map(|(probabilities, answer)| {
-            let best = metrics::most_probable(probabilities);
-            (probabilities[best], f64::from(u8::from(*answer == best as f64)))
-        })
-        .collect()
-    }
 }

@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 use diagnostics::{count, plural};
 use metrics::Scores;
-use model_file::{Algorithm, Body, Compared, Model, Term};
+use model_file::{Algorithm, Block, Body, Compared, Model, Term};
 
 /// The card of a model, as text.
 pub(crate) fn card(model: &Model) -> String {
@@ -29,12 +29,20 @@ fn write_card(model: &Model, body: &Body, out: &mut String) -> std::fmt::Result 
     let newest =
         data.newest.as_deref().map_or_else(String::new, |newest| format!(", the newest of {newest}"));
     writeln!(out, "trained on  {} rows{newest}", count(data.rows_trained))?;
-    writeln!(
-        out,
-        "held out    {} rows of {}",
-        count(data.rows_held_out),
-        plural(data.groups_held_out, "group")
-    )?;
+    match &body.walk_forward {
+        None => writeln!(
+            out,
+            "held out    {} rows of {}",
+            count(data.rows_held_out),
+            plural(data.groups_held_out, "group")
+        )?,
+        Some(walked) => writeln!(
+            out,
+            "judged by   {} rows of {}, each predicted from what was known before (walk forward)",
+            count(walked.rows),
+            plural(walked.blocks.len() as u64, "block")
+        )?,
+    }
     for excluded in body.data.manifest.iter().flat_map(|manifest| &manifest.excluded) {
         writeln!(out, "left out    {}", excluded.reason)?;
     }
@@ -55,6 +63,7 @@ fn write_card(model: &Model, body: &Body, out: &mut String) -> std::fmt::Result 
             100.0 * intervals.coverage
         )?;
     }
+    blocks(body, out)?;
     candidates(body, out)?;
     writeln!(out, "\n{:<26} {:<10} {:>12} {:>13}", "feature", "unit", "from", "to")?;
     for feature in &body.features {
@@ -100,6 +109,23 @@ pub(crate) fn figures(scores: &Scores) -> String {
             )
         }
     }
+}
+
+/// The blocks of a model that walked forward.
+fn blocks(body: &Body, out: &mut String) -> std::fmt::Result {
+    let Some(walked) = &body.walk_forward else { return Ok(()) };
+    let measure = body.metrics.trained.measure();
+    writeln!(out, "\n{:<24} {:>7} {measure:>9} {:>9}  algorithm", "block", "rows", "baseline")?;
+    for Block { name, rows, rows_fitted, error, baseline, algorithm, settings, .. } in &walked.blocks {
+        let settings: String = settings.iter().map(|(name, value)| format!(", {name} {value}")).collect();
+        writeln!(
+            out,
+            "{name:<24} {:>7} {error:>9.4} {baseline:>9.4}  {algorithm}{settings}, fitted on {} rows",
+            count(*rows),
+            count(*rows_fitted)
+        )?;
+    }
+    Ok(())
 }
 
 fn candidates(body: &Body, out: &mut String) -> std::fmt::Result {

@@ -43,9 +43,13 @@ impl Judge {
         }
         if let Some(path) = self.rows.as_ref().filter(|_| !self.gates.is_empty()) {
             let name = path.display().to_string();
-            let file = BufReader::new(input_files::open(path).place(&name)?);
-            let table = Table::open(name, file, Ending::Terminated)?;
-            let rows = Rows::read(model, approved, table, Which::HeldOut)?;
+            let rows = if model.body().walk_forward.is_some() {
+                fit::walked_rows(model, approved, &name, &input_files::read(path).place(&name)?)?
+            } else {
+                let file = BufReader::new(input_files::open(path).place(&name)?);
+                let table = Table::open(name, file, Ending::Terminated)?;
+                Rows::read(model, approved, table, Which::HeldOut)?
+            };
             all.extend(verdicts(&self.gates, &rows, RESAMPLING));
         }
         Ok(all)

@@ -2,17 +2,18 @@
 //!
 //! What is measured, and how, is in `tools/lib/evaluation` and `tools/lib/metrics`; here it is written down.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use atomic_file::OutFile;
 use clap::{Parser, ValueEnum};
 use diagnostics::{plural, say};
-use evaluation::{Compared, Line, Report, Resampling, Rows};
+use evaluation::{Compared, Report, Resampling, Rows};
 use failure::{Failure, IoContext, Outcome};
 use metrics::Confusion;
 use model_file::Model;
 use recipe::Recipe;
-use rows::{Ending, Table, number};
+use rows::{Ending, Table};
 
 /// Scores a model on the rows that it never saw, beside always predicting the mean, or beside another model.
 ///
@@ -51,7 +52,7 @@ pub struct Args {
 /// A side of the models' splits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Which {
-    /// Rows of groups that no model trained on.
+    /// Rows of groups that no model trained on; of models that walk forward their blocks, each predicted anew.
     HeldOut,
     /// Rows of groups that the models may have trained on.
     Trained,
@@ -67,14 +68,7 @@ pub fn run(args: Args) -> Outcome {
     };
     let model = Model::open(&args.model)?;
     let against = args.against.as_deref().map(Model::open).transpose()?;
-    let input = cli::input(args.input.as_deref())?;
-    let table = Table::open(input.name, input.reader, Ending::Terminated)?;
-    let which = match args.rows {
-        Which::HeldOut => evaluation::Which::HeldOut,
-        Which::Trained => evaluation::Which::Trained,
-        Which::All => evaluation::Which::All,
-    };
-    let rows = Rows::read(&model, against.as_ref(), table, which)?;
+    let rows = read(&args, &model, against.as_ref())?;
     if let Some(reason) = rows.incomparable.as_ref().filter(|_| !args.gate) {
         return Err(Failure::data(format!("--against: {reason}")));
     }
@@ -108,6 +102,23 @@ pub fn run(args: Args) -> Outcome {
     }
 }
 
+fn read(args: &Args, model: &Model, against: Option<&Model>) -> Outcome<Rows> {
+    let mut input = cli::input(args.input.as_deref())?;
+    if args.rows == Which::HeldOut && model.body().walk_forward.is_some() {
+        // Both models walk over them.
+        let mut rows = Vec::new();
+        input.reader.read_to_end(&mut rows).place(&input.name)?;
+        return fit::walked_rows(model, against, &input.name, &rows);
+    }
+    let table = Table::open(input.name, input.reader, Ending::Terminated)?;
+    let which = match args.rows {
+        Which::HeldOut => evaluation::Which::HeldOut,
+        Which::Trained => evaluation::Which::Trained,
+        Which::All => evaluation::Which::All,
+    };
+    Rows::read(model, against, table, which)
+}
+
 fn tell(report: &Report) {
     let (rows, groups) = (plural(report.rows, "row"), plural(report.groups, "group"));
     let Some(against) = &report.against else {
@@ -127,35 +138,8 @@ fn tell(report: &Report) {
 }
 
 fn write(report: &Report) -> Outcome {
-    let text = |value: Option<f64>| value.map_or_else(String::new, number::text);
-    let ends = |interval: Option<(f64, f64)>| [text(interval.map(|it| it.0)), text(interval.map(|it| it.1))];
-    let mut header = vec!["metric", "model", "low", "high", "baseline"];
-    if report.against.is_some() {
-        header.extend(["against", "difference", "difference_low", "difference_high"]);
-    }
     let mut out = cli::csv()?;
-    out.write(&header)?;
-    let mut line = |metric: &str, cells: Vec<String>| {
-        let mut record = vec![metric.to_owned()];
-        record.extend(cells);
-        record.resize(header.len(), String::new());
-        out.write(&record)
-    };
-    line("rows", vec![report.rows.to_string()])?;
-    line("groups", vec![report.groups.to_string()])?;
-    for Line { metric, model, interval, baseline, against } in &report.lines {
-        let mut cells = vec![text(*model)];
-        cells.extend(ends(*interval));
-        cells.push(text(*baseline));
-        if let Some(Compared { value, difference, interval }) = against {
-            cells.extend([text(*value), text(*difference)]);
-            cells.extend(ends(*interval));
-        }
-        line(metric, cells)?;
-    }
-    if report.against.is_some() {
-        line("p", vec![text(report.p)])?;
-    }
+    report.records().iter().try_for_each(|record| out.write(record))?;
     out.finish()
 }
 

@@ -7,7 +7,7 @@ use crate::scored::Rows;
 
 /// What each gate says of a model. A gate that compares with the approved model holds where there is none, or none that can be scored: else a new
 /// set of features could never be approved.
-pub fn verdicts(gates: &[Gate], rows: &Rows<'_>, resampling: Resampling) -> Vec<Verdict> {
+pub fn verdicts(gates: &[Gate], rows: &Rows, resampling: Resampling) -> Vec<Verdict> {
     let own = rows.own_report(Resampling { samples: 0, ..resampling });
     let compared = rows.report(resampling);
     gates.iter().flat_map(|gate| of_gate(gate, &own, &compared)).collect()

@@ -6,6 +6,6 @@ mod resample;
 mod scored;
 
 pub use gates::verdicts;
-pub use report::{Compared, Line, Report};
+pub use report::{Compared, Line, Report, Slope};
 pub use resample::Resampling;
-pub use scored::{Rows, Which};
+pub use scored::{Predictions, Rows, Which};

@@ -1,5 +1,5 @@
 use metrics::{Classes, Metric, Numbers};
-use model_file::Model;
+use rows::number;
 
 use crate::resample::{Resampling, interval};
 use crate::scored::{Part, Rows};
@@ -50,10 +50,58 @@ pub struct Compared {
 }
 
 impl Report {
+    /// The report as a table: its header, then a row for the numbers of rows and groups, one a metric, and one for p.
+    pub fn records(&self) -> Vec<Vec<String>> {
+        let text = |value: Option<f64>| value.map_or_else(String::new, number::text);
+        let ends = |interval: Option<(f64, f64)>| {
+            let (low, high) = interval.unzip();
+            [text(low), text(high)]
+        };
+        let mut header = vec!["metric", "model", "low", "high", "baseline"];
+        if self.against.is_some() {
+            header.extend(["against", "difference", "difference_low", "difference_high"]);
+        }
+        let width = header.len();
+        let record = |metric: &str, cells: Vec<String>| {
+            let mut record = vec![metric.to_owned()];
+            record.extend(cells);
+            record.resize(width, String::new());
+            record
+        };
+        let mut records = vec![header.into_iter().map(str::to_owned).collect()];
+        records.push(record("rows", vec![self.rows.to_string()]));
+        records.push(record("groups", vec![self.groups.to_string()]));
+        for Line { metric, model, interval, baseline, against } in &self.lines {
+            let mut cells = vec![text(*model)];
+            cells.extend(ends(*interval));
+            cells.push(text(*baseline));
+            if let Some(Compared { value, difference, interval }) = against {
+                cells.extend([text(*value), text(*difference)]);
+                cells.extend(ends(*interval));
+            }
+            records.push(record(metric, cells));
+        }
+        if self.against.is_some() {
+            records.push(record("p", vec![text(self.p)]));
+        }
+        records
+    }
+
     /// The line of a metric.
     pub fn line(&self, metric: &str) -> Option<&Line> {
         self.lines.iter().find(|line| line.metric == metric)
     }
+}
+
+/// How the probabilities of a class are stretched.
+#[derive(Clone, Debug)]
+pub struct Slope {
+    /// Its name.
+    pub class: String,
+    /// 1 where they are right; below 1 they are too sure.
+    pub slope: Option<f64>,
+    /// Where it lies for 95 % of the resamples.
+    pub interval: Option<(f64, f64)>,
 }
 
 /// What computes the metrics of one set of predictions.
@@ -71,10 +119,10 @@ impl Measures<'_> {
     }
 }
 
-impl Rows<'_> {
+impl Rows {
     /// Measures the rows; where there is another model, those that neither trained on, beside it.
     pub fn report(&self, resampling: Resampling) -> Report {
-        self.report_of(self.part(), self.against, resampling)
+        self.report_of(self.part(), self.against.as_deref(), resampling)
     }
 
     /// Measures the model alone, on all rows that its own rule wants.
@@ -82,10 +130,10 @@ impl Rows<'_> {
         self.report_of(&self.own, None, resampling)
     }
 
-    fn report_of(&self, part: &Part, against: Option<&Model>, resampling: Resampling) -> Report {
+    fn report_of(&self, part: &Part, against: Option<&str>, resampling: Resampling) -> Report {
         let own = self.measures(part, &part.predictions);
         let other = against.map(|_| self.measures(part, &part.others));
-        let baseline = self.baseline(part);
+        let baseline = part.baseline_of_each();
         let baseline = self.measures(part, &baseline);
         let ones = vec![1.0; part.answers.len()];
         let resampled = resampling.of(&part.groups, part.group_count, |weights| {
@@ -110,8 +158,8 @@ impl Rows<'_> {
             Line { metric, model, interval: interval(values), baseline, against }
         });
         Report {
-            model: self.model.id(),
-            against: against.map(Model::id),
+            model: self.id.clone(),
+            against: against.map(str::to_owned),
             incomparable: self.incomparable.clone(),
             rows: part.answers.len() as u64,
             groups: part.group_count as u64,
@@ -128,8 +176,50 @@ impl Rows<'_> {
         }
     }
 
+    /// Of each class how its log odds have to be stretched so that they are right, and where that lies for 95 % of the
+    /// resamples: [`metrics::Classes::slope`]. Nothing of numbers.
+    pub fn slopes(&self, resampling: Resampling) -> Vec<Slope> {
+        let part = self.part();
+        let Measures::Classes(classes) = self.measures(part, &part.predictions) else { return Vec::new() };
+        let ones = vec![1.0; part.answers.len()];
+        let of = |weights: &[f64]| -> Vec<Option<f64>> {
+            (0..self.target.classes.len()).map(|class| classes.slope(class, weights)).collect()
+        };
+        let resampled = resampling.of(&part.groups, part.group_count, of);
+        let names = self.target.classes.iter().enumerate().zip(of(&ones));
+        names
+            .map(|((at, class), slope)| Slope {
+                class: class.clone(),
+                slope,
+                interval: interval(resampled.iter().map(|slopes| slopes[at])),
+            })
+            .collect()
+    }
+
+    /// The probability of a class and 1 if it is the right one, of each row.
+    pub fn probability_and_right(&self, class: usize) -> Vec<(f64, f64)> {
+        let Part { answers, predictions, .. } = self.part();
+        let rows = predictions.chunks_exact(self.target.classes.len().max(1)).zip(answers);
+        rows.map(|(said, answer)| (said[class], f64::from(u8::from(*answer == class as f64)))).collect()
+    }
+
+    /// What is said of each row beside what is right: the number and the answer; of classes the most probable one's
+    /// probability, and 1 if it is the right one.
+    pub fn said_and_right(&self) -> Vec<(f64, f64)> {
+        let Part { answers, predictions, .. } = self.part();
+        let rows = predictions.chunks_exact(self.target.classes.len().max(1)).zip(answers);
+        let pair = |(said, answer): (&[f64], &f64)| match said {
+            [number] => (*number, *answer),
+            probabilities => {
+                let best = metrics::most_probable(probabilities);
+                (probabilities[best], f64::from(u8::from(*answer == best as f64)))
+            }
+        };
+        rows.map(pair).collect()
+    }
+
     fn measures<'a>(&self, part: &'a Part, predictions: &'a [f64]) -> Measures<'a> {
-        let target = &self.model.body().target;
+        let target = &self.target;
         match target.classes.len() {
             0 => Measures::Numbers(Numbers::new(&part.answers, predictions)),
             classes => {
@@ -139,17 +229,9 @@ impl Rows<'_> {
         }
     }
 
-    fn baseline(&self, part: &Part) -> Vec<f64> {
-        let baseline = &self.model.body().metrics.baseline;
-        match baseline.mean {
-            Some(mean) => vec![mean; part.answers.len()],
-            None => baseline.shares.repeat(part.answers.len()),
-        }
-    }
-
     /// By group, how much larger the model's squared errors, or its log losses, are than the other's, added up.
     fn differences(&self, part: &Part) -> Vec<f64> {
-        let classes = self.model.classes().len();
+        let classes = self.target.classes.len();
         let width = classes.max(1);
         let error = |answer: f64, predicted: &[f64]| match classes {
             0 => (answer - predicted[0]) * (answer - predicted[0]),

@@ -1,8 +1,9 @@
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Read;
 
 use failure::{Failure, Outcome};
-use model_file::{FeatureColumns, Model};
+use model_file::{FeatureColumns, Model, TargetCard};
 use recipe::GroupKey;
 use rows::{Row, Table, number};
 
@@ -19,10 +20,13 @@ pub enum Which {
 
 /// Rows with their answers and what models say of them.
 #[derive(Debug)]
-pub struct Rows<'a> {
-    pub(crate) model: &'a Model,
-    /// None if there is no other, or none that can be scored on these rows.
-    pub(crate) against: Option<&'a Model>,
+pub struct Rows {
+    /// The model's id, or what else the predictions are known by.
+    pub(crate) id: String,
+    /// What is predicted.
+    pub(crate) target: TargetCard,
+    /// Of the other. None if there is no other, or none that can be scored on these rows.
+    pub(crate) against: Option<String>,
     /// Why the other model says nothing, where one was asked for.
     pub incomparable: Option<String>,
     /// The first answer that is no class of the model's: its line and its text.
@@ -45,23 +49,98 @@ pub(crate) struct Part {
     pub(crate) predictions: Vec<f64>,
     /// The other model's.
     pub(crate) others: Vec<f64>,
+    /// What is said without a model: for all rows, or for each.
+    pub(crate) baseline: Vec<f64>,
 }
 
-impl<'a> Rows<'a> {
+/// Predictions of rows, made by walking forward: each from what was known before.
+#[derive(Clone, Debug, Default)]
+pub struct Predictions {
+    /// Which rows of the table they are of, counted from 0; ascending.
+    pub rows: Vec<u64>,
+    /// Of classes, their indices.
+    pub answers: Vec<f64>,
+    /// One number a row, or the probability of each class.
+    pub said: Vec<f64>,
+    /// The same of always predicting the mean of what was known, or the shares of the classes.
+    pub baseline: Vec<f64>,
+    /// The week of each row: what is drawn anew.
+    pub weeks: Vec<i32>,
+}
+
+impl Predictions {
+    /// The rows at these places.
+    fn at(&self, places: &[usize], width: usize) -> Part {
+        let wide = |values: &[f64]| -> Vec<f64> {
+            places.iter().flat_map(|&at| values[at * width..(at + 1) * width].iter().copied()).collect()
+        };
+        let mut weeks: Vec<i32> = places.iter().map(|&at| self.weeks[at]).collect();
+        weeks.sort_unstable();
+        weeks.dedup();
+        let week = |at: &usize| weeks.partition_point(|week| *week < self.weeks[*at]) as u32;
+        Part {
+            answers: places.iter().map(|&at| self.answers[at]).collect(),
+            groups: places.iter().map(week).collect(),
+            group_count: weeks.len(),
+            predictions: wide(&self.said),
+            others: Vec::new(),
+            baseline: wide(&self.baseline),
+        }
+    }
+}
+
+impl Rows {
+    /// Rows that were predicted by walking forward. Two such predictions are compared on the rows that both made; the reason
+    /// why there is no other is kept.
+    pub fn walked(
+        id: String,
+        target: TargetCard,
+        own: &Predictions,
+        other: Option<Result<(String, Predictions), String>>,
+    ) -> Outcome<Rows> {
+        thread_pool::start()?;
+        let width = target.classes.len().max(1);
+        let (other, mut incomparable) = match other.transpose() {
+            Ok(other) => (other, None),
+            Err(reason) => (None, Some(reason)),
+        };
+        let mut shared = Part::default();
+        let mut against = None;
+        if let Some((name, theirs)) = other {
+            let (mut places, mut others) = (Vec::new(), Vec::new());
+            for (at, row) in own.rows.iter().enumerate() {
+                if let Ok(there) = theirs.rows.binary_search(row) {
+                    places.push(at);
+                    others.extend_from_slice(&theirs.said[there * width..(there + 1) * width]);
+                }
+            }
+            match places.is_empty() {
+                true => incomparable = Some(format!("{name} predicts no row that {id} predicts")),
+                false => {
+                    shared = Part { others, ..own.at(&places, width) };
+                    against = Some(name);
+                }
+            }
+        }
+        let all: Vec<usize> = (0..own.rows.len()).collect();
+        let own = own.at(&all, width);
+        Ok(Rows { id, target, against, incomparable, unknown_class: None, own, shared })
+    }
+
     /// Reads and predicts the wanted rows. `against` is another model to compare with; if it cannot be, [`Rows::incomparable`] says why.
     pub fn read<R: Read>(
-        model: &'a Model,
-        against: Option<&'a Model>,
+        model: &Model,
+        against: Option<&Model>,
         mut table: Table<R>,
         which: Which,
-    ) -> Outcome<Rows<'a>> {
+    ) -> Outcome<Rows> {
         // What is made of them is drawn on all of them.
         thread_pool::start()?;
         let features = FeatureColumns::find(model, &table)?;
         let target = &model.body().target.name;
         let target_at = table.require(target)?;
         let compared = against.map(|against| comparable(model, against, &table, which));
-        let (other, incomparable) = match compared.transpose() {
+        let (mut other, incomparable) = match compared.transpose() {
             Ok(other) => (other, None),
             Err(reason) => (None, Some(reason)),
         };
@@ -69,9 +148,12 @@ impl<'a> Rows<'a> {
         let classes: HashMap<&[u8], f64> =
             model.classes().iter().enumerate().map(|(at, class)| (class.as_bytes(), at as f64)).collect();
         let name = table.name().to_owned();
-        let against = other.as_ref().map(|other| other.model);
-        let (own, shared) = (Part::default(), Part::default());
-        let mut rows = Rows { model, against, incomparable, unknown_class: None, own, shared };
+        let baseline = &model.body().metrics.baseline;
+        let baseline = baseline.mean.map_or_else(|| baseline.shares.clone(), |mean| vec![mean]);
+        let (own, shared) = (Part { baseline, ..Part::default() }, Part::default());
+        let (id, target_card) = (model.id(), model.body().target.clone());
+        let mut rows =
+            Rows { id, target: target_card, against: None, incomparable, unknown_class: None, own, shared };
         let mut values = Vec::new();
         let (mut own_numbers, mut shared_numbers) = (Numbers::default(), Numbers::default());
         while let Some(row) = table.next_row()? {
@@ -97,20 +179,18 @@ impl<'a> Rows<'a> {
             }
             rows.own.answers.push(answer);
             rows.own.groups.push(own_numbers.of(&sides.group, &row));
-            if let Some(Other { model, features }) = other.as_ref().filter(|_| rows.against.is_some())
-                && sides.is_shared(&row)
-            {
-                match features.predict(model, &row, &mut values, &mut rows.shared.others) {
-                    Ok(()) => {
-                        rows.shared.predictions.extend_from_slice(&rows.own.predictions[start..]);
-                        rows.shared.answers.push(answer);
-                        rows.shared.groups.push(shared_numbers.of(&sides.group, &row));
-                    }
-                    // It takes no nulls, or overflows: the model is measured all the same.
-                    Err(reason) => {
-                        rows.against = None;
-                        rows.incomparable = Some(format!("{}: {reason}", model.id()));
-                    }
+            let shared = other.as_ref().filter(|_| sides.is_shared(&row));
+            match shared.map(|it| it.features.predict(it.model, &row, &mut values, &mut rows.shared.others)) {
+                None => {}
+                Some(Ok(())) => {
+                    rows.shared.predictions.extend_from_slice(&rows.own.predictions[start..]);
+                    rows.shared.answers.push(answer);
+                    rows.shared.groups.push(shared_numbers.of(&sides.group, &row));
+                }
+                // It takes no nulls, or overflows: the model is measured all the same.
+                Some(Err(reason)) => {
+                    let id = other.take().map(|other| other.model.id()).unwrap_or_default();
+                    rows.incomparable = Some(format!("{id}: {reason}"));
                 }
             }
         }
@@ -126,10 +206,12 @@ impl<'a> Rows<'a> {
         }
         rows.own.number(&own_numbers, &sides);
         rows.shared.number(&shared_numbers, &sides);
-        if let Some(against) = rows.against.filter(|_| rows.shared.answers.is_empty()) {
-            rows.against = None;
-            rows.incomparable =
-                Some(format!("{} has no such row in common with {}", against.id(), model.id()));
+        rows.shared.baseline.clone_from(&rows.own.baseline);
+        match other.map(|other| other.model.id()) {
+            Some(id) if rows.shared.answers.is_empty() => {
+                rows.incomparable = Some(format!("{id} has no such row in common with {}", model.id()));
+            }
+            other => rows.against = other,
         }
         Ok(rows)
     }
@@ -147,6 +229,14 @@ impl<'a> Rows<'a> {
 }
 
 impl Part {
+    /// What is said of each row without a model.
+    pub(crate) fn baseline_of_each(&self) -> Cow<'_, [f64]> {
+        match self.baseline.len() == self.predictions.len() {
+            true => Cow::Borrowed(&self.baseline),
+            false => Cow::Owned(self.baseline.repeat(self.answers.len())),
+        }
+    }
+
     fn number(&mut self, numbers: &Numbers, sides: &Sides<'_>) {
         numbers.put_in_order(&mut self.groups);
         self.group_count = if sides.group.is_empty() { self.answers.len() } else { numbers.groups.len() };
@@ -172,6 +262,9 @@ fn comparable<'a, R: Read>(
     }
     let features = FeatureColumns::find(against, table).map_err(|failure| failure.to_string())?;
     if which != Which::All {
+        if against.body().walk_forward.is_some() {
+            return Err(format!("{} walks forward and holds no rows out", against.id()));
+        }
         let by = &against.body().split.by;
         if let Some(missing) = by.iter().find(|name| table.position(name).is_none()) {
             return Err(format!("no column {missing:?}, which says what {} never trained on", against.id()));

@@ -30,7 +30,7 @@ fn table(text: &str) -> Table<&[u8]> {
     Table::open("rows.csv", text.as_bytes(), Ending::Terminated).unwrap()
 }
 
-fn read<'a>(model: &'a Model, against: Option<&'a Model>, text: &str, which: Which) -> Outcome<Rows<'a>> {
+fn read(model: &Model, against: Option<&Model>, text: &str, which: Which) -> Outcome<Rows> {
     Rows::read(model, against, table(text), which)
 }
 

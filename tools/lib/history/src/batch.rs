@@ -511,7 +511,7 @@ fn check_question(plan: &Plan, asked: &Asked, known: Option<Instant>) -> Outcome
 fn check_lags(plan: &Plan, when: When) -> Outcome {
     for feature in &plan.history.features {
         let Some(lag) = &feature.lag else { continue };
-        if lag.before(when.at, &plan.zone).is_some_and(|end| end > when.asked) {
+        if lag.before(when.at, &plan.cells.zone).is_some_and(|end| end > when.asked) {
             return Err(Failure::config(format!(
                 "feature {:?}: its lag {lag} is shorter than from {}, when it is asked, to {}",
                 feature.name, when.asked, when.at

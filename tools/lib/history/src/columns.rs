@@ -1,13 +1,14 @@
 //! Where columns stand in a header, and what a row says.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
 
 use clock::{Date, Instant, Moment, Zone};
-use failure::Outcome;
-use recipe::{Calendar, Cell, GroupKey, Input, Questions};
+use failure::{Failure, Outcome};
+use recipe::{Calendar, Cell, GroupKey, Input, Questions, Recipe};
 use rows::{Row, Table, number};
+use schema::Type;
 
 use crate::explain::shown;
 use crate::names::Names;
@@ -29,7 +30,7 @@ pub(crate) struct Known {
 impl Known {
     /// The number of a term; there is none in a null, and where the recipe has no column of them.
     fn term(&mut self, plan: &Plan, cell: Option<&[u8]>) -> u32 {
-        cell.filter(|cell| !is_null(plan, cell)).map_or(NO_TERM, |cell| self.terms.number(cell))
+        cell.filter(|cell| !plan.cells.is_null(cell)).map_or(NO_TERM, |cell| self.terms.number(cell))
     }
 }
 
@@ -71,13 +72,18 @@ impl Days {
 
 /// A moment of a row.
 #[derive(Clone, Copy, Debug)]
-struct At {
-    instant: Instant,
+pub(crate) struct At {
+    pub(crate) instant: Instant,
     /// Where it is a day: the first instant after it.
-    day: Option<(Date, Instant)>,
+    pub(crate) day: Option<(Date, Instant)>,
 }
 
 impl At {
+    /// When it is over: a day with its last instant, so that the next one begins.
+    pub(crate) fn over(&self) -> Instant {
+        self.day.map_or(self.instant, |(_, next)| next)
+    }
+
     /// From when on an observation is known that happened then, as far as the instant says it: a day when it is over.
     fn known(&self, input: &Input) -> Option<Instant> {
         let after = input.known_after.as_ref().and_then(recipe::Period::micros);
@@ -165,7 +171,7 @@ impl InputColumns {
             return Ok(false);
         }
         let input = &plan.history.inputs[self.number];
-        let Some(happened) = first_moment(plan, row, &self.happened, &input.happened, &mut self.days)? else {
+        let Some(happened) = first_moment(&plan.cells, row, &self.happened, &input.happened, &mut self.days)? else {
             return Err(format!("{} is empty: when did it happen?", input.happened.join(" and ")));
         };
         seen.happened = happened.instant;
@@ -178,7 +184,7 @@ impl InputColumns {
             ));
         }
         seen.key.set(self.key.iter().map(|&at| row.cell(at)));
-        if let Some((name, _)) = input.key.iter().zip(&self.key).find(|(_, at)| is_null(plan, row.cell(**at)))
+        if let Some((name, _)) = input.key.iter().zip(&self.key).find(|(_, at)| plan.cells.is_null(row.cell(**at)))
         {
             return Err(format!("column {name:?}, of the key, is empty"));
         }
@@ -217,19 +223,27 @@ impl InputColumns {
 
     /// From when on it is known.
     fn known_from(&mut self, plan: &Plan, row: &Row<'_>, happened: &At) -> Result<Instant, String> {
-        let input = &plan.history.inputs[self.number];
-        let mut known = happened.known(input);
-        if let (Some(at), Some(name)) = (self.known, &input.known) {
-            let named = std::slice::from_ref(name);
-            let said = first_moment(plan, row, &[at], named, &mut self.days)?;
-            known = known
-                .into_iter()
-                .chain(said.map(|said| said.day.map_or(said.instant, |(_, next)| next)))
-                .max();
-        }
-        let column = input.known.as_deref().unwrap_or_default();
-        known.ok_or_else(|| format!("column {column:?} is empty, and the recipe has no known_after"))
+        known_from(&plan.cells, &plan.history.inputs[self.number], row, happened, self.known, &mut self.days)
     }
+}
+
+/// From when on an observation is known that happened then: by the recipe's `known_after`, by the row's own column, which
+/// stands at `column`, or by the later of the two.
+pub(crate) fn known_from(
+    rules: &CellRules,
+    input: &Input,
+    row: &Row<'_>,
+    happened: &At,
+    column: Option<usize>,
+    days: &mut Days,
+) -> Result<Instant, String> {
+    let mut known = happened.known(input);
+    if let (Some(at), Some(name)) = (column, &input.known) {
+        let said = first_moment(rules, row, &[at], std::slice::from_ref(name), days)?;
+        known = known.into_iter().chain(said.map(|said| said.over())).max();
+    }
+    let column = input.known.as_deref().unwrap_or_default();
+    known.ok_or_else(|| format!("column {column:?} is empty, and the recipe has no known_after"))
 }
 
 impl RoleColumns {
@@ -243,7 +257,7 @@ impl RoleColumns {
         names.number_of(|text| {
             for place in &self.key {
                 match place {
-                    Place::At(at) if is_null(plan, cell(*at)) => return false,
+                    Place::At(at) if plan.cells.is_null(cell(*at)) => return false,
                     Place::At(at) => GroupKey::append(text, [cell(*at)]),
                     Place::Calendar(column) => match local[*column as usize] {
                         -1 => return false,
@@ -258,7 +272,7 @@ impl RoleColumns {
 
 impl Measure {
     fn read(&self, plan: &Plan, cell: &[u8]) -> Result<f64, String> {
-        if is_null(plan, cell) {
+        if plan.cells.is_null(cell) {
             return Ok(f64::NAN);
         }
         match self {
@@ -346,8 +360,8 @@ impl QuestionColumns {
         let Questions::Given { key, asked: asked_names, at: at_names } = &plan.history.questions else {
             return Err("questions are made, not read".to_owned());
         };
-        let asked = first_moment(plan, row, &self.asked, asked_names, &mut self.days)?;
-        let at = first_moment(plan, row, &self.at, at_names, &mut self.days)?;
+        let asked = first_moment(&plan.cells, row, &self.asked, asked_names, &mut self.days)?;
+        let at = first_moment(&plan.cells, row, &self.at, at_names, &mut self.days)?;
         let Some(about) = at.or(asked) else {
             return Err(format!("{} is empty: when is it asked?", asked_names.join(" and ")));
         };
@@ -363,7 +377,7 @@ impl QuestionColumns {
             about.instant
         };
         read.key.set(self.key.iter().map(|&at| row.cell(at)));
-        if let Some((name, _)) = key.iter().zip(&self.key).find(|(_, at)| is_null(plan, row.cell(**at))) {
+        if let Some((name, _)) = key.iter().zip(&self.key).find(|(_, at)| plan.cells.is_null(row.cell(**at))) {
             return Err(format!("column {name:?}, of the key, is empty"));
         }
         if read.at < read.asked {
@@ -372,7 +386,7 @@ impl QuestionColumns {
             }
             return Err(format!("it is asked at {}, after {}, which it is about", read.asked, read.at));
         }
-        if let Some((name, _)) = self.ahead.iter().find(|(_, at)| is_null(plan, row.cell(*at))) {
+        if let Some((name, _)) = self.ahead.iter().find(|(_, at)| plan.cells.is_null(row.cell(*at))) {
             return Err(format!("column {name:?} is known ahead, and empty for {}", read.at));
         }
         let local = local(plan, &about);
@@ -430,8 +444,31 @@ fn key_places(
     plan.history.shard.iter().chain(&role.key).map(place).collect()
 }
 
-pub(crate) fn is_null(plan: &Plan, cell: &[u8]) -> bool {
-    cell.is_empty() || plan.nulls.iter().any(|null| null == cell)
+/// How cells are read.
+#[derive(Debug)]
+pub(crate) struct CellRules {
+    pub(crate) zone: Zone,
+    /// Cells that mean null, besides the empty one.
+    nulls: Vec<Vec<u8>>,
+    /// The columns that hold days; other moments are instants.
+    dates: BTreeSet<String>,
+}
+
+impl CellRules {
+    /// Those of a recipe; of one without `[history]` days are UTC's.
+    pub(crate) fn of(recipe: &Recipe) -> Outcome<CellRules> {
+        let zone = recipe.history.as_ref().map_or("UTC", |history| &history.zone);
+        let dates = recipe.columns.iter().filter(|(_, column)| column.kind == Type::Date);
+        Ok(CellRules {
+            zone: Zone::named(zone).map_err(|said| Failure::config(format!("[history] zone {said}")))?,
+            nulls: recipe.clean.null_values.iter().map(|text| text.clone().into_bytes()).collect(),
+            dates: dates.map(|(name, _)| name.clone()).collect(),
+        })
+    }
+
+    pub(crate) fn is_null(&self, cell: &[u8]) -> bool {
+        cell.is_empty() || self.nulls.iter().any(|null| null == cell)
+    }
 }
 
 /// When an observation would be known that happened when a question's own cell says.
@@ -442,12 +479,12 @@ pub(crate) fn known_by_key(
     at: usize,
     days: &mut Days,
 ) -> Option<Instant> {
-    first_moment(plan, row, &[at], &input.happened, days).ok().flatten()?.known(input)
+    first_moment(&plan.cells, row, &[at], &input.happened, days).ok().flatten()?.known(input)
 }
 
 /// The first of some columns that is not null.
-fn first_moment(
-    plan: &Plan,
+pub(crate) fn first_moment(
+    rules: &CellRules,
     row: &Row<'_>,
     columns: &[usize],
     names: &[String],
@@ -455,15 +492,15 @@ fn first_moment(
 ) -> Result<Option<At>, String> {
     for (&at, name) in columns.iter().zip(names) {
         let cell = row.cell(at);
-        if is_null(plan, cell) {
+        if rules.is_null(cell) {
             continue;
         }
         // By the column's type: of days and instants in one column, what is known first need not have happened first.
-        let is_date = plan.dates.contains(name);
+        let is_date = rules.dates.contains(name);
         let at = match Moment::parse(cell) {
             Some(Moment::Instant(instant)) if !is_date => At { instant, day: None },
             Some(Moment::Date(day)) if is_date => {
-                let (instant, next) = days.of(day, &plan.zone)?;
+                let (instant, next) = days.of(day, &rules.zone)?;
                 At { instant, day: Some((day, next)) }
             }
             _ => {
@@ -487,7 +524,7 @@ fn local(plan: &Plan, at: &At) -> Local {
     }
     let (local, has_hour) = match at.day {
         Some((day, _)) => (Zone::calendar(day), false),
-        None => match plan.zone.local(at.instant) {
+        None => match plan.cells.zone.local(at.instant) {
             Some(local) => (local, true),
             None => return [-1; 5],
         },

@@ -12,8 +12,10 @@ mod rating;
 mod record;
 mod sorter;
 mod state;
+mod times;
 mod track;
 
 pub use batch::{Batch, Counts, Options};
 pub use plan::Plan;
 pub use state::{About, Listed, STATE};
+pub use times::{TimeColumns, Times};

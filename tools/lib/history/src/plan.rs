@@ -1,24 +1,18 @@
-use std::collections::BTreeSet;
-
-use clock::Zone;
 use failure::{Failure, Outcome};
 use recipe::{
     Cell, HalfLife, History, HistoryFeature, Known, Margin, Output, Period, Prior, Recipe, Statistic,
 };
-use schema::Type;
+
+use crate::columns::CellRules;
 
 /// `[history]` of a recipe, laid out for computing: names have become places.
 #[derive(Debug)]
 pub struct Plan {
     /// What the recipe says.
     pub history: History,
-    pub(crate) zone: Zone,
+    pub(crate) cells: CellRules,
     /// After how many microseconds of silence an entity starts anew.
     pub(crate) newcomer_after: Option<i64>,
-    /// Cells that mean null, besides the empty one.
-    pub(crate) nulls: Vec<Vec<u8>>,
-    /// The columns that hold days; other moments are instants.
-    pub(crate) dates: BTreeSet<String>,
     /// Kinds of entities, as the recipe's.
     pub(crate) kinds: Vec<Kind>,
     /// Features of windows and of all rows.
@@ -152,14 +146,10 @@ impl Plan {
         let Some(history) = &recipe.history else {
             return Err(Failure::config(format!("recipe {}: it has no [history]", recipe.recipe.name)));
         };
-        let nulls = recipe.clean.null_values.iter().map(|text| text.clone().into_bytes()).collect();
-        let zone = Zone::named(&history.zone).map_err(Failure::config)?;
         let mut plan = Plan {
             history: history.clone(),
-            zone,
+            cells: CellRules::of(recipe)?,
             newcomer_after: history.newcomer_after.as_ref().and_then(Period::micros),
-            nulls,
-            dates: dates(recipe),
             kinds: history.entities.iter().map(|entity| kind(history, entity)).collect(),
             features: Vec::new(),
             ratings: Vec::new(),
@@ -283,11 +273,6 @@ impl Plan {
             }
         }
     }
-}
-
-fn dates(recipe: &Recipe) -> BTreeSet<String> {
-    let dates = recipe.columns.iter().filter(|(_, column)| column.kind == Type::Date);
-    dates.map(|(name, _)| name.clone()).collect()
 }
 
 /// The features that are known ahead and cannot be null.

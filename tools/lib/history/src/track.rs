@@ -330,7 +330,7 @@ impl Track {
         match (feature.running, feature.lagged, &feature.lag) {
             (Some(running), None, _) => self.running[running],
             (_, Some(lagged), Some(lag)) => {
-                let Some(end) = lag.before(when.at, &plan.zone) else { return Running::default() };
+                let Some(end) = lag.before(when.at, &plan.cells.zone) else { return Running::default() };
                 let rows = self.kept.happened.partition_point(|at| *at <= end);
                 rows.checked_sub(1).map_or_else(Running::default, |last| self.lagged[lagged][last])
             }
@@ -342,14 +342,14 @@ impl Track {
     pub(crate) fn window(&self, plan: &Plan, feature: &Feature, when: When) -> Window {
         let end = match &feature.lag {
             None => None,
-            Some(lag) => match lag.before(when.at, &plan.zone) {
+            Some(lag) => match lag.before(when.at, &plan.cells.zone) {
                 None => return Window::Rows(0..0),
                 end => end,
             },
         };
         let begin = match &feature.within {
             None => None,
-            Some(within) => match within.before(end.unwrap_or(when.asked), &plan.zone) {
+            Some(within) => match within.before(end.unwrap_or(when.asked), &plan.cells.zone) {
                 None => return Window::Rows(0..0),
                 begin => begin,
             },

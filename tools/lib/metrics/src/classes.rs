@@ -1,5 +1,8 @@
 use crate::{LEAST_PROBABILITY, Metric, most_probable, ratio};
 
+/// Newton's steps, at most; where the two kinds of rows are told apart without an error there is no end of them.
+const STEPS: usize = 50;
+
 /// Bins of probability that calibration is measured in.
 const BINS: usize = 10;
 
@@ -203,6 +206,44 @@ impl<'a> Classes<'a> {
             all += weight;
         }
         ratio(bins.iter().map(|(probability, right)| (probability - right).abs()).sum(), all)
+    }
+
+    /// The calibration slope of a class: of the logistic regression, with an intercept, of its being right on the log odds that
+    /// were said of it (Cox 1958). 1 where the probabilities are right; below 1 they are too far from the share of the
+    /// class. None where the class is always right or never, or where all log odds are the same.
+    pub fn slope(&self, class: usize, weights: &[f64]) -> Option<f64> {
+        let odds = |probability: f64| {
+            let probability = probability.clamp(LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY);
+            (probability / (1.0 - probability)).ln()
+        };
+        let points: Vec<(f64, f64, f64)> = (weights.iter().zip(self.rows()))
+            .map(|(weight, (right, row))| (*weight, odds(row[class]), f64::from(u8::from(right == Some(class)))))
+            .collect();
+        let (mut intercept, mut slope) = (0.0, 1.0);
+        for _ in 0..STEPS {
+            // Newton's step: the gradient over the second derivatives.
+            let mut gradient = [0.0; 2];
+            let mut second = [0.0; 3];
+            for (weight, x, right) in &points {
+                let probability = 1.0 / (1.0 + (-(intercept + slope * x)).exp());
+                let (error, spread) = (weight * (right - probability), weight * probability * (1.0 - probability));
+                gradient = [gradient[0] + error, gradient[1] + error * x];
+                second = [second[0] + spread, second[1] + spread * x, second[2] + spread * x * x];
+            }
+            let determinant = second[0] * second[2] - second[1] * second[1];
+            if determinant <= 1e-12 * second[0] * second[2] {
+                return None;
+            }
+            let step = [
+                (second[2] * gradient[0] - second[1] * gradient[1]) / determinant,
+                (second[0] * gradient[1] - second[1] * gradient[0]) / determinant,
+            ];
+            (intercept, slope) = (intercept + step[0], slope + step[1]);
+            if step[0].abs().max(step[1].abs()) < 1e-10 {
+                return slope.is_finite().then_some(slope);
+            }
+        }
+        None
     }
 
     /// How often which class was taken for which.

@@ -1,9 +1,11 @@
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use manifest::Manifest;
 use metrics::{Scores, most_probable};
 use recipe::{Drift, Learned, Limit, Split, Task};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::algorithm::Algorithm;
 use crate::comparison::Comparison;
@@ -41,8 +43,11 @@ pub struct Body {
     /// How that was chosen; models of the first format do not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
-    /// Which rows it never saw.
+    /// Which rows judge it.
     pub split: Split,
+    /// The blocks that were predicted from what was known before them, where that is the rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub walk_forward: Option<Walked>,
     /// How good it is, beside a baseline.
     pub metrics: Measured,
     /// How far answers lie from predictions, if the recipe asks for it.
@@ -122,6 +127,51 @@ pub struct RecipeCard {
     pub description: String,
     /// Hex sha256 of its training sections.
     pub training_sections_sha256: String,
+    /// Those sections, where somebody has to do again what they say: to make the features of a history, or to walk forward.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training_sections: Option<Value>,
+}
+
+/// Blocks of rows, each predicted by the same procedure that made the model, fitted on what was known before the block's
+/// first question. The metrics, the baseline's and the intervals of the model come from these predictions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Walked {
+    /// In order of time.
+    pub blocks: Vec<Block>,
+    /// Start of the random choices of every fit.
+    pub seed: u64,
+    /// The one candidate that was fitted, where not all of the recipe's were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<String>,
+    /// Rows of all blocks.
+    pub rows: u64,
+    /// Weeks in which something was asked for: what is drawn anew for intervals.
+    pub weeks: u64,
+    /// Hex sha256 of the predictions: eight bytes each, little endian, in the order of the rows.
+    pub predictions_sha256: String,
+}
+
+/// A block of rows that were predicted together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Block {
+    /// The value of the column that blocks are made by, or the instant at which it begins.
+    pub name: String,
+    /// When its first question was asked: what was known then was fitted on.
+    pub asked: String,
+    /// Rows that were known then.
+    pub rows_fitted: u64,
+    /// Its rows.
+    pub rows: u64,
+    /// The candidate that was chosen, as the recipe calls it.
+    pub algorithm: String,
+    /// What it was fitted with.
+    pub settings: BTreeMap<String, f64>,
+    /// RMSE in the target's unit, or log loss.
+    pub error: f64,
+    /// The same of always predicting the mean of the rows that were known, or the shares of the classes among them.
+    pub baseline: f64,
 }
 
 /// The data.

@@ -15,7 +15,7 @@ mod tree;
 mod work;
 
 pub use algorithm::{Algorithm, Plane, Sum, Term};
-pub use body::{Baseline, Body, Check, DataCard, Feature, Intervals, Measured, RecipeCard, TargetCard};
+pub use body::{Baseline, Block, Body, Check, DataCard, Feature, Intervals, Measured, RecipeCard, TargetCard, Walked};
 pub use canonical::sha256 as digest;
 pub use comparison::{Compared, Comparison, Fold, Tuned};
 pub use explain::Explanation;
@@ -25,11 +25,15 @@ pub use table::FeatureColumns;
 pub use tree::{Node, Tree};
 pub use work::Work;
 
+use failure::Outcome;
+use recipe::Recipe;
+
 /// The version of the files that are written.
-pub const FORMAT: &str = "fairway.model/4";
+pub const FORMAT: &str = "fairway.model/5";
 
 /// The versions of the files that are read: whatever was ever written.
-pub const FORMATS: [&str; 4] = ["fairway.model/1", "fairway.model/2", "fairway.model/3", FORMAT];
+pub const FORMATS: [&str; 5] =
+    ["fairway.model/1", "fairway.model/2", "fairway.model/3", "fairway.model/4", FORMAT];
 
 /// A model that can be trusted to be what its maker wrote.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +61,13 @@ impl Model {
     /// The first 12 digits of the training key, as they stand in names.
     pub fn key_head(&self) -> &str {
         self.body.training_key.get(..12).unwrap_or(&self.body.training_key)
+    }
+
+    /// The recipe whose sections the file keeps, without what does not decide what a model looks like; none where it keeps
+    /// none. Sections that no recipe can have are a failure (65).
+    pub fn kept_recipe(&self) -> Option<Outcome<Recipe>> {
+        let card = &self.body.recipe;
+        card.training_sections.as_ref().map(|sections| Recipe::of_sections(&card.name, sections))
     }
 
     /// The classes that it predicts, in order; none if it predicts a number.

@@ -63,6 +63,7 @@ impl Model {
         if features == 0 {
             return Err("it has no features".to_owned());
         }
+        self.check_sections()?;
         let names = body.features.iter().map(|feature| feature.name.as_str());
         recipe::check_names(&body.recipe.name, &body.target.name, names)
             .map_err(|failure| failure.to_string())?;
@@ -151,6 +152,31 @@ impl Model {
             }
         }
         Ok(())
+    }
+}
+
+impl Model {
+    /// What is kept of the recipe is what the model was made by.
+    fn check_sections(&self) -> Result<(), String> {
+        let body = &self.body;
+        let walks = body.split.walk_forward.is_some();
+        if walks != body.walk_forward.is_some() {
+            return Err("its blocks do not fit its split".to_owned());
+        }
+        if body.walk_forward.as_ref().is_some_and(|walked| walked.blocks.is_empty()) {
+            return Err("it walked through no block".to_owned());
+        }
+        let Some(recipe) = self.kept_recipe() else {
+            return if walks { Err("it does not say how it walked".to_owned()) } else { Ok(()) };
+        };
+        let recipe = recipe.map_err(|failure| failure.to_string())?;
+        let features = body.features.iter().map(|feature| &feature.name);
+        let is_its = fingerprint::of(recipe.training_sections()) == body.recipe.training_sections_sha256
+            && features.eq(&recipe.features.columns)
+            && recipe.target.column == body.target.name
+            && (recipe.target.classes.is_empty() || recipe.target.classes == body.target.classes)
+            && recipe.split == body.split;
+        if is_its { Ok(()) } else { Err("the recipe in it is another one".to_owned()) }
     }
 }
 

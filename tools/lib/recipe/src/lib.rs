@@ -11,6 +11,7 @@ mod period;
 mod prepare;
 mod privacy;
 mod registry;
+mod sections;
 mod split;
 mod text;
 mod validate;
@@ -34,7 +35,7 @@ pub use period::{Length, Period};
 pub use prepare::{Encoding, Impute, Prepare, Substitute};
 pub use privacy::Privacy;
 pub use registry::{Registry, check_prefix};
-pub use split::Split;
+pub use split::{Split, WalkForward};
 
 /// Raised when `clean` makes other rows of the same input by the same recipe.
 const CLEANING_VERSION: u32 = 1;
@@ -70,9 +71,9 @@ pub struct Recipe {
     pub target: Target,
     /// Which rows no shipped model trains on.
     pub split: Split,
-    /// What is done about objects that cannot be trained on.
+    /// What is done about objects that cannot be trained on, and about old rows.
     #[serde(default)]
-    pub training: TrainingObjects,
+    pub training: Training,
     /// How candidates are compared.
     #[serde(default)]
     pub validation: Validation,
@@ -113,7 +114,7 @@ pub struct About {
 }
 
 /// `[keys]`
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Keys {
     /// Carried through `clean`, in this order, never a feature.
@@ -121,6 +122,7 @@ pub struct Keys {
     /// Unique among all rows; some of `columns`.
     pub row: Vec<String>,
     /// The column of `columns` that says when; its latest value tells newer training data from older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
 }
 
@@ -239,16 +241,19 @@ pub enum Task {
     Classification,
 }
 
-/// `[training]`: what is done about objects of training data that cannot be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// `[training]`: what is done about objects of training data that cannot be read, and how much old rows count.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TrainingObjects {
+pub struct Training {
     /// Whether one of them ends the run.
     #[serde(default)]
     pub on_bad_object: OnBadObject,
     /// With `exclude`: more bad objects than these end the run all the same.
     #[serde(default)]
     pub bad_objects_at_most: Option<u32>,
+    /// In which time the weight of a training row is halved; unless said, all count alike.
+    #[serde(default)]
+    pub half_life: Option<Period>,
 }
 
 /// What is done about a bad object.
@@ -296,26 +301,6 @@ pub struct Intervals {
     pub coverage: f64,
 }
 
-/// Everything in a recipe that decides what a model looks like.
-#[derive(Serialize)]
-struct TrainingSections<'a> {
-    columns: &'a BTreeMap<String, Column>,
-    clean: &'a Clean,
-    features: &'a Features,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    prepare: &'a BTreeMap<String, Prepare>,
-    target: &'a Target,
-    split: &'a Split,
-    validation: &'a Validation,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    time: Option<&'a String>,
-    candidates: &'a [Candidate],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    intervals: Option<Intervals>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    history: Option<&'a History>,
-}
-
 impl Recipe {
     /// The columns of a cleaned CSV: keys, features, target.
     pub fn output_columns(&self) -> Vec<&str> {
@@ -358,11 +343,22 @@ impl Recipe {
     }
 
     /// The columns whose values name a row's group when candidates are compared.
-    pub fn validation_by(&self) -> &[String] {
-        match self.validation.by.as_slice() {
-            [] => &self.split.by,
-            named => named,
+    pub fn validation_by(&self) -> Vec<String> {
+        if !self.validation.by.is_empty() {
+            return self.validation.by.clone();
         }
+        match (&self.split.walk_forward, &self.history) {
+            (None, _) => self.split.by.clone(),
+            // What is asked at one time knows the same.
+            (Some(_), Some(History { questions: Questions::Given { asked, .. }, .. })) => asked.clone(),
+            (Some(_), Some(_)) => vec!["asked".to_owned()],
+            (Some(_), None) => self.keys.time.iter().cloned().collect(),
+        }
+    }
+
+    /// Whether each part of the training rows is predicted from those before it when candidates are compared.
+    pub fn validates_by_time(&self) -> bool {
+        self.validation.by_time || self.split.walk_forward.is_some()
     }
 
     /// The columns whose null drops a row.
@@ -399,24 +395,5 @@ impl Recipe {
             rules["classes"] = self.target.classes.clone().into();
         }
         rules.to_string()
-    }
-
-    /// The sections that enter the training key, as canonical JSON: sorted keys, no spaces, shortest numbers.
-    pub fn training_sections(&self) -> String {
-        let sections = TrainingSections {
-            columns: &self.columns,
-            clean: &self.clean,
-            features: &self.features,
-            prepare: &self.prepare,
-            target: &self.target,
-            split: &self.split,
-            validation: &self.validation,
-            time: self.keys.time.as_ref(),
-            candidates: &self.candidates,
-            intervals: self.intervals,
-            history: self.history.as_ref(),
-        };
-        // Through a Value, whose map sorts its keys. Structs of strings and finite numbers always serialise.
-        serde_json::to_value(sections).map(|value| value.to_string()).unwrap_or_default()
     }
 }

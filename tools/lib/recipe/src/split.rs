@@ -1,23 +1,95 @@
+use failure::{Failure, Outcome};
+use schema::Type;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::group_key::BORDER;
+use crate::{Period, Recipe, Task};
 
-/// Which rows are held out for ever: a rule that needs nothing but the row.
+/// Which rows judge a model: those that it never sees (`by`, `salt`, `holdout`), or those that were predicted from what
+/// was known before them (`walk_forward`).
 ///
-/// The values of the `by` columns, joined by the byte 0x1F after the salt, are hashed with SHA-256 (what stands between them is
-/// [`crate::GroupKey`]'s rule); the first eight bytes, big endian, divided by 2^64 fall below `holdout` for held-out rows. All rows of one group share a side,
-/// and a row keeps its side whatever else is in the data.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+/// Held out is a rule that needs nothing but the row. The values of the `by` columns, joined by the byte 0x1F after the
+/// salt, are hashed with SHA-256 (what stands between them is [`crate::GroupKey`]'s rule); the first eight bytes, big
+/// endian, divided by 2^64 fall below `holdout` for held-out rows. All rows of one group share a side, and a row keeps its
+/// side whatever else is in the data.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(try_from = "Written", into = "Written")]
 pub struct Split {
-    /// The columns that name a row's group.
+    /// The columns that name a row's group; empty with `walk_forward`.
     pub by: Vec<String>,
     /// Changes which groups are held out.
-    #[serde(default)]
     pub salt: String,
     /// Share of groups to hold out: 0 (none) up to, not including, 1.
     pub holdout: f64,
+    /// Nothing is held out: blocks of rows follow each other, and each is predicted from what was known before it.
+    pub walk_forward: Option<WalkForward>,
+}
+
+/// `[split] walk_forward`: which blocks are predicted.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct WalkForward {
+    /// The column whose values are the blocks, in the order of their first questions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Instead of it: a block is what is asked in so much time, counted from 1970 in UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<Period>,
+    /// Of such a block, questions that look further ahead are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub horizon: Option<Period>,
+    /// So many blocks, the last ones.
+    pub last: u32,
+    /// The last one of them: a value of `by`, or the day on which a block begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+}
+
+/// More blocks than these are not walked: each is a whole fit.
+const MOST_BLOCKS: u32 = 1_000;
+
+/// `[split]` as a recipe and a model file write it.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    salt: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    holdout: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    walk_forward: Option<WalkForward>,
+}
+
+impl TryFrom<Written> for Split {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Split, String> {
+        let Written { by, salt, holdout, walk_forward } = written;
+        match (by, holdout, walk_forward) {
+            (Some(by), Some(holdout), None) => {
+                Ok(Split { by, salt: salt.unwrap_or_default(), holdout, walk_forward: None })
+            }
+            (None, None, Some(walk_forward)) if salt.is_none() => {
+                Ok(Split { walk_forward: Some(walk_forward), ..Split::default() })
+            }
+            (_, _, Some(_)) => Err("[split] walk_forward holds nothing out: no by, salt or holdout".to_owned()),
+            (None, _, None) => Err("missing field `by`".to_owned()),
+            (_, None, None) => Err("missing field `holdout`".to_owned()),
+        }
+    }
+}
+
+impl From<Split> for Written {
+    fn from(split: Split) -> Written {
+        let Split { by, salt, holdout, walk_forward } = split;
+        match walk_forward {
+            None => Written { by: Some(by), salt: Some(salt), holdout: Some(holdout), walk_forward: None },
+            Some(_) => Written { by: None, salt: None, holdout: None, walk_forward },
+        }
+    }
 }
 
 impl Split {
@@ -33,6 +105,75 @@ impl Split {
         // Less than `parts`, so it fits.
         (head(&salt, cells) % u64::from(parts.max(1))) as u32
     }
+}
+
+impl Recipe {
+    /// The columns that say when a row was asked, what instant it is about and from when on its answer is known, with the
+    /// section that names them; of recipes with `walk_forward` `clean` keeps them.
+    pub(crate) fn check_walk(&self) -> Outcome {
+        let Some(walk) = &self.split.walk_forward else { return Ok(()) };
+        let place = "[split] walk_forward";
+        if !(1..=MOST_BLOCKS).contains(&walk.last) {
+            return bad(format!("{place} last {}: from 1 to {MOST_BLOCKS} blocks", walk.last));
+        }
+        match (&walk.by, &walk.every) {
+            (Some(by), None) if walk.horizon.is_none() => self.check_is_kept(&format!("{place} by"), by)?,
+            (None, Some(every)) => {
+                for period in std::iter::once(every).chain(&walk.horizon) {
+                    if period.micros().is_none() {
+                        return bad(format!("{place} {period}: a length of time like \"1d\" or \"6h\""));
+                    }
+                }
+                if walk.until.as_ref().is_some_and(|until| !clock::is_date(until.as_bytes())) {
+                    return bad(format!("{place} until: the day of the last block, like \"2025-06-30\""));
+                }
+            }
+            _ => return bad(format!("{place} has `by`, a column, or `every` and `horizon`, lengths of time")),
+        }
+        if self.target.task == Task::Classification && self.target.classes.is_empty() {
+            // Otherwise the first block would know the classes of the last one.
+            return bad(format!("[target] classes: with {place} the recipe lists them"));
+        }
+        let moments = match &self.history {
+            None => self.keys.time.iter().cloned().collect::<Vec<_>>(),
+            Some(history) => {
+                let Some(input) = history.answers() else {
+                    return bad(format!(
+                        "{place}: no input of [history], or more than one, has the key of the questions: \
+                         from when on is an answer known?"
+                    ));
+                };
+                let mut names = history.questions.moments();
+                names.extend(input.happened.iter().chain(&input.known).cloned());
+                if let crate::Questions::Made { .. } = history.questions {
+                    names.retain(|name| ["asked", "at"].contains(&name.as_str()));
+                }
+                names
+            }
+        };
+        if moments.is_empty() {
+            return bad(format!("{place} needs [keys] time"));
+        }
+        for name in &moments {
+            self.check_is_kept(&format!("{place}: the time in"), name)?;
+            if !matches!(self.columns[name].kind, Type::Date | Type::Instant) {
+                return bad(format!("{place}: {name:?} is neither a date nor an instant"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_is_kept(&self, place: &str, name: &String) -> Outcome {
+        self.known(place, name)?;
+        match self.keys.columns.contains(name) {
+            true => Ok(()),
+            false => bad(format!("{place} {name:?} is not among [keys] columns, so clean drops it")),
+        }
+    }
+}
+
+fn bad(message: String) -> Outcome {
+    Err(Failure::config(message))
 }
 
 fn head<'a>(salt: &str, cells: impl IntoIterator<Item = &'a [u8]>) -> u64 {
@@ -52,7 +193,7 @@ mod tests {
 
     #[test]
     fn the_share_is_kept_and_the_rule_never_moves() {
-        let split = Split { by: vec!["g".into()], salt: "s".into(), holdout: 0.2 };
+        let split = Split { by: vec!["g".into()], salt: "s".into(), holdout: 0.2, walk_forward: None };
         let held = (0..10_000).filter(|i| split.holds_out([i.to_string().as_bytes()])).count();
         assert!((1_900..2_100).contains(&held), "{held}");
         // Models in the field were made by this rule: these sides may never change.

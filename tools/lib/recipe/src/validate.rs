@@ -17,7 +17,9 @@ impl Recipe {
         self.list("[keys] columns", &self.keys.columns)?;
         self.list("[keys] row", &self.keys.row)?;
         self.list("[features] columns", &self.features.columns)?;
-        self.list("[split] by", &self.split.by)?;
+        if self.split.walk_forward.is_none() {
+            self.list("[split] by", &self.split.by)?;
+        }
         if !self.clean.required.is_empty() {
             self.list("[clean] required", &self.clean.required)?;
         }
@@ -29,6 +31,7 @@ impl Recipe {
         self.identities()?;
         self.preparation()?;
         self.validation()?;
+        self.check_walk()?;
         self.candidates()?;
         self.gates()?;
         self.privacy()?;
@@ -274,6 +277,14 @@ impl Recipe {
         }
         if !self.validation.by.is_empty() {
             self.list("[validation] by", &self.validation.by)?;
+        }
+        if self.training.half_life.is_some() {
+            if self.keys.time.is_none() {
+                return bad("[training] half_life needs [keys] time");
+            }
+            if self.training.half_life.as_ref().is_some_and(|time| time.micros().is_none()) {
+                return bad("[training] half_life: a length of time like \"730d\"");
+            }
         }
         if self.validation.by_time {
             let Some(time) = &self.keys.time else { return bad("[validation] by_time needs [keys] time") };

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use clock::Zone;
 use failure::{Failure, Outcome};
 use schema::Type;
 use suggestion::nearest;
@@ -35,7 +34,6 @@ impl Recipe {
                 (false, None) => Ok(()),
             };
         };
-        Zone::named(&history.zone).map_err(|said| Failure::config(format!("[history] zone {said}")))?;
         if !history.shard.is_empty() {
             self.list("[history] shard", &history.shard)?;
         }
@@ -178,7 +176,14 @@ impl Recipe {
     /// Each column that is made has one name, and a name of its own.
     fn check_names_of(&self, history: &History) -> Outcome {
         let mut seen = BTreeSet::new();
+        let roles = history.entities.iter().flat_map(|entity| &entity.roles);
+        let measured: BTreeSet<&String> = roles.flat_map(|role| role.measures.values()).collect();
         for name in history.columns() {
+            if measured.contains(&name) {
+                return bad(format!(
+                    "[[history.features]]: {name:?} would take the place of the column that features are made of"
+                ));
+            }
             let is_other = self.keys.columns.contains(&name) || self.target.column == name;
             if is_other || !seen.insert(name.clone()) {
                 return bad(format!("[[history.features]]: {name:?} is the name of another column, too"));

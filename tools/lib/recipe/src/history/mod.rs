@@ -95,6 +95,14 @@ pub enum Questions {
 }
 
 impl Questions {
+    /// The columns that say when one is asked and what instant it is about.
+    pub fn moments(&self) -> Vec<String> {
+        match self {
+            Questions::Given { asked, at, .. } => [asked.as_slice(), at].concat(),
+            Questions::Made { .. } => ["asked", "at"].map(str::to_owned).to_vec(),
+        }
+    }
+
     /// The columns that identify one, or a series.
     pub fn key(&self) -> &[String] {
         match self {
@@ -345,6 +353,18 @@ impl History {
     /// Reads `[history]` of a recipe.
     pub(crate) fn from_toml<'de, D: Deserializer<'de>>(from: D) -> Result<Option<History>, D::Error> {
         parse::Raw::deserialize(from).map(|raw| Some(raw.into()))
+    }
+
+    /// The input whose rows are the answers to the questions: the one with their key, if there is one only.
+    pub fn answers(&self) -> Option<&Input> {
+        let is_it = |input: &&Input| match &self.questions {
+            Questions::Made { .. } => true,
+            Questions::Given { key, .. } => {
+                key.len() == input.key.len() && key.iter().all(|name| input.key.contains(name))
+            }
+        };
+        let mut found = self.inputs.iter().filter(is_it);
+        found.next().filter(|_| found.next().is_none())
     }
 
     /// The entity of a feature; validated histories have one.

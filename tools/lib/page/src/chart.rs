@@ -14,18 +14,23 @@ const ORANGE: RGBColor = RGBColor(213, 94, 0);
 const GREY: RGBColor = RGBColor(140, 140, 140);
 
 /// A picture of something over something.
-pub(crate) struct Axes<'a> {
-    pub(crate) x: &'a str,
-    pub(crate) y: &'a str,
-    pub(crate) x_range: Range<f64>,
-    pub(crate) y_range: Range<f64>,
+#[derive(Clone, Debug)]
+pub struct Axes<'a> {
+    /// What stands under the picture.
+    pub x: &'a str,
+    /// What stands beside it.
+    pub y: &'a str,
+    /// From left to right.
+    pub x_range: Range<f64>,
+    /// From below to above.
+    pub y_range: Range<f64>,
 }
 
 /// What is larger is not drawn.
 const LARGEST: f64 = 1e150;
 
 /// Both ends, and a little more; never empty.
-pub(crate) fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
+pub fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
     let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
     for value in values.filter(|value| value.is_finite()) {
         low = low.min(value);
@@ -82,14 +87,14 @@ fn axes<'a, 'b>(drawing: &'a Drawing<'b>, axes: &Axes<'_>, is_small: bool) -> Re
 }
 
 /// A number as short as it can be read.
-pub(crate) fn label(value: f64) -> String {
+pub fn label(value: f64) -> String {
     let text = format!("{value:.3}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
 /// Points, and the line on which both axes say the same.
-pub(crate) fn scatter(wanted: &Axes<'_>, points: &[(f64, f64)]) -> Outcome<String> {
+pub fn scatter(wanted: &Axes<'_>, points: &[(f64, f64)]) -> Outcome<String> {
     draw(SIZE, |drawing| {
         let mut chart = axes(drawing, wanted, false)?;
         let dots = points.iter().map(|point| Circle::new(*point, 2, BLUE.mix(0.35).filled()));
@@ -106,7 +111,7 @@ fn diagonal(chart: &mut Chart<'_, '_>, wanted: &Axes<'_>) -> Result<(), String> 
 }
 
 /// Points with bars from low to high, and the line on which both axes say the same.
-pub(crate) fn calibration(wanted: &Axes<'_>, points: &[(f64, f64)]) -> Outcome<String> {
+pub fn calibration(wanted: &Axes<'_>, points: &[(f64, f64)]) -> Outcome<String> {
     draw(SIZE, |drawing| {
         let mut chart = axes(drawing, wanted, false)?;
         diagonal(&mut chart, wanted)?;
@@ -118,7 +123,7 @@ pub(crate) fn calibration(wanted: &Axes<'_>, points: &[(f64, f64)]) -> Outcome<S
 }
 
 /// Counts between edges.
-pub(crate) fn histogram(wanted: &Axes<'_>, bars: &[(f64, f64, f64)]) -> Outcome<String> {
+pub fn histogram(wanted: &Axes<'_>, bars: &[(f64, f64, f64)]) -> Outcome<String> {
     draw(SIZE, |drawing| {
         let mut chart = axes(drawing, wanted, false)?;
         let bars = bars.iter().map(|(from, to, count)| {
@@ -131,10 +136,61 @@ pub(crate) fn histogram(wanted: &Axes<'_>, bars: &[(f64, f64, f64)]) -> Outcome<
 }
 
 /// A line, small: many of them stand side by side.
-pub(crate) fn line(wanted: &Axes<'_>, points: &[(f64, f64)]) -> Outcome<String> {
+pub fn line(wanted: &Axes<'_>, points: &[(f64, f64)]) -> Outcome<String> {
     draw(SMALL, |drawing| {
         let mut chart = axes(drawing, wanted, true)?;
         let line = LineSeries::new(points.iter().copied(), BLUE.stroke_width(2));
         chart.draw_series(line).map(|_| ()).map_err(|error| error.to_string())
     })
+}
+
+/// Lines over the same places, each in a colour of its own, with a point at each place: `names` are the places', which count
+/// from 0. The first line is drawn last.
+pub fn lines(wanted: &Axes<'_>, names: &[String], lines: &[(&str, Vec<f64>)]) -> Outcome<String> {
+    draw(SIZE, |drawing| {
+        let mut chart = ChartBuilder::on(drawing)
+            .margin(8)
+            .x_label_area_size(42)
+            .y_label_area_size(58)
+            .build_cartesian_2d(wanted.x_range.clone(), wanted.y_range.clone())
+            .map_err(|error| error.to_string())?;
+        chart
+            .configure_mesh()
+            .x_desc(wanted.x)
+            .y_desc(wanted.y)
+            .x_labels(names.len().min(8))
+            .y_labels(7)
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(GREY.mix(0.25))
+            .label_style(("sans-serif", 13))
+            .x_label_formatter(&|value| name_of(names, *value))
+            .y_label_formatter(&|value| label(*value))
+            .draw()
+            .map_err(|error| error.to_string())?;
+        for ((name, values), colour) in lines.iter().zip([BLUE, ORANGE, GREY]).rev() {
+            let points = values.iter().enumerate().filter(|(_, value)| value.is_finite());
+            let points: Vec<(f64, f64)> = points.map(|(at, value)| (at as f64, *value)).collect();
+            let line = LineSeries::new(points.iter().copied(), colour.stroke_width(2)).point_size(3);
+            let series = chart.draw_series(line).map_err(|error| error.to_string())?;
+            series.label(*name).legend(move |(x, y)| {
+                PathElement::new(vec![(x, y), (x + 16, y)], colour.stroke_width(2))
+            });
+        }
+        chart
+            .configure_series_labels()
+            .background_style(WHITE.mix(0.8))
+            .label_font(("sans-serif", 13))
+            .position(SeriesLabelPosition::UpperRight)
+            .draw()
+            .map_err(|error| error.to_string())
+    })
+}
+
+/// The name of a place, where there is one.
+fn name_of(names: &[String], value: f64) -> String {
+    let place = value.round();
+    match (value - place).abs() < 1e-9 && place >= 0.0 {
+        true => names.get(place as usize).cloned().unwrap_or_default(),
+        false => String::new(),
+    }
 }

@@ -1,0 +1,268 @@
+//! Walking forward: blocks of rows follow each other, and each is predicted by a fit on what was known before its first question
+//! (Tashman, "Out-of-sample tests of forecasting accuracy", 2000: a rolling origin, fitted anew at each).
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+
+use clock::Instant;
+use diagnostics::{count, say};
+use evaluation::{Predictions, Rows};
+use failure::{Failure, Outcome};
+use fingerprint::Fingerprint;
+use history::Times;
+use metrics::Scores;
+use model_file::{Block, Model};
+use recipe::{Candidate, Recipe};
+use rows::{Ending, Table};
+
+use crate::matrix::Matrix;
+use crate::model::{Settled, target};
+use crate::training::Training;
+
+/// What is done again for each block: a recipe's procedure.
+#[derive(Clone, Copy, Debug)]
+pub struct Procedure<'a> {
+    /// A recipe that walks forward.
+    pub recipe: &'a Recipe,
+    /// The one candidate that is fitted; without it all are compared in each block.
+    pub candidate: Option<&'a str>,
+    /// Start of every random choice.
+    pub seed: u64,
+}
+
+/// Blocks that were predicted.
+#[derive(Debug)]
+pub struct Walked {
+    /// In order of time.
+    pub blocks: Vec<Block>,
+    /// Of all blocks, in the order of the rows.
+    pub predictions: Predictions,
+    /// The block of each prediction.
+    pub block_of: Vec<u32>,
+    /// When each was asked and known.
+    pub times: Vec<Times>,
+    /// The classes that are predicted; none if it is a number.
+    pub classes: Vec<String>,
+}
+
+impl Procedure<'_> {
+    /// Reads rows that `clean` wrote, and predicts the recipe's blocks of them. A recipe that does not walk forward is a
+    /// failure (78); rows that cannot be read, and a block before which nothing was known, are failures (65).
+    pub fn walk(&self, name: &str, rows: &[u8]) -> Outcome<Walked> {
+        if self.recipe.split.walk_forward.is_none() {
+            return Err(Failure::config(format!(
+                "recipe {}: its [split] has no walk_forward",
+                self.recipe.recipe.name
+            )));
+        }
+        let candidates = crate::wanted(self.recipe, self.candidate)?;
+        thread_pool::start()?;
+        let table = Table::open(name, Cursor::new(rows), Ending::Terminated)?;
+        let training = Training::read(self.recipe, table, None)?;
+        walk(self.recipe, &candidates, &training, self.seed)
+    }
+}
+
+/// What judges a model that walked forward: its procedure walks anew over the rows, and so does that of the other one.
+/// Where the other cannot, [`Rows::incomparable`] says why.
+pub fn walked_rows(model: &Model, against: Option<&Model>, name: &str, rows: &[u8]) -> Outcome<Rows> {
+    let own = again(model, name, rows)?;
+    let other = against.map(|against| {
+        let (ours, theirs) = (&model.body().target, &against.body().target);
+        if ours.name != theirs.name || ours.classes != theirs.classes {
+            return Err(format!("{} predicts another thing ({:?})", against.id(), theirs.name));
+        }
+        if against.body().walk_forward.is_none() {
+            return Err(format!("{} holds rows out and does not walk forward", against.id()));
+        }
+        let walked = again(against, name, rows).map_err(|failure| format!("{}: {failure}", against.id()))?;
+        Ok((against.id(), walked.predictions))
+    });
+    Rows::walked(model.id(), model.body().target.clone(), &own.predictions, other)
+}
+
+/// Walks as a model did, over these rows.
+fn again(model: &Model, name: &str, rows: &[u8]) -> Outcome<Walked> {
+    let (Some(recipe), Some(walked)) = (model.kept_recipe(), &model.body().walk_forward) else {
+        return Err(Failure::data(format!("{}: it does not say how it walked", model.id())));
+    };
+    let recipe = recipe?;
+    say!("{} walks forward through {}", model.id(), diagnostics::plural(walked.blocks.len() as u64, "block"));
+    Procedure { recipe: &recipe, candidate: walked.candidate.as_deref(), seed: walked.seed }.walk(name, rows)
+}
+
+/// Predicts each block of the recipe from what was known before its first question.
+pub(crate) fn walk(
+    recipe: &Recipe,
+    candidates: &[&Candidate],
+    training: &Training,
+    seed: u64,
+) -> Outcome<Walked> {
+    let classes = training.trained.classes;
+    let mut walked = Walked {
+        blocks: Vec::new(),
+        predictions: Predictions::default(),
+        block_of: Vec::new(),
+        times: Vec::new(),
+        classes: training.classes.clone(),
+    };
+    let mut said_of: Vec<(usize, Vec<f64>, Vec<f64>, u32)> = Vec::new();
+    let width = classes.max(1);
+    for (number, Asked { name, asked, rows }) in (0..).zip(blocks(recipe, training)?) {
+        let times = &training.trained.times;
+        let known: Vec<usize> = (0..times.len()).filter(|&row| times[row].known <= asked).collect();
+        if known.is_empty() {
+            return Err(Failure::data(format!(
+                "[split] walk_forward: no row was known before block {name:?}, whose first question was asked at {asked}: fewer `last` blocks"
+            )));
+        }
+        let mut part = training.of_rows(&known, &rows);
+        let baseline = baseline(&part);
+        let settled = Settled::of(recipe, candidates, &mut part, seed, true)
+            .map_err(|failure| failure.at(format!("block {name}")))?;
+        let matrix = Matrix::of(&part.held_out, recipe.features.columns.len(), &settled.preparation, |_| true);
+        let mut said = Vec::with_capacity(rows.len() * width);
+        settled.algorithm.answers(&matrix.values, matrix.width, &mut said);
+        let baselines = baseline.repeat(rows.len());
+        let error = |said: &[f64]| {
+            let scores = Scores::of(&part.held_out.target, said, classes);
+            scores.map(|scores| scores.error()).ok_or_else(|| {
+                Failure::data(format!("block {name}: the predictions overflow: are the features' units right?"))
+            })
+        };
+        let chosen = &settled.choice.comparison.candidates[settled.choice.comparison.chosen];
+        let block = Block {
+            asked: asked.to_string(),
+            rows_fitted: known.len() as u64,
+            rows: rows.len() as u64,
+            algorithm: chosen.name.clone(),
+            settings: chosen.settings.clone(),
+            error: error(&said)?,
+            baseline: error(&baselines)?,
+            name,
+        };
+        tell(&block, classes > 0);
+        walked.blocks.push(block);
+        for (at, row) in rows.iter().enumerate() {
+            said_of.push((*row, said[at * width..(at + 1) * width].to_vec(), baseline.clone(), number));
+        }
+    }
+    said_of.sort_unstable_by_key(|(row, ..)| *row);
+    for (row, said, baseline, block) in said_of {
+        let times = training.trained.times[row];
+        walked.predictions.rows.push(row as u64);
+        walked.predictions.answers.push(training.trained.target[row]);
+        walked.predictions.said.extend(said);
+        walked.predictions.baseline.extend(baseline);
+        walked.predictions.weeks.push(times.week());
+        walked.block_of.push(block);
+        walked.times.push(times);
+    }
+    Ok(walked)
+}
+
+impl Walked {
+    /// What a model file says of it.
+    pub(crate) fn card(&self, seed: u64, candidate: Option<&str>) -> model_file::Walked {
+        let mut hash = Fingerprint::new();
+        self.predictions.said.iter().for_each(|said| hash.add(&said.to_le_bytes()));
+        let mut weeks = self.predictions.weeks.clone();
+        weeks.sort_unstable();
+        weeks.dedup();
+        model_file::Walked {
+            blocks: self.blocks.clone(),
+            seed,
+            candidate: candidate.map(str::to_owned),
+            rows: self.predictions.rows.len() as u64,
+            weeks: weeks.len() as u64,
+            predictions_sha256: hash.hex(),
+        }
+    }
+
+    /// The predictions beside those of another recipe, for whoever measures them.
+    pub fn rows(
+        &self,
+        recipe: &Recipe,
+        other: Option<(String, Predictions)>,
+    ) -> Outcome<Rows> {
+        let target = target(recipe, &self.classes);
+        Rows::walked(recipe.recipe.name.clone(), target, &self.predictions, other.map(Ok))
+    }
+}
+
+/// A block of rows: what it is called, when its first question was asked, and its rows.
+struct Asked {
+    name: String,
+    asked: Instant,
+    rows: Vec<usize>,
+}
+
+/// The recipe's blocks, the last ones, in order of time.
+fn blocks(recipe: &Recipe, training: &Training) -> Outcome<Vec<Asked>> {
+    let Some(walk) = &recipe.split.walk_forward else { return Ok(Vec::new()) };
+    let times = &training.trained.times;
+    let mut found: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
+    let every = walk.every.as_ref().and_then(recipe::Period::micros);
+    let horizon = walk.horizon.as_ref().and_then(recipe::Period::micros);
+    for (row, times) in times.iter().enumerate() {
+        let key = match every {
+            None => i64::from(training.blocks[row]),
+            Some(_) if horizon.is_some_and(|horizon| times.at > times.asked.plus(horizon)) => continue,
+            Some(every) => times.asked.0.div_euclid(every),
+        };
+        found.entry(key).or_default().push(row);
+    }
+    let block = |(key, rows): (i64, Vec<usize>)| {
+        let asked = rows.iter().map(|&row| times[row].asked).min().unwrap_or_default();
+        let name = match every {
+            None => training.block_names.list[key as usize].clone(),
+            Some(every) => Instant(key * every).to_string(),
+        };
+        // What is asked between two origins is asked of a model of the earlier one.
+        let asked = every.map_or(asked, |every| Instant(key * every));
+        Asked { name, asked, rows }
+    };
+    let mut blocks: Vec<Asked> = found.into_iter().map(block).collect();
+    blocks.sort_by(|one, other| one.asked.cmp(&other.asked).then_with(|| one.name.cmp(&other.name)));
+    if let Some(until) = &walk.until {
+        let is_it = |block: &Asked| block.name == *until || (every.is_some() && block.name.starts_with(until.as_str()));
+        let Some(last) = blocks.iter().rposition(is_it) else {
+            return Err(Failure::data(format!("[split] walk_forward until: there is no block {until:?}")));
+        };
+        blocks.truncate(last + 1);
+    }
+    let wanted = walk.last as usize;
+    if blocks.len() < wanted {
+        return Err(Failure::data(format!(
+            "[split] walk_forward: {wanted} blocks are wanted, and the rows are of {}",
+            blocks.len()
+        )));
+    }
+    Ok(blocks.split_off(blocks.len() - wanted))
+}
+
+/// The mean of what was known, or the shares of the classes.
+fn baseline(part: &Training) -> Vec<f64> {
+    let trained = &part.trained;
+    let rows = trained.rows() as f64;
+    if trained.classes == 0 {
+        return vec![trained.target.iter().sum::<f64>() / rows];
+    }
+    let mut counts = vec![0.0; trained.classes];
+    trained.target.iter().for_each(|class| counts[*class as usize] += 1.0);
+    counts.into_iter().map(|count| count / rows).collect()
+}
+
+fn tell(block: &Block, is_class: bool) {
+    let (measure, always) = if is_class { ("log loss", "the shares") } else { ("RMSE", "the mean") };
+    let settings = block.settings.iter();
+    let algorithm = settings.fold(block.algorithm.clone(), |text, (name, value)| format!("{text}, {name} {value}"));
+    say!(
+        "{}: {} rows, {measure} {:.4}; always {always}: {:.4} ({algorithm}, fitted on {} rows)",
+        block.name,
+        count(block.rows),
+        block.error,
+        block.baseline,
+        count(block.rows_fitted)
+    );
+}
