@@ -165,7 +165,7 @@ impl Walked {
     /// What a model file says of it.
     pub(crate) fn card(&self, seed: u64, candidate: Option<&str>) -> model_file::Walked {
         let mut hash = Fingerprint::new();
-        self.predictions.said.iter().for_each(|said| hash.add(&said.to_le_bytes()));
+        self.predictions.said.iter().for_each(|said| hash.add(said.to_le_bytes()));
         let mut weeks = self.predictions.weeks.clone();
         weeks.sort_unstable();
         weeks.dedup();

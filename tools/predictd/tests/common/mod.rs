@@ -46,6 +46,7 @@ pub fn body(slope: f64) -> Body {
             name: "golf".to_owned(),
             description: "An estimate of the same round.".to_owned(),
             training_sections_sha256: "0".repeat(64),
+            training_sections: None,
         },
         training_key: fingerprint::of(slope.to_string()),
         made_by: "test".to_owned(),
@@ -77,7 +78,13 @@ pub fn body(slope: f64) -> Body {
         checks: vec![Check { prediction: said[0], probabilities: Vec::new(), row }],
         algorithm,
         comparison: None,
-        split: recipe::Split { by: vec!["event_id".to_owned()], salt: String::new(), holdout: 0.2 },
+        split: recipe::Split {
+            by: vec!["event_id".to_owned()],
+            salt: String::new(),
+            holdout: 0.2,
+            walk_forward: None,
+        },
+        walk_forward: None,
         metrics: Measured {
             trained: scores.clone(),
             held_out: Some(scores.clone()),
