@@ -77,7 +77,7 @@ pub fn run(args: Args) -> Outcome {
     let mut text = Vec::new();
     input.reader.read_to_end(&mut text).place(&input.name)?;
     let walk = |recipe: &Recipe, candidate: Option<&str>| {
-        Procedure { recipe, candidate, seed: args.seed }.walk(&input.name, &text)
+        Procedure { recipe, candidate, seed: args.seed, tells: true }.walk(&input.name, &text)
     };
     let walked = walk(&recipe, args.candidate.as_deref())?;
     let other = match other {
@@ -88,7 +88,8 @@ pub fn run(args: Args) -> Outcome {
             Some((other, walked))
         }
     };
-    let theirs = other.as_ref().map(|(other, walked)| (other.recipe.name.clone(), walked.predictions.clone()));
+    let theirs =
+        other.as_ref().map(|(other, walked)| (other.recipe.name.clone(), walked.predictions.clone()));
     let rows = walked.rows(&recipe, theirs)?;
     if let Some(reason) = &rows.incomparable {
         return Err(Failure::data(format!("--against: {reason}")));
@@ -164,10 +165,12 @@ impl Judged {
         };
         for line in lines.iter().filter(|line| line.model.is_some()) {
             let (own, baseline) = (shown(line.model), shown(line.baseline));
-            let mut words = format!("  {:<18} {own}{}, baseline {baseline}", line.metric, between(line.interval));
+            let mut words =
+                format!("  {:<18} {own}{}, baseline {baseline}", line.metric, between(line.interval));
             if let (Some(name), Some(other)) = (against, &line.against) {
                 let (value, difference) = (shown(other.value), shown(other.difference));
-                words = format!("{words}, {name} {value}, difference {difference}{}", between(other.interval));
+                words =
+                    format!("{words}, {name} {value}, difference {difference}{}", between(other.interval));
             }
             say!("{words}");
         }

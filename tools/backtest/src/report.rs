@@ -13,7 +13,17 @@ use page::{Page, figure, tenths};
 use crate::Judged;
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 
@@ -34,7 +44,9 @@ pub(crate) fn page(judged: &Judged) -> Outcome<String> {
     metrics(judged, &mut page);
     page.heading(
         "Block by block",
-        &format!("{measure} of each block, predicted by a fit on what was known before the block's first question."),
+        &format!(
+            "{measure} of each block, predicted by a fit on what was known before the block's first question."
+        ),
     );
     page.blocks(&walked.blocks, measure)?;
     page.push("</section>");
@@ -96,9 +108,8 @@ fn stretches<K: Ord>(judged: &Judged, key: impl Fn(&Walked, usize) -> K) -> BTre
     let stretch = |(key, places): (K, Vec<usize>)| {
         let predictions = &walked.predictions;
         let answers: Vec<f64> = places.iter().map(|&at| predictions.answers[at]).collect();
-        let error = |said: &[f64]| {
-            Scores::of(&answers, said, walked.classes.len()).map(|scores| scores.error())
-        };
+        let error =
+            |said: &[f64]| Scores::of(&answers, said, walked.classes.len()).map(|scores| scores.error());
         let theirs = other.as_ref().and_then(|(_, other)| {
             let rows = places.iter().map(|&at| predictions.rows[at]);
             let there: Result<Vec<usize>, usize> =
@@ -113,7 +124,10 @@ fn stretches<K: Ord>(judged: &Judged, key: impl Fn(&Walked, usize) -> K) -> BTre
 }
 
 fn over_time(judged: &Judged, measure: &str, page: &mut Page) -> Outcome {
-    page.heading("Month by month", &format!("{measure} of what each month was about; the table adds up the same month of all years."));
+    page.heading(
+        "Month by month",
+        &format!("{measure} of what each month was about; the table adds up the same month of all years."),
+    );
     let months = stretches(judged, |walked, at| (walked.times[at].day.year(), walked.times[at].day.month()));
     let names: Vec<String> = months.keys().map(|(year, month)| format!("{year}-{month:02}")).collect();
     let error = |which: usize| -> Vec<f64> {
@@ -148,7 +162,10 @@ fn reliability(judged: &Judged, page: &mut Page) -> Outcome {
     let Judged { walked, rows, recipe, .. } = judged;
     let mut pictures = Vec::new();
     if walked.classes.is_empty() {
-        page.heading("Reliability", "Tenths of the rows in order of their predictions: on the line, answers are as predicted.");
+        page.heading(
+            "Reliability",
+            "Tenths of the rows in order of their predictions: on the line, answers are as predicted.",
+        );
         let unit = recipe.columns.get(&recipe.target.column).and_then(|column| column.unit.clone());
         let unit = unit.map_or_else(String::new, |unit| format!(", {unit}"));
         let tenths = tenths(rows.said_and_right());

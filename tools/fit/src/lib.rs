@@ -133,17 +133,25 @@ fn send(text: &str) -> Outcome {
 fn report(model: &Model) {
     let body = model.body();
     say!("{} on {} rows: {}", model.id(), count(body.data.rows_trained), algorithm(model));
-    if let Some(held_out) = &body.metrics.held_out {
+    if let Some(error) = &body.metrics.held_out {
         let unit = body.target.unit.as_deref().filter(|_| model.classes().is_empty());
         let unit = unit.map_or_else(String::new, |unit| format!(" {unit}"));
         let always = if model.classes().is_empty() { "the mean" } else { "the shares" };
         let baseline = body.metrics.baseline.held_out.as_ref().map_or(f64::NAN, Scores::error);
+        let judged = match &body.walk_forward {
+            None => format!(
+                "held out: {} rows of {} groups",
+                count(body.data.rows_held_out),
+                count(body.data.groups_held_out)
+            ),
+            Some(walked) => {
+                format!("walked forward: {} rows of {} blocks", count(walked.rows), walked.blocks.len())
+            }
+        };
         say!(
-            "held out: {} rows of {} groups, {} {:.4}{unit}; always {always}: {baseline:.4}{unit}",
-            count(body.data.rows_held_out),
-            count(body.data.groups_held_out),
-            held_out.measure(),
-            held_out.error(),
+            "{judged}, {} {:.4}{unit}; always {always}: {baseline:.4}{unit}",
+            error.measure(),
+            error.error()
         );
     }
     if let Some(intervals) = &body.intervals {

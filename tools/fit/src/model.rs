@@ -11,8 +11,8 @@ use recipe::{Candidate, Recipe};
 use crate::distribution::Distributions;
 use crate::key::MADE_BY;
 use crate::matrix::Matrix;
-use crate::training::{Part, Texts, Training};
 use crate::search::Choice;
+use crate::training::{Part, Texts, Training};
 use crate::{engine, leaks, prepare, search, walk};
 
 /// How many rows with their predictions a model carries.
@@ -83,7 +83,7 @@ pub(crate) fn fit(job: &Job<'_>, training_key: String, mut training: Training) -
     let found = leaks::among_the_features(recipe, &training);
     let walked = match recipe.split.walk_forward {
         None => None,
-        Some(_) => Some(walk::walk(recipe, candidates, &training, seed)?),
+        Some(_) => Some(walk::walk(job, &training, true)?),
     };
     let Settled { preparation, algorithm, choice, means } =
         Settled::of(recipe, candidates, &mut training, seed, false)?;

@@ -53,12 +53,8 @@ mod tests {
 
     #[test]
     fn every_row_gets_the_side_of_its_own_group() {
-        let split = Split {
-            by: vec!["g".into(), "h".into()],
-            salt: "s".into(),
-            holdout: 0.5,
-            walk_forward: None,
-        };
+        let split =
+            Split { by: vec!["g".into(), "h".into()], salt: "s".into(), holdout: 0.5, walk_forward: None };
         let mut sides = Sides::new(&split);
         let mut held_out = BTreeSet::new();
         let mut ask = |g: &str, h: &str| {

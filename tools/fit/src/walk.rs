@@ -12,11 +12,11 @@ use fingerprint::Fingerprint;
 use history::Times;
 use metrics::Scores;
 use model_file::{Block, Model};
-use recipe::{Candidate, Recipe};
+use recipe::Recipe;
 use rows::{Ending, Table};
 
 use crate::matrix::Matrix;
-use crate::model::{Settled, target};
+use crate::model::{Job, Settled, target};
 use crate::training::Training;
 
 /// What is done again for each block: a recipe's procedure.
@@ -28,6 +28,8 @@ pub struct Procedure<'a> {
     pub candidate: Option<&'a str>,
     /// Start of every random choice.
     pub seed: u64,
+    /// Whether each block is told of on stderr.
+    pub tells: bool,
 }
 
 /// Blocks that were predicted.
@@ -59,7 +61,8 @@ impl Procedure<'_> {
         thread_pool::start()?;
         let table = Table::open(name, Cursor::new(rows), Ending::Terminated)?;
         let training = Training::read(self.recipe, table, None)?;
-        walk(self.recipe, &candidates, &training, self.seed)
+        let job = Job { recipe: self.recipe, candidates: &candidates, only: self.candidate, seed: self.seed };
+        walk(&job, &training, self.tells)
     }
 }
 
@@ -88,16 +91,13 @@ fn again(model: &Model, name: &str, rows: &[u8]) -> Outcome<Walked> {
     };
     let recipe = recipe?;
     say!("{} walks forward through {}", model.id(), diagnostics::plural(walked.blocks.len() as u64, "block"));
-    Procedure { recipe: &recipe, candidate: walked.candidate.as_deref(), seed: walked.seed }.walk(name, rows)
+    let (candidate, seed) = (walked.candidate.as_deref(), walked.seed);
+    Procedure { recipe: &recipe, candidate, seed, tells: false }.walk(name, rows)
 }
 
 /// Predicts each block of the recipe from what was known before its first question.
-pub(crate) fn walk(
-    recipe: &Recipe,
-    candidates: &[&Candidate],
-    training: &Training,
-    seed: u64,
-) -> Outcome<Walked> {
+pub(crate) fn walk(job: &Job<'_>, training: &Training, tells: bool) -> Outcome<Walked> {
+    let Job { recipe, candidates, seed, .. } = *job;
     let classes = training.trained.classes;
     let mut walked = Walked {
         blocks: Vec::new(),
@@ -120,14 +120,17 @@ pub(crate) fn walk(
         let baseline = baseline(&part);
         let settled = Settled::of(recipe, candidates, &mut part, seed, true)
             .map_err(|failure| failure.at(format!("block {name}")))?;
-        let matrix = Matrix::of(&part.held_out, recipe.features.columns.len(), &settled.preparation, |_| true);
+        let matrix =
+            Matrix::of(&part.held_out, recipe.features.columns.len(), &settled.preparation, |_| true);
         let mut said = Vec::with_capacity(rows.len() * width);
         settled.algorithm.answers(&matrix.values, matrix.width, &mut said);
         let baselines = baseline.repeat(rows.len());
         let error = |said: &[f64]| {
             let scores = Scores::of(&part.held_out.target, said, classes);
             scores.map(|scores| scores.error()).ok_or_else(|| {
-                Failure::data(format!("block {name}: the predictions overflow: are the features' units right?"))
+                Failure::data(format!(
+                    "block {name}: the predictions overflow: are the features' units right?"
+                ))
             })
         };
         let chosen = &settled.choice.comparison.candidates[settled.choice.comparison.chosen];
@@ -141,7 +144,9 @@ pub(crate) fn walk(
             baseline: error(&baselines)?,
             name,
         };
-        tell(&block, classes > 0);
+        if tells {
+            tell(&block, classes > 0);
+        }
         walked.blocks.push(block);
         for (at, row) in rows.iter().enumerate() {
             said_of.push((*row, said[at * width..(at + 1) * width].to_vec(), baseline.clone(), number));
@@ -180,11 +185,7 @@ impl Walked {
     }
 
     /// The predictions beside those of another recipe, for whoever measures them.
-    pub fn rows(
-        &self,
-        recipe: &Recipe,
-        other: Option<(String, Predictions)>,
-    ) -> Outcome<Rows> {
+    pub fn rows(&self, recipe: &Recipe, other: Option<(String, Predictions)>) -> Outcome<Rows> {
         let target = target(recipe, &self.classes);
         Rows::walked(recipe.recipe.name.clone(), target, &self.predictions, other.map(Ok))
     }
@@ -225,7 +226,9 @@ fn blocks(recipe: &Recipe, training: &Training) -> Outcome<Vec<Asked>> {
     let mut blocks: Vec<Asked> = found.into_iter().map(block).collect();
     blocks.sort_by(|one, other| one.asked.cmp(&other.asked).then_with(|| one.name.cmp(&other.name)));
     if let Some(until) = &walk.until {
-        let is_it = |block: &Asked| block.name == *until || (every.is_some() && block.name.starts_with(until.as_str()));
+        let is_it = |block: &Asked| {
+            block.name == *until || (every.is_some() && block.name.starts_with(until.as_str()))
+        };
         let Some(last) = blocks.iter().rposition(is_it) else {
             return Err(Failure::data(format!("[split] walk_forward until: there is no block {until:?}")));
         };
@@ -256,7 +259,8 @@ fn baseline(part: &Training) -> Vec<f64> {
 fn tell(block: &Block, is_class: bool) {
     let (measure, always) = if is_class { ("log loss", "the shares") } else { ("RMSE", "the mean") };
     let settings = block.settings.iter();
-    let algorithm = settings.fold(block.algorithm.clone(), |text, (name, value)| format!("{text}, {name} {value}"));
+    let algorithm =
+        settings.fold(block.algorithm.clone(), |text, (name, value)| format!("{text}, {name} {value}"));
     say!(
         "{}: {} rows, {measure} {:.4}; always {always}: {:.4} ({algorithm}, fitted on {} rows)",
         block.name,

@@ -86,12 +86,7 @@ fn rule(args: &Args) -> Outcome<Rule> {
     if !(0.0..1.0).contains(&holdout) {
         return Err(Failure::usage(format!("--share {holdout}: a fraction from 0 up to, not including, 1")));
     }
-    Ok(Rule::Groups(Split {
-        by: args.by.clone(),
-        salt: args.salt.clone(),
-        holdout,
-        walk_forward: None,
-    }))
+    Ok(Rule::Groups(Split { by: args.by.clone(), salt: args.salt.clone(), holdout, walk_forward: None }))
 }
 
 /// Copies every row to one side, both with the header; counts them. Memory does not grow with the input.

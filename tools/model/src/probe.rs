@@ -208,5 +208,4 @@ pub(crate) fn gain(model: &Model) -> Option<Vec<f64>> {
     (all > 0.0).then(|| gains.into_iter().map(|gain| gain / all).collect())
 }
 
-impl Probe<'_> {
-}
+impl Probe<'_> {}

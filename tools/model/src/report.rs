@@ -202,7 +202,8 @@ impl Card<'_> {
     }
 
     fn numbers(&mut self, points: &[(f64, f64)]) -> Outcome {
-        self.page.heading("Predicted and actual", "Rows that it did not see. On the line, a prediction is right.");
+        self.page
+            .heading("Predicted and actual", "Rows that it did not see. On the line, a prediction is right.");
         let target = &self.model.body().target;
         let unit = target.unit.as_deref().map_or_else(String::new, |unit| format!(", {unit}"));
         let (x, y) = (format!("predicted{unit}"), format!("actual{unit}"));
@@ -339,7 +340,8 @@ impl Card<'_> {
     }
 
     fn features(&mut self) {
-        self.page.heading("What it was trained on", "Values beyond these ranges are beyond what the model knows.");
+        self.page
+            .heading("What it was trained on", "Values beyond these ranges are beyond what the model knows.");
         let rows: Vec<_> = self
             .model
             .body()

@@ -171,7 +171,8 @@ impl InputColumns {
             return Ok(false);
         }
         let input = &plan.history.inputs[self.number];
-        let Some(happened) = first_moment(&plan.cells, row, &self.happened, &input.happened, &mut self.days)? else {
+        let Some(happened) = first_moment(&plan.cells, row, &self.happened, &input.happened, &mut self.days)?
+        else {
             return Err(format!("{} is empty: when did it happen?", input.happened.join(" and ")));
         };
         seen.happened = happened.instant;
@@ -184,7 +185,8 @@ impl InputColumns {
             ));
         }
         seen.key.set(self.key.iter().map(|&at| row.cell(at)));
-        if let Some((name, _)) = input.key.iter().zip(&self.key).find(|(_, at)| plan.cells.is_null(row.cell(**at)))
+        if let Some((name, _)) =
+            input.key.iter().zip(&self.key).find(|(_, at)| plan.cells.is_null(row.cell(**at)))
         {
             return Err(format!("column {name:?}, of the key, is empty"));
         }
@@ -377,7 +379,8 @@ impl QuestionColumns {
             about.instant
         };
         read.key.set(self.key.iter().map(|&at| row.cell(at)));
-        if let Some((name, _)) = key.iter().zip(&self.key).find(|(_, at)| plan.cells.is_null(row.cell(**at))) {
+        if let Some((name, _)) = key.iter().zip(&self.key).find(|(_, at)| plan.cells.is_null(row.cell(**at)))
+        {
             return Err(format!("column {name:?}, of the key, is empty"));
         }
         if read.at < read.asked {

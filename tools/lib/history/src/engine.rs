@@ -454,7 +454,9 @@ pub(crate) fn fill(plan: &Plan, row: &mut [f64], when: When, of: impl Fn(Source,
         let running = of(made.from, role);
         *value = match made.from {
             Source::Rating(_) => running.first,
-            Source::Feature(feature) => running.value(plan.features[feature].statistic, when, &plan.cells.zone),
+            Source::Feature(feature) => {
+                running.value(plan.features[feature].statistic, when, &plan.cells.zone)
+            }
         };
     }
     // A prior can be a column that comes later, and is never one of these.

@@ -217,7 +217,9 @@ impl<'a> Classes<'a> {
             (probability / (1.0 - probability)).ln()
         };
         let points: Vec<(f64, f64, f64)> = (weights.iter().zip(self.rows()))
-            .map(|(weight, (right, row))| (*weight, odds(row[class]), f64::from(u8::from(right == Some(class)))))
+            .map(|(weight, (right, row))| {
+                (*weight, odds(row[class]), f64::from(u8::from(right == Some(class))))
+            })
             .collect();
         let (mut intercept, mut slope) = (0.0, 1.0);
         for _ in 0..STEPS {
@@ -226,7 +228,8 @@ impl<'a> Classes<'a> {
             let mut second = [0.0; 3];
             for (weight, x, right) in &points {
                 let probability = 1.0 / (1.0 + (-(intercept + slope * x)).exp());
-                let (error, spread) = (weight * (right - probability), weight * probability * (1.0 - probability));
+                let (error, spread) =
+                    (weight * (right - probability), weight * probability * (1.0 - probability));
                 gradient = [gradient[0] + error, gradient[1] + error * x];
                 second = [second[0] + spread, second[1] + spread * x, second[2] + spread * x * x];
             }

@@ -15,7 +15,9 @@ mod tree;
 mod work;
 
 pub use algorithm::{Algorithm, Plane, Sum, Term};
-pub use body::{Baseline, Block, Body, Check, DataCard, Feature, Intervals, Measured, RecipeCard, TargetCard, Walked};
+pub use body::{
+    Baseline, Block, Body, Check, DataCard, Feature, Intervals, Measured, RecipeCard, TargetCard, Walked,
+};
 pub use canonical::sha256 as digest;
 pub use comparison::{Compared, Comparison, Fold, Tuned};
 pub use explain::Explanation;

@@ -172,9 +172,9 @@ pub fn lines(wanted: &Axes<'_>, names: &[String], lines: &[(&str, Vec<f64>)]) ->
             let points: Vec<(f64, f64)> = points.map(|(at, value)| (at as f64, *value)).collect();
             let line = LineSeries::new(points.iter().copied(), colour.stroke_width(2)).point_size(3);
             let series = chart.draw_series(line).map_err(|error| error.to_string())?;
-            series.label(*name).legend(move |(x, y)| {
-                PathElement::new(vec![(x, y), (x + 16, y)], colour.stroke_width(2))
-            });
+            series
+                .label(*name)
+                .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 16, y)], colour.stroke_width(2)));
         }
         chart
             .configure_series_labels()

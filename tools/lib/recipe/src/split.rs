@@ -75,7 +75,9 @@ impl TryFrom<Written> for Split {
             (None, None, Some(walk_forward)) if salt.is_none() => {
                 Ok(Split { walk_forward: Some(walk_forward), ..Split::default() })
             }
-            (_, _, Some(_)) => Err("[split] walk_forward holds nothing out: no by, salt or holdout".to_owned()),
+            (_, _, Some(_)) => {
+                Err("[split] walk_forward holds nothing out: no by, salt or holdout".to_owned())
+            }
             (None, _, None) => Err("missing field `by`".to_owned()),
             (_, None, None) => Err("missing field `holdout`".to_owned()),
         }
@@ -128,7 +130,9 @@ impl Recipe {
                     return bad(format!("{place} until: the day of the last block, like \"2025-06-30\""));
                 }
             }
-            _ => return bad(format!("{place} has `by`, a column, or `every` and `horizon`, lengths of time")),
+            _ => {
+                return bad(format!("{place} has `by`, a column, or `every` and `horizon`, lengths of time"));
+            }
         }
         if self.target.task == Task::Classification && self.target.classes.is_empty() {
             // Otherwise the first block would know the classes of the last one.
