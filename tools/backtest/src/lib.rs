@@ -124,13 +124,16 @@ fn load(args: &Args, path: &std::path::Path) -> Outcome<Recipe> {
     let Some(walk) = &mut recipe.split.walk_forward else {
         return Err(Failure::config(format!("{}: its [split] has no walk_forward", path.display())));
     };
-    match args.last {
-        Some(0) => return Err(Failure::usage("--last 0: at least one block")),
-        Some(last) => walk.last = last,
-        None => {}
-    }
+    walk.last = args.last.unwrap_or(walk.last);
     if args.until.is_some() {
         walk.until.clone_from(&args.until);
+    }
+    walk.check().map_err(Failure::usage)?;
+    if recipe.keys.columns.iter().any(|name| name == "block") {
+        return Err(Failure::config(format!(
+            "{}: a key is called \"block\", as a column of the output is",
+            path.display()
+        )));
     }
     Ok(recipe)
 }

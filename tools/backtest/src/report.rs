@@ -98,7 +98,9 @@ struct Stretch {
 fn stretches<K: Ord>(judged: &Judged, key: impl Fn(&Walked, usize) -> K) -> BTreeMap<K, Stretch> {
     let Judged { walked, other, .. } = judged;
     let mut rows: BTreeMap<K, Vec<usize>> = BTreeMap::new();
-    for at in 0..walked.times.len() {
+    let is_shared =
+        |row: &u64| other.as_ref().is_none_or(|(_, other)| other.predictions.rows.binary_search(row).is_ok());
+    for at in (0..walked.times.len()).filter(|at| is_shared(&walked.predictions.rows[*at])) {
         rows.entry(key(walked, at)).or_default().push(at);
     }
     let width = walked.classes.len().max(1);

@@ -8,6 +8,8 @@ pub(crate) struct Folds {
     /// By group.
     parts: Vec<u32>,
     by_time: bool,
+    /// Whether settings are tuned on such parts only whose answers were all known when the part that is predicted was asked.
+    walks: bool,
     /// The earliest time of each part, in order of time.
     begins: Vec<Vec<u8>>,
     /// The latest time of each group, in order of time.
@@ -30,7 +32,8 @@ impl Folds {
         let measured = if by_time { 1..=count } else { 0..=count - 1 };
         let begins = if by_time { begins(training, &parts, count + 1) } else { Vec::new() };
         let ends = training.groups.iter().map(|group| group.last.clone()).collect();
-        let folds = Folds { parts, by_time, begins, ends, measured: Vec::new() };
+        let walks = recipe.split.walk_forward.is_some();
+        let folds = Folds { parts, by_time, walks, begins, ends, measured: Vec::new() };
         let groups = 0..training.groups.len() as u32;
         let is_of_use = |fold: &u32| {
             groups.clone().any(|group| folds.measures(group, *fold))
@@ -58,7 +61,13 @@ impl Folds {
     /// The parts, other than `measured`, on which settings are tuned for it, and whether a group's rows are fitted on then. In order of
     /// time they are the earlier ones.
     pub(crate) fn inner(&self, measured: u32) -> Vec<u32> {
-        let is_inner = |&&part: &&u32| if self.by_time { part < measured } else { part != measured };
+        let groups = 0..self.parts.len() as u32;
+        let was_over = |part: u32| {
+            !self.walks
+                || groups.clone().all(|group| !self.measures(group, part) || self.fits(group, measured))
+        };
+        let is_inner =
+            |&&part: &&u32| if self.by_time { part < measured && was_over(part) } else { part != measured };
         self.measured.iter().filter(is_inner).copied().collect()
     }
 

@@ -48,6 +48,10 @@ pub(crate) fn linear(matrix: &Matrix, names: &[String], intercept: bool) -> Outc
     let scale = if intercept { Scale::of(matrix, names)? } else { Scale::around_zero(matrix, names)? };
     let mut kept: Vec<usize> = (0..width).filter(|&at| scale.deviations[at].is_finite()).collect();
     loop {
+        if kept.is_empty() {
+            let intercept = if intercept { matrix.mean_target() } else { 0.0 };
+            return Ok(Fitted { intercept, coefficients: vec![0.0; width] });
+        }
         enough_for(kept.len())?;
         let solved = match kept.len() == width {
             true => solve(matrix, &scale, intercept)?,

@@ -30,7 +30,7 @@ mod walk;
 use std::path::PathBuf;
 
 use clap::Parser;
-use diagnostics::{count, say};
+use diagnostics::{count, plural, say};
 use failure::{Failure, Outcome};
 use fingerprint::Hashed;
 use manifest::Manifest;
@@ -145,7 +145,8 @@ fn report(model: &Model) {
                 count(body.data.groups_held_out)
             ),
             Some(walked) => {
-                format!("walked forward: {} rows of {} blocks", count(walked.rows), walked.blocks.len())
+                let blocks = plural(walked.blocks.len() as u64, "block");
+                format!("walked forward: {} of {blocks}", plural(walked.rows, "row"))
             }
         };
         say!(

@@ -2,6 +2,9 @@ use model_file::Column;
 
 use crate::training::Part;
 
+/// A row that weighs less than this, where the mean weighs 1, is not there.
+const WEIGHTLESS: f64 = 1e-9;
+
 /// Rows as an algorithm sees them.
 #[derive(Debug, Default)]
 pub(crate) struct Matrix {
@@ -49,8 +52,24 @@ impl Matrix {
         }
         if let Some(half_life) = part.half_life {
             weigh(&mut matrix.weights, half_life as f64);
+            matrix.without_weightless();
         }
         matrix
+    }
+
+    /// Leaves out rows that are so old that they say nothing: what has no weight cannot be divided by it.
+    fn without_weightless(&mut self) {
+        if self.weights.iter().all(|weight| *weight >= WEIGHTLESS) {
+            return;
+        }
+        let kept: Vec<usize> = (0..self.rows()).filter(|&row| self.weights[row] >= WEIGHTLESS).collect();
+        let width = self.width;
+        self.values =
+            kept.iter().flat_map(|&row| self.values[row * width..(row + 1) * width].to_vec()).collect();
+        self.target = kept.iter().map(|&row| self.target[row]).collect();
+        self.groups = kept.iter().map(|&row| self.groups[row]).collect();
+        self.weights = kept.iter().map(|&row| self.weights[row]).collect();
+        to_mean_1(&mut self.weights);
     }
 
     /// The same rows with these columns only.
@@ -137,6 +156,10 @@ impl Matrix {
 fn weigh(instants: &mut [f64], half_life: f64) {
     let newest = instants.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     instants.iter_mut().for_each(|at| *at = (-(newest - *at) / half_life).exp2());
-    let mean = instants.iter().sum::<f64>() / instants.len() as f64;
-    instants.iter_mut().for_each(|weight| *weight /= mean);
+    to_mean_1(instants);
+}
+
+fn to_mean_1(weights: &mut [f64]) {
+    let mean = weights.iter().sum::<f64>() / weights.len() as f64;
+    weights.iter_mut().for_each(|weight| *weight /= mean);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use clock::Instant;
-use diagnostics::{count, say};
+use diagnostics::{plural, say};
 use evaluation::{Predictions, Rows};
 use failure::{Failure, Outcome};
 use fingerprint::Fingerprint;
@@ -90,9 +90,20 @@ fn again(model: &Model, name: &str, rows: &[u8]) -> Outcome<Walked> {
         return Err(Failure::data(format!("{}: it does not say how it walked", model.id())));
     };
     let recipe = recipe?;
-    say!("{} walks forward through {}", model.id(), diagnostics::plural(walked.blocks.len() as u64, "block"));
+    say!("{} walks forward through {}", model.id(), plural(walked.blocks.len() as u64, "block"));
     let (candidate, seed) = (walked.candidate.as_deref(), walked.seed);
-    Procedure { recipe: &recipe, candidate, seed, tells: false }.walk(name, rows)
+    let again = Procedure { recipe: &recipe, candidate, seed, tells: false }.walk(name, rows)?;
+    // Over the rows that it was made from, it says what it said.
+    let data = &model.body().data;
+    let made_from = data.manifest.as_ref().map_or(data.sha256.as_str(), |manifest| manifest.content().0);
+    if fingerprint::of(rows) == made_from && again.digest() != walked.predictions_sha256 {
+        return Err(Failure::data(format!(
+            "{}: its procedure predicts its blocks otherwise than the file says: the file was changed, or this build computes \
+             differently (fit it again)",
+            model.id()
+        )));
+    }
+    Ok(again)
 }
 
 /// Predicts each block of the recipe from what was known before its first question.
@@ -169,8 +180,6 @@ pub(crate) fn walk(job: &Job<'_>, training: &Training, tells: bool) -> Outcome<W
 impl Walked {
     /// What a model file says of it.
     pub(crate) fn card(&self, seed: u64, candidate: Option<&str>) -> model_file::Walked {
-        let mut hash = Fingerprint::new();
-        self.predictions.said.iter().for_each(|said| hash.add(said.to_le_bytes()));
         let mut weeks = self.predictions.weeks.clone();
         weeks.sort_unstable();
         weeks.dedup();
@@ -180,8 +189,15 @@ impl Walked {
             candidate: candidate.map(str::to_owned),
             rows: self.predictions.rows.len() as u64,
             weeks: weeks.len() as u64,
-            predictions_sha256: hash.hex(),
+            predictions_sha256: self.digest(),
         }
+    }
+
+    /// Of the predictions: eight bytes each, little endian, in the order of the rows.
+    fn digest(&self) -> String {
+        let mut hash = Fingerprint::new();
+        self.predictions.said.iter().for_each(|said| hash.add(said.to_le_bytes()));
+        hash.hex()
     }
 
     /// The predictions beside those of another recipe, for whoever measures them.
@@ -226,18 +242,26 @@ fn blocks(recipe: &Recipe, training: &Training) -> Outcome<Vec<Asked>> {
     let mut blocks: Vec<Asked> = found.into_iter().map(block).collect();
     blocks.sort_by(|one, other| one.asked.cmp(&other.asked).then_with(|| one.name.cmp(&other.name)));
     if let Some(until) = &walk.until {
-        let is_it = |block: &Asked| {
-            block.name == *until || (every.is_some() && block.name.starts_with(until.as_str()))
+        // Of days the last block that begins on it, or before.
+        let is_it = |block: &Asked| match every {
+            None => block.name == *until,
+            Some(_) => block.name.get(..until.len()).is_some_and(|day| day <= until.as_str()),
         };
         let Some(last) = blocks.iter().rposition(is_it) else {
-            return Err(Failure::data(format!("[split] walk_forward until: there is no block {until:?}")));
+            let ends = blocks.first().zip(blocks.last());
+            let ends = ends.map_or_else(String::new, |(first, last)| {
+                format!(" (the first is {:?}, the last {:?})", first.name, last.name)
+            });
+            return Err(Failure::data(format!(
+                "[split] walk_forward until: there is no block {until:?}{ends}"
+            )));
         };
         blocks.truncate(last + 1);
     }
     let wanted = walk.last as usize;
     if blocks.len() < wanted {
         return Err(Failure::data(format!(
-            "[split] walk_forward: {wanted} blocks are wanted, and the rows are of {}",
+            "[split] walk_forward: {wanted} blocks are wanted, and the rows are of {} (fewer `last`, or more rows)",
             blocks.len()
         )));
     }
@@ -253,7 +277,10 @@ fn baseline(part: &Training) -> Vec<f64> {
     }
     let mut counts = vec![0.0; trained.classes];
     trained.target.iter().for_each(|class| counts[*class as usize] += 1.0);
-    counts.into_iter().map(|count| count / rows).collect()
+    // What was never seen is not impossible: half a row of each class more.
+    let more = if counts.contains(&0.0) { 0.5 } else { 0.0 };
+    let all = rows + more * counts.len() as f64;
+    counts.into_iter().map(|count| (count + more) / all).collect()
 }
 
 fn tell(block: &Block, is_class: bool) {
@@ -262,11 +289,11 @@ fn tell(block: &Block, is_class: bool) {
     let algorithm =
         settings.fold(block.algorithm.clone(), |text, (name, value)| format!("{text}, {name} {value}"));
     say!(
-        "{}: {} rows, {measure} {:.4}; always {always}: {:.4} ({algorithm}, fitted on {} rows)",
+        "{}: {}, {measure} {:.4}; always {always}: {:.4} ({algorithm}, fitted on {})",
         block.name,
-        count(block.rows),
+        plural(block.rows, "row"),
         block.error,
         block.baseline,
-        count(block.rows_fitted)
+        plural(block.rows_fitted, "row")
     );
 }

@@ -207,5 +207,3 @@ pub(crate) fn gain(model: &Model) -> Option<Vec<f64>> {
     let all: f64 = gains.iter().sum();
     (all > 0.0).then(|| gains.into_iter().map(|gain| gain / all).collect())
 }
-
-impl Probe<'_> {}

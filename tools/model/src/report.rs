@@ -97,6 +97,23 @@ struct Card<'a> {
 }
 
 impl Card<'_> {
+    /// The rows that judge it.
+    fn judging(&self) -> &'static str {
+        match which(self.model) {
+            _ if self.model.body().walk_forward.is_some() => "Rows of the blocks",
+            Which::HeldOut => "Held-out rows",
+            _ => "Rows that it was fitted on",
+        }
+    }
+
+    /// The rows in which features are changed.
+    fn probed(&self) -> &'static str {
+        match which(self.model) {
+            Which::HeldOut => "the held-out rows",
+            _ => "the rows that it was fitted on",
+        }
+    }
+
     fn figures(&mut self, report: &Report) {
         let seen = if self.model.body().walk_forward.is_some() {
             "that were each predicted from what was known before, by week"
@@ -202,8 +219,10 @@ impl Card<'_> {
     }
 
     fn numbers(&mut self, points: &[(f64, f64)]) -> Outcome {
-        self.page
-            .heading("Predicted and actual", "Rows that it did not see. On the line, a prediction is right.");
+        self.page.heading(
+            "Predicted and actual",
+            &format!("{}. On the line, a prediction is right.", self.judging()),
+        );
         let target = &self.model.body().target;
         let unit = target.unit.as_deref().map_or_else(String::new, |unit| format!(", {unit}"));
         let (x, y) = (format!("predicted{unit}"), format!("actual{unit}"));
@@ -237,7 +256,7 @@ impl Card<'_> {
     fn classes(&mut self, said_and_right: Vec<(f64, f64)>, confusion: &Confusion) -> Outcome {
         self.page.heading(
             "Reliability",
-            "Rows that it did not see, in tenths of the most probable class's probability: on the line, as many are right as the probability says.",
+            &format!("{} in tenths of the most probable class's probability: on the line, as many are right as the probability says.", self.judging()),
         );
         let tenths = tenths(said_and_right);
         let axes =
@@ -266,7 +285,7 @@ impl Card<'_> {
         let measure = report.lines.first().map_or("error", |line| line.metric).replace('_', " ");
         self.page.heading(
             "What matters",
-            &format!("How much larger the {measure} on held-out rows is when a feature's values are dealt out anew among them."),
+            &format!("How much larger the {measure} on {} is when a feature's values are dealt out anew among them.", self.probed()),
         );
         let mut order: Vec<usize> = (0..permutation.len()).collect();
         order.sort_by(|one, other| permutation[*other].total_cmp(&permutation[*one]).then(one.cmp(other)));
@@ -301,7 +320,7 @@ impl Card<'_> {
         };
         self.page.heading(
             "How it depends on each feature",
-            &format!("{what} when one feature is set to a value in all held-out rows and the others stay as they are. All pictures have the same height of axis."),
+            &format!("{what} when one feature is set to a value in all of {} and the others stay as they are. All pictures have the same height of axis.", self.probed()),
         );
         let y_range = range(dependences.iter().flat_map(|one| one.points.iter().map(|point| point.1)));
         let features = &self.model.body().features;

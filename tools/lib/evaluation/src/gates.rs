@@ -64,10 +64,15 @@ fn of_gate(gate: &Gate, report: &Report, compared: &Report) -> Vec<Verdict> {
                 let chance = compared.p.map_or_else(String::new, |p| format!(", p {p:.3}"));
                 add(
                     format!(
-                        "{metric} {} is not worse than {id}'s {} by more than {} on {rows} rows that neither trained on ({} {}{chance})",
+                        "{metric} {} is not worse than {id}'s {} by more than {} on {rows} rows that {} ({} {}{chance})",
                         shown(value),
                         shown(other),
                         percent(most),
+                        if compared.is_walked {
+                            "both predicted from what was known before"
+                        } else {
+                            "neither trained on"
+                        },
                         percent(gain.abs()),
                         if gain < 0.0 { "worse" } else { "better" }
                     ),

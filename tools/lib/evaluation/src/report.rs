@@ -11,6 +11,8 @@ pub struct Report {
     pub model: String,
     /// The other model's, if there is one.
     pub against: Option<String>,
+    /// Whether the rows were predicted by walking forward.
+    pub is_walked: bool,
     /// Why there is no other model, where one was asked for.
     pub incomparable: Option<String>,
     /// How many rows were scored.
@@ -160,6 +162,7 @@ impl Rows {
         Report {
             model: self.id.clone(),
             against: against.map(str::to_owned),
+            is_walked: self.is_walked,
             incomparable: self.incomparable.clone(),
             rows: part.answers.len() as u64,
             groups: part.group_count as u64,

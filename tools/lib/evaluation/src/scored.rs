@@ -31,6 +31,8 @@ pub struct Rows {
     pub incomparable: Option<String>,
     /// The first answer that is no class of the model's: its line and its text.
     pub unknown_class: Option<(u64, String)>,
+    /// Whether they were predicted by walking forward.
+    pub(crate) is_walked: bool,
     /// Those that the model's own rule wants.
     pub(crate) own: Part,
     /// Those of them that the other model's rule wants, too.
@@ -124,7 +126,7 @@ impl Rows {
         }
         let all: Vec<usize> = (0..own.rows.len()).collect();
         let own = own.at(&all, width);
-        Ok(Rows { id, target, against, incomparable, unknown_class: None, own, shared })
+        Ok(Rows { id, target, against, incomparable, unknown_class: None, is_walked: true, own, shared })
     }
 
     /// Reads and predicts the wanted rows. `against` is another model to compare with; if it cannot be, [`Rows::incomparable`] says why.
@@ -152,8 +154,16 @@ impl Rows {
         let baseline = baseline.mean.map_or_else(|| baseline.shares.clone(), |mean| vec![mean]);
         let (own, shared) = (Part { baseline, ..Part::default() }, Part::default());
         let (id, target_card) = (model.id(), model.body().target.clone());
-        let mut rows =
-            Rows { id, target: target_card, against: None, incomparable, unknown_class: None, own, shared };
+        let mut rows = Rows {
+            id,
+            target: target_card,
+            against: None,
+            incomparable,
+            unknown_class: None,
+            is_walked: false,
+            own,
+            shared,
+        };
         let mut values = Vec::new();
         let (mut own_numbers, mut shared_numbers) = (Numbers::default(), Numbers::default());
         while let Some(row) = table.next_row()? {
@@ -262,7 +272,7 @@ fn comparable<'a, R: Read>(
     }
     let features = FeatureColumns::find(against, table).map_err(|failure| failure.to_string())?;
     if which != Which::All {
-        if against.body().walk_forward.is_some() {
+        if which == Which::HeldOut && against.body().walk_forward.is_some() {
             return Err(format!("{} walks forward and holds no rows out", against.id()));
         }
         let by = &against.body().split.by;

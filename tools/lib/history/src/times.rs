@@ -105,6 +105,19 @@ impl TimeColumns {
             }
         };
         let about = about.unwrap_or(first);
+        // A day that has begun is not over.
+        if about.instant < first.instant && about.day.is_none_or(|(_, next)| next <= first.instant) {
+            return Err(format!(
+                "it is asked at {}, after {}, which it is about",
+                first.instant, about.instant
+            ));
+        }
+        if known <= first.instant {
+            return Err(format!(
+                "its answer was known at {known}, and it is asked at {}: a question is asked before",
+                first.instant
+            ));
+        }
         let day = about.day.map(|(day, _)| day).or_else(|| rules.zone.day_of(about.instant));
         let day = day.ok_or_else(|| format!("{} is beyond the calendar", about.instant))?;
         let at = about.instant.max(first.instant);

@@ -221,7 +221,18 @@ impl<'a> Classes<'a> {
                 (*weight, odds(row[class]), f64::from(u8::from(right == Some(class))))
             })
             .collect();
-        let (mut intercept, mut slope) = (0.0, 1.0);
+        let (mut all, mut own) = (0.0, 0.0);
+        points.iter().for_each(|(weight, _, right)| (all, own) = (all + weight, own + weight * right));
+        let likelihood = |intercept: f64, slope: f64| -> f64 {
+            let of = |(weight, x, right): &(f64, f64, f64)| {
+                let towards = (intercept + slope * x) * (2.0 * right - 1.0);
+                -weight * ((-towards.abs()).exp().ln_1p() + (-towards).max(0.0))
+            };
+            points.iter().map(of).sum()
+        };
+        // From where all are as likely: there the curve is steepest, and a step that goes too far is halved.
+        let (mut intercept, mut slope) = (odds(own / all), 0.0);
+        let mut reached = likelihood(intercept, slope);
         for _ in 0..STEPS {
             // Newton's step: the gradient over the second derivatives.
             let mut gradient = [0.0; 2];
@@ -234,15 +245,20 @@ impl<'a> Classes<'a> {
                 second = [second[0] + spread, second[1] + spread * x, second[2] + spread * x * x];
             }
             let determinant = second[0] * second[2] - second[1] * second[1];
-            if determinant <= 1e-12 * second[0] * second[2] {
+            if determinant.is_nan() || determinant <= 1e-12 * second[0] * second[2] {
                 return None;
             }
-            let step = [
+            let mut step = [
                 (second[2] * gradient[0] - second[1] * gradient[1]) / determinant,
                 (second[0] * gradient[1] - second[1] * gradient[0]) / determinant,
             ];
-            (intercept, slope) = (intercept + step[0], slope + step[1]);
-            if step[0].abs().max(step[1].abs()) < 1e-10 {
+            let mut next = likelihood(intercept + step[0], slope + step[1]);
+            while next < reached && step[0].abs().max(step[1].abs()) > 1e-10 {
+                step = step.map(|part| part / 2.0);
+                next = likelihood(intercept + step[0], slope + step[1]);
+            }
+            (intercept, slope, reached) = (intercept + step[0], slope + step[1], next);
+            if step[0].abs().max(step[1].abs()) < 1e-9 {
                 return slope.is_finite().then_some(slope);
             }
         }
@@ -298,6 +314,34 @@ mod tests {
             let found = value(name, &ones);
             assert!((found - known).abs() < 1e-12, "{name}: {found}");
         }
+    }
+
+    /// Of two log odds, the regression goes through both shares: its slope is known.
+    #[test]
+    fn a_slope_is_that_of_the_log_odds() {
+        let odds = |p: f64| (p / (1.0 - p)).ln();
+        for (said, right) in
+            [([0.2, 0.6], [2.0, 5.0]), ([0.001, 0.999], [3.0, 7.0]), ([1e-12, 0.5], [1.0, 4.0])]
+        {
+            let rows: Vec<[f64; 2]> = (0..20).map(|row| said[row / 10]).map(|p| [1.0 - p, p]).collect();
+            let is_right = |row: usize| f64::from(u8::from(((row % 10) as f64) < right[row / 10]));
+            let answers: Vec<f64> = (0..20).map(is_right).collect();
+            let classes = Classes::new(&answers, rows.as_flattened(), 2);
+            let expected = (odds(right[1] / 10.0) - odds(right[0] / 10.0)) / (odds(said[1]) - odds(said[0]));
+            let found = classes.slope(1, &[1.0; 20]).unwrap();
+            assert!((found - expected).abs() < 1e-8, "{said:?}: {found} {expected}");
+            // A row of weight 2 is the row twice.
+            let weights: Vec<f64> = (0..20).map(|row| if is_right(row) > 0.5 { 2.0 } else { 1.0 }).collect();
+            let share = |at: usize| 2.0 * right[at] / (10.0 + right[at]);
+            let expected = (odds(share(1)) - odds(share(0))) / (odds(said[1]) - odds(said[0]));
+            assert!((classes.slope(1, &weights).unwrap() - expected).abs() < 1e-8);
+        }
+        // No end of it: told apart without an error, always the same, never right.
+        let apart = Classes::new(&[0.0, 1.0], &[0.9, 0.1, 0.1, 0.9], 2);
+        assert_eq!(apart.slope(1, &[1.0; 2]), None);
+        let same = Classes::new(&[0.0, 1.0], &[0.5, 0.5, 0.5, 0.5], 2);
+        assert_eq!(same.slope(1, &[1.0; 2]), None);
+        assert_eq!(same.slope(1, &[1.0, 0.0]), None);
     }
 
     #[test]

@@ -2,12 +2,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use failure::{Failure, IoContext, Outcome};
-use recipe::Task;
+use recipe::{Recipe, Task, WalkForward};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::algorithm::are_shares;
-use crate::{Body, FORMAT, FORMATS, Feature, Model, canonical};
+use crate::{Body, FORMAT, FORMATS, Feature, Model, Walked, canonical};
 
 /// A check row may differ by this much, relative to the prediction: across build targets the last bits can.
 const CHECK_TOLERANCE: f64 = 1e-9;
@@ -171,12 +171,42 @@ impl Model {
         };
         let recipe = recipe.map_err(|failure| failure.to_string())?;
         let features = body.features.iter().map(|feature| &feature.name);
+        let lists_classes = walks || !recipe.target.classes.is_empty();
         let is_its = fingerprint::of(recipe.training_sections()) == body.recipe.training_sections_sha256
             && features.eq(&recipe.features.columns)
             && recipe.target.column == body.target.name
-            && (recipe.target.classes.is_empty() || recipe.target.classes == body.target.classes)
+            && recipe.target.task == body.task
+            && (!lists_classes || recipe.target.classes == body.target.classes)
+            && recipe.clean.null_values == body.null_values
             && recipe.split == body.split;
-        if is_its { Ok(()) } else { Err("the recipe in it is another one".to_owned()) }
+        if !is_its {
+            return Err("the recipe in it is another one".to_owned());
+        }
+        match (&recipe.split.walk_forward, &body.walk_forward) {
+            (Some(walk), Some(walked)) => walked.check(walk, &recipe),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Walked {
+    fn check(&self, walk: &WalkForward, recipe: &Recipe) -> Result<(), String> {
+        let is_size = |error: f64| error.is_finite() && error >= 0.0;
+        let are_errors = self.blocks.iter().all(|block| is_size(block.error) && is_size(block.baseline));
+        let rows = self.blocks.iter().try_fold(0u64, |sum, block| sum.checked_add(block.rows));
+        let is_digest = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if self.blocks.len() != walk.last as usize || rows != Some(self.rows) || !are_errors {
+            return Err("its blocks do not add up".to_owned());
+        }
+        if !is_digest(&self.predictions_sha256) {
+            return Err("its blocks have no digest".to_owned());
+        }
+        match &self.candidate {
+            Some(name) if !recipe.candidates.iter().any(|candidate| candidate.name() == name) => {
+                Err(format!("it walked with {name:?}, which its recipe does not have"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

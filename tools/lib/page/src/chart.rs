@@ -147,12 +147,14 @@ pub fn line(wanted: &Axes<'_>, points: &[(f64, f64)]) -> Outcome<String> {
 /// Lines over the same places, each in a colour of its own, with a point at each place: `names` are the places', which count
 /// from 0. The first line is drawn last.
 pub fn lines(wanted: &Axes<'_>, names: &[String], lines: &[(&str, Vec<f64>)]) -> Outcome<String> {
+    // Above the lines there is room for their names.
+    let (low, high) = (wanted.y_range.start, wanted.y_range.end);
     draw(SIZE, |drawing| {
         let mut chart = ChartBuilder::on(drawing)
             .margin(8)
             .x_label_area_size(42)
             .y_label_area_size(58)
-            .build_cartesian_2d(wanted.x_range.clone(), wanted.y_range.clone())
+            .build_cartesian_2d(wanted.x_range.clone(), low..high + 0.3 * (high - low))
             .map_err(|error| error.to_string())?;
         chart
             .configure_mesh()

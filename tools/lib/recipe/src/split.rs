@@ -46,6 +46,21 @@ pub struct WalkForward {
     pub until: Option<String>,
 }
 
+impl WalkForward {
+    /// Fails where so many blocks, or such a last one, cannot be.
+    pub fn check(&self) -> Result<(), String> {
+        if !(1..=MOST_BLOCKS).contains(&self.last) {
+            return Err(format!("[split] walk_forward last {}: from 1 to {MOST_BLOCKS} blocks", self.last));
+        }
+        match &self.until {
+            Some(until) if self.every.is_some() && !clock::is_date(until.as_bytes()) => Err(format!(
+                "[split] walk_forward until {until:?}: the day of the last block, like \"2025-06-30\""
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// More blocks than these are not walked: each is a whole fit.
 const MOST_BLOCKS: u32 = 1_000;
 
@@ -110,14 +125,17 @@ impl Split {
 }
 
 impl Recipe {
-    /// The columns that say when a row was asked, what instant it is about and from when on its answer is known, with the
-    /// section that names them; of recipes with `walk_forward` `clean` keeps them.
+    /// `walk_forward`, and the columns that say when a row was asked, what instant it is about and from when on its answer is
+    /// known: `clean` keeps them.
     pub(crate) fn check_walk(&self) -> Outcome {
-        let Some(walk) = &self.split.walk_forward else { return Ok(()) };
+        let Some(walk) = &self.split.walk_forward else {
+            return match self.training.half_life {
+                None => Ok(()),
+                Some(_) => self.check_times("[training] half_life"),
+            };
+        };
         let place = "[split] walk_forward";
-        if !(1..=MOST_BLOCKS).contains(&walk.last) {
-            return bad(format!("{place} last {}: from 1 to {MOST_BLOCKS} blocks", walk.last));
-        }
+        walk.check().map_err(Failure::config)?;
         match (&walk.by, &walk.every) {
             (Some(by), None) if walk.horizon.is_none() => self.check_is_kept(&format!("{place} by"), by)?,
             (None, Some(every)) => {
@@ -126,18 +144,29 @@ impl Recipe {
                         return bad(format!("{place} {period}: a length of time like \"1d\" or \"6h\""));
                     }
                 }
-                if walk.until.as_ref().is_some_and(|until| !clock::is_date(until.as_bytes())) {
-                    return bad(format!("{place} until: the day of the last block, like \"2025-06-30\""));
-                }
             }
             _ => {
                 return bad(format!("{place} has `by`, a column, or `every` and `horizon`, lengths of time"));
             }
         }
+        let has_at = self.history.as_ref().is_some_and(|history| match &history.questions {
+            crate::Questions::Given { at, .. } => !at.is_empty(),
+            crate::Questions::Made { .. } => true,
+        });
+        if walk.horizon.is_some() && !has_at {
+            return bad(format!(
+                "{place} horizon: a question is about the instant at which it is asked, unless [history.questions] has `at`"
+            ));
+        }
         if self.target.task == Task::Classification && self.target.classes.is_empty() {
             // Otherwise the first block would know the classes of the last one.
             return bad(format!("[target] classes: with {place} the recipe lists them"));
         }
+        self.check_times(place)
+    }
+
+    /// Whether the columns are there and kept that say when a row was asked and known.
+    fn check_times(&self, place: &str) -> Outcome {
         let moments = match &self.history {
             None => self.keys.time.iter().cloned().collect::<Vec<_>>(),
             Some(history) => {
@@ -148,9 +177,8 @@ impl Recipe {
                     ));
                 };
                 let mut names = history.questions.moments();
-                names.extend(input.happened.iter().chain(&input.known).cloned());
-                if let crate::Questions::Made { .. } = history.questions {
-                    names.retain(|name| ["asked", "at"].contains(&name.as_str()));
+                if let crate::Questions::Given { .. } = history.questions {
+                    names.extend(input.happened.iter().chain(&input.known).cloned());
                 }
                 names
             }

@@ -278,13 +278,8 @@ impl Recipe {
         if !self.validation.by.is_empty() {
             self.list("[validation] by", &self.validation.by)?;
         }
-        if self.training.half_life.is_some() {
-            if self.keys.time.is_none() {
-                return bad("[training] half_life needs [keys] time");
-            }
-            if self.training.half_life.as_ref().is_some_and(|time| time.micros().is_none()) {
-                return bad("[training] half_life: a length of time like \"730d\"");
-            }
+        if self.training.half_life.as_ref().is_some_and(|time| time.micros().is_none()) {
+            return bad("[training] half_life: a length of time like \"730d\"");
         }
         if self.validation.by_time {
             let Some(time) = &self.keys.time else { return bad("[validation] by_time needs [keys] time") };
