@@ -14,9 +14,15 @@ impl Session {
     /// Runs golf's pipeline to its end. What was killed may take a moment to let go of the lease.
     #[track_caller]
     pub fn finish(&self, after: &str) {
+        self.finish_line(&refresh_and_train(), after);
+    }
+
+    /// The same of another line.
+    #[track_caller]
+    pub fn finish_line(&self, line: &str, after: &str) {
         let started = Instant::now();
         loop {
-            let ran = self.run(&refresh_and_train());
+            let ran = self.run(line);
             if ran.code == 69
                 && ran.stderr.contains("holds the lease")
                 && started.elapsed() < Duration::from_secs(60)

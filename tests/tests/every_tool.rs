@@ -3,7 +3,7 @@
 
 use pipelines::{Replay, Session, repo};
 
-const TOOLS: [&str; 15] = [
+const TOOLS: [&str; 16] = [
     "dg-fetch",
     "db-load",
     "db-query",
@@ -14,6 +14,7 @@ const TOOLS: [&str; 15] = [
     "holdout",
     "fit",
     "score",
+    "backtest",
     "model",
     "predict",
     "registry",

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use pipelines::{Chance, Session, Small, bin_dir, calls, is_all, refresh_and_train};
+use pipelines::{Chance, Session, Small, bin_dir, calls, is_all, refresh_and_train, repo};
 
 /// Whatever was killed: an event's rounds are all there or none is.
 fn assert_whole_events(session: &Session, place: &str) {
@@ -23,11 +23,29 @@ fn assert_whole_events(session: &Session, place: &str) {
     assert!(ran.stdout == "0\n" || nothing_yet, "{place}: {ran}");
 }
 
+/// A system's pipeline from its beginning to its end, and what must come out the same.
+struct Pipeline {
+    line: String,
+    state: fn(&Session) -> String,
+    /// What holds at any moment; the second is the place in messages.
+    always: fn(&Session, &str),
+}
+
+impl Pipeline {
+    fn golf() -> Pipeline {
+        Pipeline { line: refresh_and_train(), state: Session::state, always: assert_whole_events }
+    }
+
+    fn undisturbed(&self, session: &Session) -> (String, Duration) {
+        let started = Instant::now();
+        session.run(&self.line).expect(0);
+        let took = started.elapsed();
+        ((self.state)(session), took)
+    }
+}
+
 fn undisturbed(session: &Session) -> (String, Duration) {
-    let started = Instant::now();
-    session.run(&refresh_and_train()).expect(0);
-    let took = started.elapsed();
-    (session.state(), took)
+    Pipeline::golf().undisturbed(session)
 }
 
 fn kills() -> u32 {
@@ -37,7 +55,7 @@ fn kills() -> u32 {
 #[test]
 fn everything_killed_at_random_moments() {
     let small = Small::new();
-    kill_at_random_moments(kills(), || small.session());
+    kill_at_random_moments(&Pipeline::golf(), kills(), || small.session());
 }
 
 #[cfg(feature = "s3")]
@@ -48,16 +66,57 @@ fn everything_killed_at_random_moments_on_servers() {
     // What is left on the way is the same, on whatever it runs.
     let embedded = small.session();
     embedded.run(&refresh_and_train()).expect(0);
-    let expected = kill_at_random_moments(kills().div_ceil(3), || {
+    let expected = kill_at_random_moments(&Pipeline::golf(), kills().div_ceil(3), || {
         Session::production(small.replay(), database, objects)
     });
     assert_eq!(embedded.state(), expected);
 }
 
+/// Football's scripts over ten seasons: a season that is there, is there with all its matches.
+#[test]
+fn football_killed_at_random_moments() {
+    let text = fs::read_to_string(repo().join("fixtures/football/matches.csv")).unwrap();
+    let is_wanted = |line: &&str| line.starts_with("competition,") || line[3..10] >= *"2016-17";
+    let matches: String = text.lines().filter(is_wanted).flat_map(|line| [line, "\n"]).collect();
+    let scripts = repo().join("scripts/football");
+    let scripts = scripts.display();
+    let football = Pipeline {
+        line: format!("{scripts}/load matches.csv && {scripts}/train"),
+        state: |session| {
+            let sums = "SELECT season, count(*) AS n, sum(home_goals) AS goals FROM matches GROUP BY season ORDER BY season";
+            let ways = [
+                &format!("db-query sql '{sums}'"),
+                "bucket ls --sha256 | grep -v ^exports/",
+                "registry show",
+                "registry ls",
+            ];
+            ways.map(|line| session.ok(line)).join("\n")
+        },
+        always: |session, place| {
+            let objects =
+                session.run("bucket cat training_data/result/ | cut -d, -f2 | sort | uniq -c").stdout;
+            for line in objects.lines().filter(|line| !line.ends_with("season")) {
+                assert!(line.trim().starts_with("380 "), "{place}: {objects}");
+            }
+        },
+    };
+    kill_at_random_moments(&football, kills().div_ceil(3), || {
+        let mut session = Session::new();
+        session.file("matches.csv", &matches);
+        session.ok("mkdir data");
+        session.set("FAIRWAY_DB", "sqlite:football.db");
+        session.set("FAIRWAY_BUCKET", "./data");
+        session.set("FAIRWAY_SCHEMA", repo().join("scripts/football/schema.toml"));
+        session.set("FAIRWAY_RECIPE", repo().join("scripts/football/result.toml"));
+        session.set("FAIRWAY_NOW", "2026-06-01T12:00:00Z");
+        session
+    });
+}
+
 /// Returns the state in which every run ended.
-fn kill_at_random_moments(kills: u32, start: impl Fn() -> Session) -> String {
+fn kill_at_random_moments(pipeline: &Pipeline, kills: u32, start: impl Fn() -> Session) -> String {
     let seed = Chance::seed(&format!("these {kills} kills"));
-    let (expected, mut took) = undisturbed(&start());
+    let (expected, mut took) = pipeline.undisturbed(&start());
     let mut chance = Chance::of_run(seed, 0);
     let (mut early, mut killed) = (0, 0);
     // A run that ended before its kill is none of them.
@@ -66,16 +125,17 @@ fn kill_at_random_moments(kills: u32, start: impl Fn() -> Session) -> String {
         assert!(n < 5 * kills + 20, "{early} of {n} runs ended before they were killed");
         let session = start();
         let moment = took.mul_f64(chance.share());
-        if session.kill_after(&refresh_and_train(), moment) {
+        if session.kill_after(&pipeline.line, moment) {
             killed += 1;
         } else {
             early += 1;
             // Faster than the undisturbed one, which was the first: on a busy machine by far.
             took = took.mul_f64(0.7);
         }
-        assert_whole_events(&session, &format!("kill {n}, FAIRWAY_SEED={seed}"));
-        session.finish(&format!("kill {n} at {moment:?}, FAIRWAY_SEED={seed}"));
-        assert_eq!(session.state(), expected, "kill {n} at {moment:?}, FAIRWAY_SEED={seed}");
+        let place = format!("kill {n} at {moment:?}, FAIRWAY_SEED={seed}");
+        (pipeline.always)(&session, &place);
+        session.finish_line(&pipeline.line, &place);
+        assert_eq!((pipeline.state)(&session), expected, "{place}");
     }
     expected
 }

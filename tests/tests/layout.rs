@@ -40,7 +40,7 @@ const S3: [&str; 2] = ["aws-", "store"];
 
 #[test]
 fn filters_link_no_http_sql_or_object_store() {
-    for filter in ["clean", "features", "holdout", "fit", "predict", "score", "drift", "model"] {
+    for filter in ["clean", "features", "holdout", "fit", "predict", "score", "backtest", "drift", "model"] {
         let banned = [&HTTP[..], &SQL[..], &S3[..]].concat();
         assert_eq!(links(filter, &banned), [""; 0], "{filter}");
     }
@@ -123,9 +123,10 @@ fn only_the_users_of_buckets_link_s3_and_only_when_asked() {
         assert_eq!(text.contains("s3 = ["), users.contains(&name), "{path}");
         assert_eq!(text.contains("aws-"), name == "store", "{path}: only store knows S3");
     }
-    for tool in
-        ["clean", "holdout", "fit", "predict", "score", "drift", "model", "dg-fetch", "db-load", "db-query"]
-    {
+    for tool in [
+        "clean", "holdout", "fit", "predict", "score", "backtest", "drift", "model", "dg-fetch", "db-load",
+        "db-query",
+    ] {
         assert_eq!(links(tool, &["aws-"]), [""; 0], "{tool}");
     }
 }

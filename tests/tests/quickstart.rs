@@ -54,6 +54,26 @@ fn it_ends_with_an_answer_and_leaves_nothing_running() {
 }
 
 #[test]
+fn football_ends_with_forecasts_of_the_last_day() {
+    let session = session();
+    let line = format!("{} football", quickstart());
+    for _ in 0..2 {
+        let shown = session.ok(&line);
+        for words in [
+            "12,694 of 33 seasons, 51 teams; 10 held back",
+            "1,890 matches of five seasons",
+            "base rates     1.0705  0.2328",
+            "Man City - Aston Villa         71%   19%   10%   1-2",
+            "fairway home/football/backtest.html",
+            "What to type next",
+        ] {
+            assert!(shown.contains(words), "{words:?} is missing in {shown}");
+        }
+    }
+    session.run(&format!("{line} --serve")).expect(1).says("--serve is golf's");
+}
+
+#[test]
 fn with_a_key_it_asks_the_api_and_keeps_real_data_apart() {
     let replay = Replay::start();
     let mut session = session();

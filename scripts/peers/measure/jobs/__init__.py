@@ -1,6 +1,6 @@
 """The jobs, in the order in which data meet them; `measure(bench, data)` of each gives rows of the report."""
 
-from . import batch, clean, fetch, fit, functions, learn, load_mariadb, load_sqlite, query, quickstart, serve
+from . import batch, clean, features, fetch, fit, functions, learn, load_mariadb, load_sqlite, query, quickstart, serve
 
 JOBS = {
     "fetch": fetch,
@@ -8,6 +8,7 @@ JOBS = {
     "load-sqlite": load_sqlite,
     "query": query,
     "clean": clean,
+    "features": features,
     "fit": fit,
     "learn": learn,
     "serve": serve,
