@@ -67,7 +67,7 @@ columns = ["match", "date", "home", "away"]
 row = ["match"]
 time = "date"
 [columns]
-match = { type = "integer" }
+match = { type = "text" }
 date = { type = "date" }
 home = { type = "text" }
 away = { type = "text" }
@@ -249,7 +249,7 @@ def league(path, count):
             for home, away in zip(teams[::2], teams[1::2], strict=True):
                 if match < count:
                     goals = f"{draw.randrange(5)},{draw.randrange(4)}"
-                    file.write(f"{match},{day},t{home:03d},t{away:03d},{goals}\n")
+                    file.write(f"m{match:07d},{day},t{home:03d},t{away:03d},{goals}\n")
                 match += 1
             day += timedelta(days=1)
     return path
