@@ -7,7 +7,7 @@
 use failure::{Failure, Outcome};
 
 use crate::fitted::Fitted;
-use crate::least_squares::Products;
+use crate::least_squares::{Products, weighed};
 use crate::matrix::Matrix;
 use crate::scale::Scale;
 
@@ -111,10 +111,8 @@ pub(crate) fn elastic_net(matrix: &Matrix, names: &[String], alpha: f64, l1_rati
     let mut residuals: Vec<f64> = matrix.target.iter().map(|answer| answer - target_mean).collect();
     for (at, row) in matrix.iter().enumerate() {
         scale.standardise(row, &mut standard);
-        if !matrix.weights.is_empty() {
-            let root = matrix.weights[at].sqrt();
-            standard.iter_mut().for_each(|x| *x *= root);
-            residuals[at] *= root;
+        if let Some(weight) = matrix.weights.get(at) {
+            residuals[at] = weighed(&mut standard, residuals[at], *weight);
         }
         columns.iter_mut().skip(at).step_by(rows).zip(&standard).for_each(|(cell, x)| *cell = *x);
     }

@@ -142,10 +142,8 @@ fn ridge_of_few_rows(matrix: &Matrix, names: &[String], alpha: f64) -> Outcome<F
     let mut answers: Vec<f64> = matrix.target.iter().map(|answer| answer - target_mean).collect();
     for (at, (row, standard)) in matrix.iter().zip(standard.chunks_exact_mut(width)).enumerate() {
         scale.standardise(row, standard);
-        if !matrix.weights.is_empty() {
-            let root = matrix.weights[at].sqrt();
-            standard.iter_mut().for_each(|x| *x *= root);
-            answers[at] *= root;
+        if let Some(weight) = <[f64]>::get(&matrix.weights, at) {
+            answers[at] = weighed(standard, answers[at], *weight);
         }
     }
     let mut squares = vec![0.0; rows * rows];
@@ -194,11 +192,8 @@ impl Products {
         for (at, (row, y)) in matrix.iter().zip(&matrix.target).enumerate() {
             scale.standardise(row, &mut standard);
             let mut y = y - target_mean;
-            if !matrix.weights.is_empty() {
-                // Both sides of a product get the root, and so the product the weight.
-                let root = matrix.weights[at].sqrt();
-                standard.iter_mut().for_each(|x| *x *= root);
-                y *= root;
+            if let Some(weight) = <[f64]>::get(&matrix.weights, at) {
+                y = weighed(&mut standard, y, *weight);
             }
             let sums = squares.chunks_exact_mut(width);
             for ((one, sums), product) in standard.iter().zip(sums).zip(&mut products) {
@@ -208,6 +203,14 @@ impl Products {
         }
         Ok(Products { scale, target_mean, squares, products })
     }
+}
+
+/// Multiplies both sides of a product by the root of a row's weight, and so the product by the weight.
+#[cold]
+pub(crate) fn weighed(row: &mut [f64], answer: f64, weight: f64) -> f64 {
+    let root = weight.sqrt();
+    row.iter_mut().for_each(|x| *x *= root);
+    root * answer
 }
 
 /// The columns, moved and divided so that they are alike in size, then one of ones if there is an intercept. A column is divided by a power of two, and

@@ -34,13 +34,11 @@ impl Matrix {
     ) -> Matrix {
         let width = if preparation.is_empty() { features } else { preparation.len() };
         let mut matrix = Matrix { width, classes: part.classes, ..Matrix::default() };
-        let rows = part.features.chunks_exact(features).zip(&part.target).zip(&part.groups);
-        for (at, ((row, &answer), &group)) in rows.enumerate() {
+        for ((row, &answer), &group) in
+            part.features.chunks_exact(features).zip(&part.target).zip(&part.groups)
+        {
             if !wanted(group) {
                 continue;
-            }
-            if part.half_life.is_some() {
-                matrix.weights.extend(part.times.get(at).map(|times| times.at.0 as f64));
             }
             if preparation.is_empty() {
                 matrix.values.extend_from_slice(row);
@@ -51,6 +49,8 @@ impl Matrix {
             matrix.groups.push(group);
         }
         if let Some(half_life) = part.half_life {
+            let times = part.times.iter().zip(&part.groups).filter(|(_, group)| wanted(**group));
+            matrix.weights = times.map(|(times, _)| times.at.0 as f64).collect();
             weigh(&mut matrix.weights, half_life as f64);
             matrix.without_weightless();
         }
