@@ -328,6 +328,12 @@ fn what_no_row_before_a_block_tells_and_rows_that_answer_before_they_ask() {
             session.run("backtest --recipe r.toml in.csv").expect(0);
         }
     }
+    // What is predicted has no weight: a block may be longer than a weight lasts.
+    let short = format!("{recipe}[training]\nhalf_life = \"1d\"\n[[candidates]]\nalgorithm = \"mean\"\n");
+    session.file("r.toml", &short);
+    session.file("all.csv", rows(false, as_is));
+    let said = session.ok("backtest --recipe r.toml all.csv");
+    assert_eq!(of_block(&said, "2025").len(), 40, "{said}");
     // A class that nobody has seen yet is not impossible to whoever knows nothing.
     let classes = recipe.replace(NUMBER, CLASS);
     session.file("r.toml", format!("{classes}[[candidates]]\nalgorithm = \"mean\"\n"));

@@ -48,6 +48,18 @@ impl Matrix {
             matrix.target.push(answer);
             matrix.groups.push(group);
         }
+        matrix
+    }
+
+    /// The same rows to be fitted on, with the weights that the recipe gives them. `is_part`: see the field.
+    pub(crate) fn to_fit(
+        part: &Part,
+        features: usize,
+        preparation: &[Column],
+        is_part: bool,
+        wanted: impl Fn(u32) -> bool,
+    ) -> Matrix {
+        let mut matrix = Matrix { is_part, ..Matrix::of(part, features, preparation, &wanted) };
         if let Some(half_life) = part.half_life {
             let times = part.times.iter().zip(&part.groups).filter(|(_, group)| wanted(**group));
             matrix.weights = times.map(|(times, _)| times.at.0 as f64).collect();
@@ -64,8 +76,8 @@ impl Matrix {
         }
         let kept: Vec<usize> = (0..self.rows()).filter(|&row| self.weights[row] >= WEIGHTLESS).collect();
         let width = self.width;
-        self.values =
-            kept.iter().flat_map(|&row| self.values[row * width..(row + 1) * width].to_vec()).collect();
+        let rows = kept.iter().flat_map(|&row| &self.values[row * width..(row + 1) * width]);
+        self.values = rows.copied().collect();
         self.target = kept.iter().map(|&row| self.target[row]).collect();
         self.groups = kept.iter().map(|&row| self.groups[row]).collect();
         self.weights = kept.iter().map(|&row| self.weights[row]).collect();

@@ -52,7 +52,7 @@ impl Settled {
         let preparation = prepare::learn(recipe, &training.texts, &training.trained, is_part, |_| true)?;
         let names = prepare::names(recipe, &training.texts, &preparation);
         let width = recipe.features.columns.len();
-        let matrix = Matrix { is_part, ..Matrix::of(&training.trained, width, &preparation, |_| true) };
+        let matrix = Matrix::to_fit(&training.trained, width, &preparation, is_part, |_| true);
         let algorithm = loop {
             match engine::fit(choice.candidate(), &matrix, &names, seed) {
                 Ok(algorithm) => break algorithm,

@@ -230,7 +230,7 @@ impl Job<'_> {
             Err(failure) => return none(settled, task, &on, &failure.to_string()),
         };
         let names = prepare::names(self.recipe, &self.training.texts, &preparation);
-        let fitted_on = Matrix { is_part: true, ..Matrix::of(part, features, &preparation, fits) };
+        let fitted_on = Matrix::to_fit(part, features, &preparation, true, fits);
         let measured_on: Vec<(u32, Matrix)> = on
             .into_iter()
             .map(|fold| (fold, Matrix::of(part, features, &preparation, |group| folds.measures(group, fold))))
