@@ -88,8 +88,7 @@ pub fn run(args: Args) -> Outcome {
             Some((other, walked))
         }
     };
-    let theirs =
-        other.as_ref().map(|(other, walked)| (other.recipe.name.clone(), walked.predictions.clone()));
+    let theirs = other.as_ref().map(|(other, walked)| (other.recipe.name.as_str(), &walked.predictions));
     let rows = walked.rows(&recipe, theirs)?;
     if let Some(reason) = &rows.incomparable {
         return Err(Failure::data(format!("--against: {reason}")));

@@ -132,7 +132,7 @@ fn send(text: &str) -> Outcome {
 
 fn report(model: &Model) {
     let body = model.body();
-    say!("{} on {} rows: {}", model.id(), count(body.data.rows_trained), algorithm(model));
+    say!("{} on {} rows: {}", model.id(), count(body.data.rows_trained), body.chosen());
     if let Some(error) = &body.metrics.held_out {
         let unit = body.target.unit.as_deref().filter(|_| model.classes().is_empty());
         let unit = unit.map_or_else(String::new, |unit| format!(" {unit}"));
@@ -164,12 +164,4 @@ fn report(model: &Model) {
             100.0 * intervals.coverage
         );
     }
-}
-
-/// What it is, with its settings.
-fn algorithm(model: &Model) -> String {
-    let body = model.body();
-    let chosen = body.comparison.as_ref().and_then(|comparison| comparison.candidates.get(comparison.chosen));
-    let settings = chosen.into_iter().flat_map(|chosen| &chosen.settings);
-    settings.fold(body.algorithm.name().to_owned(), |text, (name, value)| format!("{text}, {name} {value}"))
 }

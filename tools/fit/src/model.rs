@@ -56,7 +56,7 @@ impl Settled {
         let algorithm = loop {
             match engine::fit(choice.candidate(), &matrix, &names, seed) {
                 Ok(algorithm) => break algorithm,
-                // What can be fitted to parts of the training rows only is no candidate: the next one is.
+                // It could be fitted to parts of the training rows only: the next one is tried.
                 Err(failure) if !choice.pass_on(&failure) => return Err(failure),
                 Err(_) => {}
             }
@@ -272,21 +272,14 @@ fn features(recipe: &Recipe, training: &Training) -> Outcome<Vec<Feature>> {
 /// The baseline's metrics; the model's own are filled in when it can predict.
 fn measure(training: &Training) -> Outcome<Measured> {
     let trained = &training.trained;
-    let rows = trained.rows() as f64;
-    let mut baseline = Baseline { mean: None, shares: Vec::new(), held_out: None };
-    if trained.classes == 0 {
-        baseline.mean = Some(trained.target.iter().sum::<f64>() / rows);
-    } else {
-        let mut counts = vec![0.0; trained.classes];
-        trained.target.iter().for_each(|class| counts[*class as usize] += 1.0);
-        baseline.shares = counts.into_iter().map(|count| count / rows).collect();
-    }
-    let always = |part: &Part| {
-        let said = baseline.mean.map_or_else(|| baseline.shares.clone(), |mean| vec![mean]);
-        scored(part, &said.repeat(part.rows()))
+    let said = trained.always();
+    let always = |part: &Part| scored(part, &said.repeat(part.rows()));
+    let (scores, held_out) = (always(trained).ok_or_else(overflow)?, always(&training.held_out));
+    let (mean, shares) = match trained.classes {
+        0 => (said.first().copied(), Vec::new()),
+        _ => (None, said),
     };
-    let (trained, held_out) = (always(trained).ok_or_else(overflow)?, always(&training.held_out));
-    baseline.held_out = held_out;
+    let (trained, baseline) = (scores, Baseline { mean, shares, held_out });
     Ok(Measured { trained, held_out: None, baseline })
 }
 

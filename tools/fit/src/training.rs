@@ -107,6 +107,17 @@ impl Part {
     pub(crate) fn rows(&self) -> usize {
         self.target.len()
     }
+
+    /// What is said without features: the mean of the answers, or the share of each class.
+    pub(crate) fn always(&self) -> Vec<f64> {
+        let rows = self.rows() as f64;
+        if self.classes == 0 {
+            return vec![self.target.iter().sum::<f64>() / rows];
+        }
+        let mut counts = vec![0.0; self.classes];
+        self.target.iter().for_each(|class| counts[*class as usize] += 1.0);
+        counts.into_iter().map(|count| count / rows).collect()
+    }
 }
 
 /// Positions of a recipe's columns in the header.

@@ -17,7 +17,7 @@ use rows::{Ending, Table};
 
 use crate::matrix::Matrix;
 use crate::model::{Job, Settled, target};
-use crate::training::Training;
+use crate::training::{Part, Training};
 
 /// What is done again for each block: a recipe's procedure.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +72,7 @@ pub fn walked_rows(model: &Model, against: Option<&Model>, name: &str, rows: &[u
     let own = again(model, name, rows)?;
     let other = against.map(|against| {
         let (ours, theirs) = (&model.body().target, &against.body().target);
-        if ours.name != theirs.name || ours.classes != theirs.classes {
+        if !ours.is_the_same(theirs) {
             return Err(format!("{} predicts another thing ({:?})", against.id(), theirs.name));
         }
         if against.body().walk_forward.is_none() {
@@ -80,6 +80,10 @@ pub fn walked_rows(model: &Model, against: Option<&Model>, name: &str, rows: &[u
         }
         let walked = again(against, name, rows).map_err(|failure| format!("{}: {failure}", against.id()))?;
         Ok((against.id(), walked.predictions))
+    });
+    let other = other.as_ref().map(|other| match other {
+        Ok((id, predictions)) => Ok((id.as_str(), predictions)),
+        Err(reason) => Err(reason.clone()),
     });
     Rows::walked(model.id(), model.body().target.clone(), &own.predictions, other)
 }
@@ -117,9 +121,11 @@ pub(crate) fn walk(job: &Job<'_>, training: &Training, tells: bool) -> Outcome<W
         times: Vec::new(),
         classes: training.classes.clone(),
     };
-    let mut said_of: Vec<(usize, Vec<f64>, Vec<f64>, u32)> = Vec::new();
+    // Of each prediction its row, its block, and its place in the block.
+    let mut places: Vec<(usize, usize, usize)> = Vec::new();
+    let (mut said_in, mut baseline_in) = (Vec::new(), Vec::new());
     let width = classes.max(1);
-    for (number, Asked { name, asked, rows }) in (0..).zip(blocks(recipe, training)?) {
+    for Asked { name, asked, rows } in blocks(recipe, training)? {
         let times = &training.trained.times;
         let known: Vec<usize> = (0..times.len()).filter(|&row| times[row].known <= asked).collect();
         if known.is_empty() {
@@ -128,7 +134,7 @@ pub(crate) fn walk(job: &Job<'_>, training: &Training, tells: bool) -> Outcome<W
             )));
         }
         let mut part = training.of_rows(&known, &rows);
-        let baseline = baseline(&part);
+        let baseline = baseline(&part.trained);
         let settled = Settled::of(recipe, candidates, &mut part, seed, true)
             .map_err(|failure| failure.at(format!("block {name}")))?;
         let matrix =
@@ -159,19 +165,19 @@ pub(crate) fn walk(job: &Job<'_>, training: &Training, tells: bool) -> Outcome<W
             tell(&block, classes > 0);
         }
         walked.blocks.push(block);
-        for (at, row) in rows.iter().enumerate() {
-            said_of.push((*row, said[at * width..(at + 1) * width].to_vec(), baseline.clone(), number));
-        }
+        places.extend(rows.iter().enumerate().map(|(at, row)| (*row, said_in.len(), at)));
+        said_in.push(said);
+        baseline_in.push(baseline);
     }
-    said_of.sort_unstable_by_key(|(row, ..)| *row);
-    for (row, said, baseline, block) in said_of {
+    places.sort_unstable();
+    for (row, block, at) in places {
         let times = training.trained.times[row];
         walked.predictions.rows.push(row as u64);
         walked.predictions.answers.push(training.trained.target[row]);
-        walked.predictions.said.extend(said);
-        walked.predictions.baseline.extend(baseline);
+        walked.predictions.said.extend_from_slice(&said_in[block][at * width..(at + 1) * width]);
+        walked.predictions.baseline.extend_from_slice(&baseline_in[block]);
         walked.predictions.weeks.push(times.week());
-        walked.block_of.push(block);
+        walked.block_of.push(block as u32);
         walked.times.push(times);
     }
     Ok(walked)
@@ -201,7 +207,7 @@ impl Walked {
     }
 
     /// The predictions beside those of another recipe, for whoever measures them.
-    pub fn rows(&self, recipe: &Recipe, other: Option<(String, Predictions)>) -> Outcome<Rows> {
+    pub fn rows(&self, recipe: &Recipe, other: Option<(&str, &Predictions)>) -> Outcome<Rows> {
         let target = target(recipe, &self.classes);
         Rows::walked(recipe.recipe.name.clone(), target, &self.predictions, other.map(Ok))
     }
@@ -268,32 +274,26 @@ fn blocks(recipe: &Recipe, training: &Training) -> Outcome<Vec<Asked>> {
     Ok(blocks.split_off(blocks.len() - wanted))
 }
 
-/// The mean of what was known, or the shares of the classes.
-fn baseline(part: &Training) -> Vec<f64> {
-    let trained = &part.trained;
-    let rows = trained.rows() as f64;
-    if trained.classes == 0 {
-        return vec![trained.target.iter().sum::<f64>() / rows];
+/// The mean of what was known, or the shares of the classes; what was never seen is not impossible, and has half a row.
+fn baseline(known: &Part) -> Vec<f64> {
+    let mut always = known.always();
+    if known.classes > 0 && always.contains(&0.0) {
+        let rows = known.rows() as f64;
+        let all = rows + 0.5 * known.classes as f64;
+        always.iter_mut().for_each(|share| *share = (*share * rows + 0.5) / all);
     }
-    let mut counts = vec![0.0; trained.classes];
-    trained.target.iter().for_each(|class| counts[*class as usize] += 1.0);
-    // What was never seen is not impossible: half a row of each class more.
-    let more = if counts.contains(&0.0) { 0.5 } else { 0.0 };
-    let all = rows + more * counts.len() as f64;
-    counts.into_iter().map(|count| (count + more) / all).collect()
+    always
 }
 
 fn tell(block: &Block, is_class: bool) {
     let (measure, always) = if is_class { ("log loss", "the shares") } else { ("RMSE", "the mean") };
-    let settings = block.settings.iter();
-    let algorithm =
-        settings.fold(block.algorithm.clone(), |text, (name, value)| format!("{text}, {name} {value}"));
     say!(
-        "{}: {}, {measure} {:.4}; always {always}: {:.4} ({algorithm}, fitted on {})",
+        "{}: {}, {measure} {:.4}; always {always}: {:.4} ({}, fitted on {})",
         block.name,
         plural(block.rows, "row"),
         block.error,
         block.baseline,
+        block.chosen(),
         plural(block.rows_fitted, "row")
     );
 }

@@ -3,7 +3,7 @@ use std::fmt::Write;
 use diagnostics::count;
 use model_file::Model;
 
-use crate::show::{algorithm, column_name, figures};
+use crate::show::{column_name, figures};
 
 /// What two models differ in, a line each; a line that says so if nothing does.
 pub(crate) fn differences(first: &Model, second: &Model) -> String {
@@ -41,7 +41,7 @@ pub(crate) fn differences(first: &Model, second: &Model) -> String {
         columns.map(|column| column_name(body, column)).collect::<Vec<_>>().join(", ")
     };
     line("prepared columns", columns(first), columns(second));
-    line("algorithm", algorithm(one), algorithm(other));
+    line("algorithm", one.chosen(), other.chosen());
     let held_out =
         |model: &Model| model.body().metrics.held_out.as_ref().map_or_else(|| "none".to_owned(), figures);
     // Each on its own held-out rows: only `score --against` compares.

@@ -14,7 +14,7 @@ use page::{Page, figure, html, tenths};
 use rows::{Ending, Table};
 
 use crate::probe::{self, Dependence, Probe};
-use crate::show::{algorithm, always};
+use crate::show::always;
 
 /// Points in a picture: more are one blot, and a page of megabytes.
 const POINTS: usize = 1_500;
@@ -79,7 +79,7 @@ fn facts(model: &Model) -> Vec<(&'static str, String)> {
     };
     vec![
         ("predicts", format!("{}{unit}", body.target.name)),
-        ("algorithm", algorithm(body)),
+        ("algorithm", body.chosen()),
         ("trained on", format!("{} rows{newest}", count(body.data.rows_trained))),
         judged,
         ("sha256", model.sha256().to_owned()),

@@ -24,7 +24,7 @@ fn write_card(model: &Model, body: &Body, out: &mut String) -> std::fmt::Result 
         classes => format!("one of {}: {}", plural(classes.len() as u64, "class"), shortened(classes)),
     };
     writeln!(out, "\npredicts    {}, {what}", body.target.name)?;
-    writeln!(out, "algorithm   {}", algorithm(body))?;
+    writeln!(out, "algorithm   {}", body.chosen())?;
     let data = &body.data;
     let newest =
         data.newest.as_deref().map_or_else(String::new, |newest| format!(", the newest of {newest}"));
@@ -88,13 +88,6 @@ pub(crate) fn always(model: &Model) -> &'static str {
     if model.classes().is_empty() { "the mean" } else { "the shares" }
 }
 
-/// The algorithm with its settings.
-pub(crate) fn algorithm(body: &Body) -> String {
-    let chosen = body.comparison.as_ref().and_then(|comparison| comparison.candidates.get(comparison.chosen));
-    let settings = chosen.into_iter().flat_map(|chosen| &chosen.settings);
-    settings.fold(body.algorithm.name().to_owned(), |text, (name, value)| format!("{text}, {name} {value}"))
-}
-
 /// Scores in a line.
 pub(crate) fn figures(scores: &Scores) -> String {
     match scores {
@@ -116,12 +109,13 @@ fn blocks(body: &Body, out: &mut String) -> std::fmt::Result {
     let Some(walked) = &body.walk_forward else { return Ok(()) };
     let measure = body.metrics.trained.measure();
     writeln!(out, "\n{:<24} {:>7} {measure:>9} {:>9}  algorithm", "block", "rows", "baseline")?;
-    for Block { name, rows, rows_fitted, error, baseline, algorithm, settings, .. } in &walked.blocks {
-        let settings: String = settings.iter().map(|(name, value)| format!(", {name} {value}")).collect();
+    for block in &walked.blocks {
+        let Block { name, rows, rows_fitted, error, baseline, .. } = block;
         writeln!(
             out,
-            "{name:<24} {:>7} {error:>9.4} {baseline:>9.4}  {algorithm}{settings}, fitted on {} rows",
+            "{name:<24} {:>7} {error:>9.4} {baseline:>9.4}  {}, fitted on {} rows",
             count(*rows),
+            block.chosen(),
             count(*rows_fitted)
         )?;
     }

@@ -1,5 +1,5 @@
 use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ::evaluation::{Resampling, Rows, Which, verdicts};
 use failure::{Failure, IoContext, Outcome};
@@ -44,8 +44,9 @@ impl Judge {
         if let Some(path) = self.rows.as_ref().filter(|_| !self.gates.is_empty()) {
             let name = path.display().to_string();
             let rows = if model.body().walk_forward.is_some() {
-                all.push(as_it_ships(model, path)?);
-                fit::walked_rows(model, approved, &name, &input_files::read(path).place(&name)?)?
+                let text = input_files::read(path).place(&name)?;
+                all.push(as_it_ships(model, &name, &text)?);
+                fit::walked_rows(model, approved, &name, &text)?
             } else {
                 let file = BufReader::new(input_files::open(path).place(&name)?);
                 let table = Table::open(name, file, Ending::Terminated)?;
@@ -75,10 +76,8 @@ fn own_word(model: &Model) -> Vec<Verdict> {
 }
 
 /// Blocks judge how a model is made, and not what was made: that, too, is held against the rows, which it was fitted on.
-fn as_it_ships(model: &Model, path: &Path) -> Outcome<Verdict> {
-    let name = path.display().to_string();
-    let file = BufReader::new(input_files::open(path).place(&name)?);
-    let rows = Rows::read(model, None, Table::open(name, file, Ending::Terminated)?, Which::All)?;
+fn as_it_ships(model: &Model, name: &str, rows: &[u8]) -> Outcome<Verdict> {
+    let rows = Rows::read(model, None, Table::open(name, rows, Ending::Terminated)?, Which::All)?;
     let report = rows.report(Resampling { samples: 0, ..RESAMPLING });
     let line = report.lines.first();
     let values = line.and_then(|line| Some((line.metric, line.model?, line.baseline?)));

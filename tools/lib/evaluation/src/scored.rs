@@ -98,7 +98,7 @@ impl Rows {
         id: String,
         target: TargetCard,
         own: &Predictions,
-        other: Option<Result<(String, Predictions), String>>,
+        other: Option<Result<(&str, &Predictions), String>>,
     ) -> Outcome<Rows> {
         thread_pool::start()?;
         let width = target.classes.len().max(1);
@@ -120,7 +120,7 @@ impl Rows {
                 true => incomparable = Some(format!("{name} predicts no row that {id} predicts")),
                 false => {
                     shared = Part { others, ..own.at(&places, width) };
-                    against = Some(name);
+                    against = Some(name.to_owned());
                 }
             }
         }
@@ -267,7 +267,7 @@ fn comparable<'a, R: Read>(
     which: Which,
 ) -> Result<Other<'a>, String> {
     let (own, others) = (&model.body().target, &against.body().target);
-    if own.name != others.name || own.classes != others.classes {
+    if !own.is_the_same(others) {
         return Err(format!("{} predicts another thing ({:?})", against.id(), others.name));
     }
     let features = FeatureColumns::find(against, table).map_err(|failure| failure.to_string())?;

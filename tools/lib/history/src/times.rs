@@ -72,10 +72,7 @@ impl TimeColumns {
             let (asked, at) = (Named::find(&time, table)?, Named::find(&[], table)?);
             return Ok(TimeColumns { rules, asked, at, answers: None, days });
         };
-        let (asked, at) = match &history.questions {
-            Questions::Given { asked, at, .. } => (asked.clone(), at.clone()),
-            Questions::Made { .. } => (vec!["asked".to_owned()], vec!["at".to_owned()]),
-        };
+        let (asked, at) = (history.questions.asked(), history.questions.at());
         let input = history.answers().ok_or_else(|| {
             Failure::config("[history]: no input, or more than one, has the key of the questions")
         })?;

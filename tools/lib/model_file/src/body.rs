@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::algorithm::Algorithm;
-use crate::comparison::Comparison;
+use crate::comparison::{Comparison, with_settings};
 use crate::histogram::Histogram;
 use crate::preparation::Column;
 
@@ -102,6 +102,14 @@ impl Body {
         self.drift.clone().unwrap_or(Drift { psi: Limit::Learned(Learned::Learned), ..Drift::default() })
     }
 
+    /// The algorithm with the settings that it was fitted with, as people read it: `logistic, alpha 100`.
+    pub fn chosen(&self) -> String {
+        let chosen =
+            self.comparison.as_ref().and_then(|comparison| comparison.candidates.get(comparison.chosen));
+        let nothing = BTreeMap::new();
+        with_settings(self.algorithm.name(), chosen.map_or(&nothing, |chosen| &chosen.settings))
+    }
+
     /// How many columns the algorithm sees.
     pub(crate) fn columns(&self) -> usize {
         if self.preparation.is_empty() { self.features.len() } else { self.preparation.len() }
@@ -174,6 +182,13 @@ pub struct Block {
     pub baseline: f64,
 }
 
+impl Block {
+    /// The candidate with its settings, as people read it: `logistic, alpha 100`.
+    pub fn chosen(&self) -> String {
+        with_settings(&self.algorithm, &self.settings)
+    }
+}
+
 /// The data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -210,6 +225,13 @@ pub struct TargetCard {
     /// Whether their order means something.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ordered: bool,
+}
+
+impl TargetCard {
+    /// Whether answers to the one are answers to the other.
+    pub fn is_the_same(&self, other: &TargetCard) -> bool {
+        self.name == other.name && self.classes == other.classes
+    }
 }
 
 /// One thing the model takes.

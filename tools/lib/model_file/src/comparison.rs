@@ -64,3 +64,8 @@ pub struct Tuned {
     #[serde(alias = "mean_rmse")]
     pub mean_error: Option<f64>,
 }
+
+/// A candidate with its settings, as people read it: `logistic, alpha 100`.
+pub(crate) fn with_settings(name: &str, settings: &BTreeMap<String, f64>) -> String {
+    settings.iter().fold(name.to_owned(), |text, (name, value)| format!("{text}, {name} {value}"))
+}

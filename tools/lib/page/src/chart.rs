@@ -63,6 +63,17 @@ fn draw(size: (u32, u32), picture: impl FnOnce(&Drawing<'_>) -> Result<(), Strin
 }
 
 fn axes<'a, 'b>(drawing: &'a Drawing<'b>, axes: &Axes<'_>, is_small: bool) -> Result<Chart<'a, 'b>, String> {
+    named_axes(drawing, axes, is_small, if is_small { 4 } else { 7 }, &|value| label(*value))
+}
+
+/// Axes, of which the one below has so many names, each made of a place on it.
+fn named_axes<'a, 'b>(
+    drawing: &'a Drawing<'b>,
+    axes: &Axes<'_>,
+    is_small: bool,
+    names: usize,
+    name: &dyn Fn(&f64) -> String,
+) -> Result<Chart<'a, 'b>, String> {
     let font = if is_small { 11 } else { 13 };
     let mut chart = ChartBuilder::on(drawing)
         .margin(8)
@@ -74,12 +85,12 @@ fn axes<'a, 'b>(drawing: &'a Drawing<'b>, axes: &Axes<'_>, is_small: bool) -> Re
         .configure_mesh()
         .x_desc(axes.x)
         .y_desc(axes.y)
-        .x_labels(if is_small { 4 } else { 7 })
+        .x_labels(names)
         .y_labels(if is_small { 4 } else { 7 })
         .light_line_style(TRANSPARENT)
         .bold_line_style(GREY.mix(0.25))
         .label_style(("sans-serif", font))
-        .x_label_formatter(&|value| label(*value))
+        .x_label_formatter(&name)
         .y_label_formatter(&|value| label(*value))
         .draw()
         .map_err(|error| error.to_string())?;
@@ -149,26 +160,10 @@ pub fn line(wanted: &Axes<'_>, points: &[(f64, f64)]) -> Outcome<String> {
 pub fn lines(wanted: &Axes<'_>, names: &[String], lines: &[(&str, Vec<f64>)]) -> Outcome<String> {
     // Above the lines there is room for their names.
     let (low, high) = (wanted.y_range.start, wanted.y_range.end);
+    let wanted = Axes { y_range: low..high + 0.3 * (high - low), ..wanted.clone() };
     draw(SIZE, |drawing| {
-        let mut chart = ChartBuilder::on(drawing)
-            .margin(8)
-            .x_label_area_size(42)
-            .y_label_area_size(58)
-            .build_cartesian_2d(wanted.x_range.clone(), low..high + 0.3 * (high - low))
-            .map_err(|error| error.to_string())?;
-        chart
-            .configure_mesh()
-            .x_desc(wanted.x)
-            .y_desc(wanted.y)
-            .x_labels(names.len().min(8))
-            .y_labels(7)
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(GREY.mix(0.25))
-            .label_style(("sans-serif", 13))
-            .x_label_formatter(&|value| name_of(names, *value))
-            .y_label_formatter(&|value| label(*value))
-            .draw()
-            .map_err(|error| error.to_string())?;
+        let names_below = names.len().min(8);
+        let mut chart = named_axes(drawing, &wanted, false, names_below, &|value| name_of(names, *value))?;
         for ((name, values), colour) in lines.iter().zip([BLUE, ORANGE, GREY]).rev() {
             let points = values.iter().enumerate().filter(|(_, value)| value.is_finite());
             let points: Vec<(f64, f64)> = points.map(|(at, value)| (at as f64, *value)).collect();

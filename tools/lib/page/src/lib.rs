@@ -87,11 +87,9 @@ impl Page {
     pub fn blocks(&mut self, blocks: &[Block], measure: &str) -> Outcome {
         let header = ["block", "rows", measure, "baseline", "fitted on", "algorithm"];
         let row = |block: &Block| {
-            let settings = block.settings.iter().map(|(name, value)| format!("{name} {value}"));
-            let algorithm = std::iter::once(block.algorithm.clone()).chain(settings).collect::<Vec<_>>();
             let (rows, fitted) = (block.rows.to_string(), format!("{} rows", block.rows_fitted));
             let errors = [block.error, block.baseline].map(|error| figure(Some(error)));
-            let cells = [&[block.name.clone(), rows], errors.as_slice(), &[fitted, algorithm.join(", ")]];
+            let cells = [&[block.name.clone(), rows], errors.as_slice(), &[fitted, block.chosen()]];
             (cells.concat(), false)
         };
         let rows: Vec<_> = blocks.iter().map(row).collect();

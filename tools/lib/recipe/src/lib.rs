@@ -350,8 +350,7 @@ impl Recipe {
         match (&self.split.walk_forward, &self.history) {
             (None, _) => self.split.by.clone(),
             // What is asked at one time knows the same.
-            (Some(_), Some(History { questions: Questions::Given { asked, .. }, .. })) => asked.clone(),
-            (Some(_), Some(_)) => vec!["asked".to_owned()],
+            (Some(_), Some(history)) => history.questions.asked(),
             (Some(_), None) => self.keys.time.iter().cloned().collect(),
         }
     }

@@ -149,10 +149,7 @@ impl Recipe {
                 return bad(format!("{place} has `by`, a column, or `every` and `horizon`, lengths of time"));
             }
         }
-        let has_at = self.history.as_ref().is_some_and(|history| match &history.questions {
-            crate::Questions::Given { at, .. } => !at.is_empty(),
-            crate::Questions::Made { .. } => true,
-        });
+        let has_at = self.history.as_ref().is_some_and(|history| !history.questions.at().is_empty());
         if walk.horizon.is_some() && !has_at {
             return bad(format!(
                 "{place} horizon: a question is about the instant at which it is asked, unless [history.questions] has `at`"
@@ -176,7 +173,7 @@ impl Recipe {
                          from when on is an answer known?"
                     ));
                 };
-                let mut names = history.questions.moments();
+                let mut names = [history.questions.asked(), history.questions.at()].concat();
                 if let crate::Questions::Given { .. } = history.questions {
                     names.extend(input.happened.iter().chain(&input.known).cloned());
                 }

@@ -95,11 +95,19 @@ pub enum Questions {
 }
 
 impl Questions {
-    /// The columns that say when one is asked and what instant it is about.
-    pub fn moments(&self) -> Vec<String> {
+    /// The columns that say when one is asked.
+    pub fn asked(&self) -> Vec<String> {
         match self {
-            Questions::Given { asked, at, .. } => [asked.as_slice(), at].concat(),
-            Questions::Made { .. } => ["asked", "at"].map(str::to_owned).to_vec(),
+            Questions::Given { asked, .. } => asked.clone(),
+            Questions::Made { .. } => vec!["asked".to_owned()],
+        }
+    }
+
+    /// The columns that say what instant one is about; none where that is when it is asked.
+    pub fn at(&self) -> Vec<String> {
+        match self {
+            Questions::Given { at, .. } => at.clone(),
+            Questions::Made { .. } => vec!["at".to_owned()],
         }
     }
 
