@@ -1,22 +1,16 @@
-use std::io::Read;
-use std::net::IpAddr;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use diagnostics::say;
 use failure::{Failure, Outcome};
+use http_client::{Cut, Deadline, RETRIES, seconds, unsigned};
+use pace::{Budget, Pace};
 use reqwest::StatusCode;
 use reqwest::blocking::{Client, Response};
-use reqwest::header::RETRY_AFTER;
+use secret::Secret;
 
 use crate::Calls;
-use crate::deadline::{Deadline, unsigned};
-use crate::key::Key;
-use crate::pace::Pace;
-
-/// How often a server that fails is asked again.
-const RETRIES: usize = 4;
 
 /// What a suspension lasts when DataGolf does not say.
 const SUSPENSION: Duration = Duration::from_secs(5 * 60);
@@ -27,25 +21,15 @@ const SUSPENSION_MARGIN: Duration = Duration::from_secs(5);
 /// More suspensions than this in one call are somebody else's doing.
 const SUSPENSIONS: u32 = 2;
 
-/// Longer ones are somebody's mistake; the key is tried again after a day.
-const LONGEST_SUSPENSION: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Bodies of refusals are short; more of one is not worth reading.
-const REFUSAL_BYTES: usize = 600;
-
 /// A season of rounds is some 20 MB; a longer answer is none.
 const ANSWER_BYTES: usize = 128 << 20;
 const TOO_LONG: &str = "the answer is longer than 128 MiB, which none of DataGolf's is";
 
-/// An answer is received in pieces of this size.
-const PIECE_BYTES: usize = 64 * 1024;
-
 /// The DataGolf API: one key, one pace.
-#[derive(Debug)]
 pub(crate) struct Api {
     client: Client,
     base_url: String,
-    key: Key,
+    key: Secret,
     pace: Pace,
     timeout: Duration,
     max_wait: Duration,
@@ -80,14 +64,12 @@ enum Attempt<T> {
 
 impl Api {
     pub(crate) fn new(calls: &Calls) -> Outcome<Api> {
-        let key = Key::read(calls.key_file.as_deref())?;
-        // Fails only when a provider is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let key = read_key(calls.key_file.as_deref())?;
+        http_client::use_ring();
         let base_url = calls.base_url.trim_end_matches('/').to_owned();
-        check_base_url(&base_url)?;
         let mut client = Client::builder();
         // What goes to this machine is nobody else's; a proxy that cannot be meant is not passed by.
-        if is_loopback(&base_url) {
+        if http_client::is_loopback(&check_base_url(&base_url)?) {
             client = client.no_proxy();
         } else {
             check_proxies()?;
@@ -100,8 +82,10 @@ impl Api {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| Failure::config(format!("HTTP client: {}", key.redact(&error.to_string()))))?;
-        let name = &fingerprint::of(format!("{base_url}\n{}", key.secret()))[..16];
-        let pace = Pace::new(calls.state_dir.as_deref(), name, calls.calls_per_minute)?;
+        let name = &fingerprint::of(format!("{base_url}\n{}", key.reveal()))[..16];
+        let memory = pace::File::new(calls.state_dir.as_deref(), &format!("dg-fetch-{name}"))?;
+        let budget = Budget { per_minute: calls.calls_per_minute.into(), per_day: None };
+        let pace = Pace::new(Box::new(memory), budget);
         Ok(Api {
             client,
             base_url,
@@ -125,12 +109,7 @@ impl Api {
         mut read: impl FnMut(Vec<u8>) -> Result<T, NotJson>,
     ) -> Outcome<Answer<T>> {
         let place = place(endpoint, parameters);
-        let mut delays = ExponentialBuilder::default()
-            .with_min_delay(self.retry_delay)
-            .with_max_delay(Duration::from_secs(20))
-            .with_max_times(RETRIES)
-            .with_jitter()
-            .build();
+        let mut delays = http_client::pauses(self.retry_delay);
         let mut suspensions = 0;
         loop {
             if !self.wait_for_turn(&place, deadline)? {
@@ -211,23 +190,23 @@ impl Api {
         url.query_pairs_mut()
             .extend_pairs(parameters)
             .append_pair("file_format", "json")
-            .append_pair("key", self.key.secret());
+            .append_pair("key", self.key.reveal());
         let response = match self.client.get(url).send() {
             Ok(response) => response,
             Err(error) => return Ok(Attempt::Later(self.explain(error))),
         };
         let status = response.status();
-        let retry_after = retry_after(&response);
+        let retry_after = http_client::retry_after(response.headers());
         if status == StatusCode::OK {
-            return Ok(match self.body(response) {
+            return Ok(match http_client::read_body(response, ANSWER_BYTES, Instant::now(), self.timeout) {
                 Ok(body) => match read(body) {
                     Ok(value) => Attempt::Answered(Answer::Body(value)),
                     Err(NotJson) => Attempt::Later("the answer is not JSON, or was cut".to_owned()),
                 },
-                Err(reason) if reason == TOO_LONG => {
-                    Attempt::Answered(Answer::Failing(format!("{place}: {TOO_LONG}")))
+                Err(Cut::TooLong) => Attempt::Answered(Answer::Failing(format!("{place}: {TOO_LONG}"))),
+                Err(Cut::Broken(reason)) => {
+                    Attempt::Later(format!("the answer was cut: {}", self.key.redact(&reason)))
                 }
-                Err(reason) => Attempt::Later(format!("the answer was cut: {reason}")),
             });
         }
         let words = self.words(response);
@@ -249,60 +228,28 @@ impl Api {
         }
     }
 
-    /// The whole body, in one buffer: the client's own way has the pieces beside their sum, twice the memory.
-    fn body(&self, mut response: Response) -> Result<Vec<u8>, String> {
-        let started = Instant::now();
-        let mut body = Vec::new();
-        let mut piece = vec![0; PIECE_BYTES];
-        loop {
-            match response.read(&mut piece) {
-                Ok(0) => return Ok(body),
-                Ok(n) if body.len() + n > ANSWER_BYTES => return Err(TOO_LONG.to_owned()),
-                Ok(n) => body.extend_from_slice(&piece[..n]),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    let words = |error: std::io::Error| self.key.redact(&error.to_string());
-                    return Err(error.downcast().map_or_else(words, |error| self.explain(error)));
-                }
-            }
-            // The client's own timeout is for each read, which a server that drips never meets.
-            if started.elapsed() > self.timeout {
-                return Err(format!("not whole after {} s (--timeout)", self.timeout.as_secs_f64()));
-            }
-        }
-    }
-
     /// The start of a refusal's body on one line, without the key.
     fn words(&self, response: Response) -> String {
-        let mut body = Vec::new();
-        // What cannot be read on is as long as it is.
-        let _ = response.take(64 * REFUSAL_BYTES as u64).read_to_end(&mut body);
-        // Where it was cut, half a key may stand.
-        if body.len() == 64 * REFUSAL_BYTES {
-            body.truncate(32 * REFUSAL_BYTES);
-        }
-        let text = String::from_utf8_lossy(&body);
-        let message = serde_json::from_str::<serde_json::Value>(&text)
-            .ok()
-            .and_then(|value| value.get("message")?.as_str().map(str::to_owned))
-            .unwrap_or_else(|| text.into_owned());
         // First what does not show, then the key, and only then it is shortened: half a key is a secret too.
-        let words = message.split_whitespace().collect::<Vec<_>>().join(" ");
-        let shown: String = words.chars().filter(|c| !c.is_control()).collect();
-        self.key.redact(&shown).chars().take(REFUSAL_BYTES).collect()
+        http_client::shortened(&self.key.redact(&http_client::words_of_refusal(response)))
     }
 
     /// An error of the HTTP client with its causes, without URL and key.
     fn explain(&self, error: reqwest::Error) -> String {
-        let error = error.without_url();
-        let mut words = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            words = format!("{words}: {cause}");
-            source = cause.source();
-        }
-        self.key.redact(&words)
+        self.key.redact(&http_client::explain(error))
     }
+}
+
+/// The key, from a file or the variable.
+fn read_key(file: Option<&Path>) -> Outcome<Secret> {
+    let text = match file {
+        Some(path) => input_files::read_text(path)?,
+        None => std::env::var("DATAGOLF_API_KEY").map_err(|_| {
+            Failure::denied("there is no API key: set DATAGOLF_API_KEY, or name a file with --key-file")
+        })?,
+    };
+    Secret::from_text(&text)
+        .ok_or_else(|| Failure::denied("the API key is empty or holds spaces or odd characters"))
 }
 
 /// How messages call a request: without the key, which is no parameter yet.
@@ -318,10 +265,6 @@ pub(crate) fn json_or_nothing<B: AsRef<[u8]>>(body: B) -> Result<B, NotJson> {
     if body.as_ref().trim_ascii().is_empty() || is_json() { Ok(body) } else { Err(NotJson) }
 }
 
-fn retry_after(response: &Response) -> Option<Duration> {
-    response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(seconds)
-}
-
 /// "Your suspension will end in 5 minutes."
 fn minutes_in(words: &str) -> Option<Duration> {
     let (_, rest) = words.split_once("end in ")?;
@@ -331,13 +274,8 @@ fn minutes_in(words: &str) -> Option<Duration> {
     Some(seconds(length) + SUSPENSION_MARGIN)
 }
 
-/// A server's idea of a length of time, a day at most.
-fn seconds(number: u64) -> Duration {
-    Duration::from_secs(number).min(LONGEST_SUSPENSION)
-}
-
 /// The key travels to this address, and messages name it.
-fn check_base_url(base_url: &str) -> Outcome {
+fn check_base_url(base_url: &str) -> Outcome<reqwest::Url> {
     let url = reqwest::Url::parse(base_url)
         .map_err(|error| Failure::usage(format!("--base-url: {error} (like https://feeds.datagolf.com)")))?;
     if !url.username().is_empty()
@@ -350,34 +288,19 @@ fn check_base_url(base_url: &str) -> Outcome {
         ));
     }
     match url.scheme() {
-        "https" => Ok(()),
-        "http" if is_loopback(base_url) => Ok(()),
+        "https" => Ok(url),
+        "http" if http_client::is_loopback(&url) => Ok(url),
         _ => Err(Failure::usage("--base-url must be https:// (the key would travel in the clear)")),
     }
 }
 
-/// A proxy whose address is none would be passed by without a word. The value may hold a password: it is not repeated.
+/// A proxy whose address is none would be passed by without a word.
 fn check_proxies() -> Outcome {
     for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
         let Some(value) = std::env::var_os(name).filter(|value| !value.is_empty()) else { continue };
-        let text = value.to_str().unwrap_or("?");
-        let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let is_meant =
-            reqwest::Url::parse(&with_scheme).is_ok_and(|url| url.has_host() && url.scheme() != "ftp");
-        if !is_meant || reqwest::Proxy::all(text).is_err() {
-            return Err(Failure::config(format!(
-                "{name}: it is no address of a proxy (like http://proxy:3128)"
-            )));
-        }
+        http_client::check_proxy(name, value.to_str().unwrap_or("?"))?;
     }
     Ok(())
-}
-
-fn is_loopback(url: &str) -> bool {
-    let host =
-        reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -391,14 +314,6 @@ mod tests {
         assert_eq!(minutes_in("Your suspension will end in 40 seconds."), Some(Duration::from_secs(45)));
         assert_eq!(minutes_in("slow down"), None);
         let forged = minutes_in("Your suspension will end in 18446744073709551615 minutes.");
-        assert_eq!(forged, Some(LONGEST_SUSPENSION + SUSPENSION_MARGIN));
-    }
-
-    #[test]
-    fn only_loopback_may_be_unencrypted() {
-        assert!(is_loopback("http://127.0.0.1:8080") && is_loopback("http://localhost:1/x"));
-        assert!(is_loopback("http://[::1]:80"));
-        assert!(!is_loopback("http://127.evil.com") && !is_loopback("http://10.0.0.1"));
-        assert!(!is_loopback("http://localhost.evil.com"));
+        assert_eq!(forged, Some(http_client::LONGEST_WAIT + SUSPENSION_MARGIN));
     }
 }

@@ -1,11 +1,11 @@
 use diagnostics::{plural, say};
 use failure::{Failure, Outcome};
+use http_client::Deadline;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::Format;
 use crate::api::{Answer, Api, json_or_nothing};
-use crate::deadline::Deadline;
 use crate::event;
 use crate::identity::Identity;
 use crate::output::Output;

@@ -1,18 +1,15 @@
 //! `dg-fetch`: events and rounds from the DataGolf API. Its README says what it promises.
 //!
 //! Read in this order: `events.rs` and `rounds.rs` (what is fetched), `answer.rs` and `players.rs` (what answers mean),
-//! `api.rs` (calls, retries, refusals), `pace.rs` (the budget of calls), `key.rs` (the secret).
+//! `api.rs` (calls, retries, refusals).
 
 mod answer;
 mod api;
 mod columns;
-mod deadline;
 mod event;
 mod events;
 mod identity;
-mod key;
 mod output;
-mod pace;
 mod players;
 mod rounds;
 mod source;
@@ -64,7 +61,7 @@ enum What {
         /// Start no call later than this after the start, like 12m, or than an instant, like 2026-01-06T12:12:00Z; what is
         /// left stays for the next run.
         #[arg(long, value_name = "DURATION|INSTANT", env = "DATAGOLF_DEADLINE")]
-        deadline: Option<deadline::Until>,
+        deadline: Option<http_client::Until>,
         #[command(flatten)]
         calls: Calls,
         #[command(flatten)]
@@ -127,7 +124,7 @@ pub fn run(args: Args) -> Outcome {
             events::events(&api, &source, out.format).map_err(|failure| api.without_key(failure))
         }
         What::Rounds { input, events, deadline, calls, out } => {
-            let deadline = deadline::Deadline::until(deadline);
+            let deadline = http_client::Deadline::until(deadline);
             let wanted = rounds::wanted(input.as_deref(), events)?;
             let api = Api::new(&calls)?;
             rounds::rounds(&api, wanted, &deadline, out.format).map_err(|failure| api.without_key(failure))

@@ -4,12 +4,12 @@ use std::path::Path;
 use cli::Progress;
 use diagnostics::{plural, say};
 use failure::{Failure, Outcome};
+use http_client::Deadline;
 use rows::{Ending, Table};
 
 use crate::Format;
 use crate::answer::{self, Found, Season};
 use crate::api::{Answer, Api, NotJson, json_or_nothing};
-use crate::deadline::Deadline;
 use crate::event::{Event, Listed};
 use crate::identity::{Identity, IdentityColumns};
 use crate::output::Output;

@@ -5,8 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 
 /// When to start no further call, as the user says it: a time after the start, or an instant that several programs share.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Until {
+pub enum Until {
+    /// A time after the start.
     After(SignedDuration),
+    /// An instant.
     At(Timestamp),
 }
 
@@ -24,14 +26,16 @@ impl FromStr for Until {
 
 /// A moment after which no new call starts.
 #[derive(Debug)]
-pub(crate) struct Deadline(Option<Instant>);
+pub struct Deadline(Option<Instant>);
 
 impl Deadline {
-    pub(crate) fn none() -> Deadline {
+    /// None: calls may start for ever.
+    pub fn none() -> Deadline {
         Deadline(None)
     }
 
-    pub(crate) fn until(until: Option<Until>) -> Deadline {
+    /// The moment that somebody named; without one, none.
+    pub fn until(until: Option<Until>) -> Deadline {
         let left = until.map(|until| match until {
             Until::After(duration) => duration,
             Until::At(instant) => instant.duration_since(Timestamp::now()),
@@ -41,12 +45,12 @@ impl Deadline {
     }
 
     /// How much time is left; `None` is for ever.
-    pub(crate) fn left(&self) -> Option<Duration> {
+    pub fn left(&self) -> Option<Duration> {
         self.0.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 }
 
 /// Negative durations are none at all.
-pub(crate) fn unsigned(duration: SignedDuration) -> Duration {
+pub fn unsigned(duration: SignedDuration) -> Duration {
     Duration::try_from(duration).unwrap_or(Duration::ZERO)
 }

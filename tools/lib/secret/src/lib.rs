@@ -1,36 +1,29 @@
+#![doc = include_str!("../README.md")]
+
 use std::fmt;
-use std::path::Path;
 
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE, Engine};
-use failure::{Failure, Outcome};
 
-/// The API key. It has no way to be printed: `{:?}` shows stars, and [`Key::redact`] removes it from foreign words.
-pub(crate) struct Key(String);
+/// A key, token or password. It has no way to be printed: `{:?}` shows stars, and [`Secret::redact`] removes it from foreign words.
+pub struct Secret(String);
 
-impl Key {
-    pub(crate) fn read(file: Option<&Path>) -> Outcome<Key> {
-        let text = match file {
-            Some(path) => input_files::read_text(path)?,
-            None => std::env::var("DATAGOLF_API_KEY").map_err(|_| {
-                Failure::denied("there is no API key: set DATAGOLF_API_KEY, or name a file with --key-file")
-            })?,
-        };
-        let key = text.trim();
-        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Failure::denied("the API key is empty or holds spaces or odd characters"));
-        }
-        Ok(Key(key.to_owned()))
+impl Secret {
+    /// The secret in a variable's value or a file's text; `None` if that is empty or holds blanks or characters other than ASCII's.
+    pub fn from_text(text: &str) -> Option<Secret> {
+        let secret = text.trim();
+        let is_one = !secret.is_empty() && secret.bytes().all(|byte| byte.is_ascii_graphic());
+        is_one.then(|| Secret(secret.to_owned()))
     }
 
     /// For the request, and for nothing else.
-    pub(crate) fn secret(&self) -> &str {
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 
     /// Foreign words (a server's answer, an error that may quote the URL) without the key, in whatever usual way each of its characters
     /// is written: as it is, percent-encoded once or twice, behind backslashes, as JSON's or Python's escape, as an entity of HTML; with
     /// spaces and characters that do not show in between. Nor in base 64.
-    pub(crate) fn redact(&self, words: &str) -> String {
+    pub fn redact(&self, words: &str) -> String {
         let encoded = [BASE64_STANDARD, BASE64_URL_SAFE].map(|engine| engine.encode(&self.0));
         let words = encoded.iter().fold(words.to_owned(), |words, form| {
             let bare = form.trim_end_matches('=');
@@ -112,19 +105,19 @@ fn written(words: &str, wanted: char) -> Option<usize> {
     Some(slashes + length)
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key(***)")
+        f.write_str("Secret(***)")
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Key;
+    use super::Secret;
 
     #[test]
     fn the_key_is_taken_out_however_it_is_written() {
-        let key = Key("A+b/c~*=".to_owned());
+        let key = Secret("A+b/c~*=".to_owned());
         let words = "k=A+b/c~*= k=A%2Bb%2Fc~%2A%3D k=A%2bb%2fc~%2a%3d k=A%2Bb%2Fc%7E*%3D k=A%2bb%2fc%7e*%3d";
         assert_eq!(key.redact(words), "k=*** k=*** k=*** k=*** k=***");
         for words in [
@@ -141,9 +134,9 @@ mod tests {
             let clean = key.redact(&format!("at {words} end"));
             assert!(clean == "at *** end" || words.contains("\\\\/+"), "{words:?}: {clean:?}");
         }
-        let key = Key("S&q\"\'<k".to_owned());
+        let key = Secret("S&q\"\'<k".to_owned());
         assert_eq!(key.redact("x=S&amp;q&quot;&#39;&lt;k, S%26q%22%27%3Ck, S&q\\\"'<k"), "x=***, ***, ***");
         assert_eq!(key.redact("S&amp;q and other words"), "S&amp;q and other words");
-        assert_eq!(format!("{key:?}"), "Key(***)");
+        assert_eq!(format!("{key:?}"), "Secret(***)");
     }
 }
