@@ -6,6 +6,7 @@ mod archive;
 mod calls;
 mod chance;
 mod cloud;
+pub mod football;
 mod replay;
 mod rerun;
 mod served;

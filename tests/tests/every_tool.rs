@@ -3,8 +3,10 @@
 
 use pipelines::{Replay, Session, repo};
 
-const TOOLS: [&str; 16] = [
+const TOOLS: [&str; 18] = [
     "dg-fetch",
+    "web-fetch",
+    "web-extract",
     "db-load",
     "db-query",
     "db-export",

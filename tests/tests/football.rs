@@ -1,6 +1,7 @@
 //! Who wins a match: 33 real seasons through the programs and the scripts, and what must not be known.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
+use pipelines::football::matches_csv;
 use pipelines::{Chance, Session, repo};
 
 /// matches.csv: what `scripts/football/load` puts into the bucket, in order of time.
@@ -11,8 +12,8 @@ fn session() -> Session {
     session.set("FAIRWAY_SCHEMA", repo().join("scripts/football/schema.toml"));
     session.set("FAIRWAY_RECIPE", repo().join("scripts/football/result.toml"));
     session.set("FAIRWAY_NOW", "2026-06-01T12:00:00Z");
-    let (scripts, fixtures) = (repo().join("scripts/football"), repo().join("fixtures/football"));
-    session.ok(&format!("mkdir data; {}/load {}/matches.csv", scripts.display(), fixtures.display()));
+    session.file("played.csv", matches_csv());
+    session.ok(&format!("mkdir data; {}/load client played.csv", repo().join("scripts/football").display()));
     session.ok("bucket cat training_data/result/ > cat.csv; { head -n 1 cat.csv; tail -n +2 cat.csv | sort -t, -k3,3; } > matches.csv");
     session
 }
@@ -65,9 +66,9 @@ fn a_state_at_fifty_days_of_33_seasons_and_the_rest_are_the_whole() {
         let asks: Vec<&str> = rows.iter().copied().filter(|row| day(row) == cut).collect();
         let asks: String = asks
             .iter()
-            .flat_map(|row| [row.splitn(6, ',').take(5).collect::<Vec<_>>().join(","), "\n".to_owned()])
+            .flat_map(|row| [row.splitn(7, ',').take(6).collect::<Vec<_>>().join(","), "\n".to_owned()])
             .collect();
-        session.file("asks.csv", format!("competition,season,date,home_team,away_team\n{asks}"));
+        session.file("asks.csv", format!("competition,season,date,kickoff,home_team,away_team\n{asks}"));
         session.ok("head -n 1 matches.csv > none.csv");
         let told = session
             .ok(&format!("features --state-in cut.jsonl --input matches=none.csv --now {instant} asks.csv"));
@@ -76,11 +77,11 @@ fn a_state_at_fifty_days_of_33_seasons_and_the_rest_are_the_whole() {
         let expected: Vec<String> = lines(&whole)
             .into_iter()
             .filter(|row| day(row) == cut)
-            .map(|row| row.split(',').skip(5 + columns).collect::<Vec<_>>().join(","))
+            .map(|row| row.split(',').skip(6 + columns).collect::<Vec<_>>().join(","))
             .collect();
         let told: Vec<String> = lines(&told)
             .into_iter()
-            .map(|row| row.split(',').skip(5).collect::<Vec<_>>().join(","))
+            .map(|row| row.split(',').skip(6).collect::<Vec<_>>().join(","))
             .collect();
         assert_eq!(told, expected, "{cut}");
     }
@@ -98,7 +99,7 @@ fn what_happens_later_changes_no_feature_and_neither_does_the_order() {
         // From that day on: other results, other shots, half of the matches, and some that never were.
         session.ok(&format!(
             "awk -F, -v OFS=, -v cut={cut} 'NR == 1 || $3 < cut {{ print; next }}
-             NR % 2 {{ $6 += 3; $9 = 7; $10 = 1; print; if (NR % 4 == 1) {{ $4 = $4 \" B\"; print }} }}' matches.csv > changed.csv"
+             NR % 2 {{ $7 += 3; $10 = 7; $11 = 1; print; if (NR % 4 == 1) {{ $5 = $5 \" B\"; print }} }}' matches.csv > changed.csv"
         ));
         let changed = session.ok("features changed.csv");
         // The day itself is asked at its beginning: its features are those of the days before.
@@ -148,14 +149,14 @@ fn what_is_known_only_afterwards_is_no_feature() {
     planted("home_shots", "ahead");
     session
         .ok("sed -i 's/^impute = 0$//' planted.toml; grep -v '^E0,.*,2026-05-24' matches.csv > played.csv");
-    session.ok("{ echo competition,season,date,home_team,away_team,home_shots; grep ,2026-05-24, matches.csv | cut -d, -f1-5 | sed 's/$/,/'; } > next.csv");
+    session.ok("{ echo competition,season,date,kickoff,home_team,away_team,home_shots; grep ,2026-05-24, matches.csv | cut -d, -f1-6 | sed 's/$/,/'; } > next.csv");
     session
-        .run("grep -v ',,' played.csv > shots.csv; features --recipe planted.toml --input matches=shots.csv --now 2026-05-24 next.csv")
+        .run("awk -F, '$12 != \"\"' played.csv > shots.csv; features --recipe planted.toml --input matches=shots.csv --now 2026-05-24 next.csv")
         .expect(65)
         .says("is known ahead, and empty");
     // The answer in other words is told by `fit`, whatever is said of it.
     planted("home_margin", "ahead");
-    session.ok("awk -F, -v OFS=, 'NR == 1 { print $0, \"home_margin\"; next } { print $0, $6 - $7 }' matches.csv > margin.csv");
+    session.ok("awk -F, -v OFS=, 'NR == 1 { print $0, \"home_margin\"; next } { print $0, $7 - $8 }' matches.csv > margin.csv");
     let fit = "features --recipe planted.toml margin.csv | clean --recipe planted.toml | fit --recipe planted.toml --candidate logistic";
     session.run(&format!("{fit} > model.json")).expect(0).says("feature \"home_margin\" alone explains");
 }
@@ -189,17 +190,17 @@ fn matches_that_arrive_train_again_and_nothing_else_does() {
     let session = session();
     let train = repo().join("scripts/football/train").display().to_string();
     let load = repo().join("scripts/football/load").display().to_string();
-    let fixture = repo().join("fixtures/football/matches.csv").display().to_string();
+    let load = format!("{load} client");
     session.ok(&format!(
-        "head -n 4000 {fixture} > some.csv; rm -r football.db data; mkdir data; {load} some.csv; {train}"
+        "mv played.csv all.csv; head -n 4000 all.csv > some.csv; rm -r football.db data; mkdir data; {load} some.csv; {train}"
     ));
     let before = session.ok("registry show; bucket ls --sha256");
     let again = session.run(&format!("{load} some.csv && {train}"));
     again.expect(0).hides("fit:");
     assert_eq!(session.ok("registry show; bucket ls --sha256"), before);
-    session.ok(&format!("head -n 4381 {fixture} > more.csv; {load} more.csv; {train}"));
+    session.ok(&format!("head -n 4381 all.csv > more.csv; {load} more.csv; {train}"));
     assert_ne!(session.ok("registry show; bucket ls --sha256"), before);
-    session.run(&load).expect(2).says("name the CSVs");
+    session.run(&load).expect(2).says("name a source");
     session.run(&format!("FAIRWAY_BUCKET= {load} some.csv")).expect(78).says("FAIRWAY_BUCKET");
     session.run(&format!("echo nonsense > bad.csv; {load} bad.csv")).expect(65);
 }

@@ -75,13 +75,13 @@ fn everything_killed_at_random_moments_on_servers() {
 /// Football's scripts over ten seasons: a season that is there, is there with all its matches.
 #[test]
 fn football_killed_at_random_moments() {
-    let text = fs::read_to_string(repo().join("fixtures/football/matches.csv")).unwrap();
+    let text = pipelines::football::matches_csv();
     let is_wanted = |line: &&str| line.starts_with("competition,") || line[3..10] >= *"2016-17";
     let matches: String = text.lines().filter(is_wanted).flat_map(|line| [line, "\n"]).collect();
     let scripts = repo().join("scripts/football");
     let scripts = scripts.display();
     let football = Pipeline {
-        line: format!("{scripts}/load matches.csv && {scripts}/train"),
+        line: format!("{scripts}/load client matches.csv && {scripts}/train"),
         state: |session| {
             let sums = "SELECT season, count(*) AS n, sum(home_goals) AS goals FROM matches GROUP BY season ORDER BY season";
             let ways = [

@@ -40,7 +40,18 @@ const S3: [&str; 2] = ["aws-", "store"];
 
 #[test]
 fn filters_link_no_http_sql_or_object_store() {
-    for filter in ["clean", "features", "holdout", "fit", "predict", "score", "backtest", "drift", "model"] {
+    for filter in [
+        "clean",
+        "features",
+        "holdout",
+        "fit",
+        "predict",
+        "score",
+        "backtest",
+        "drift",
+        "model",
+        "web-extract",
+    ] {
         let banned = [&HTTP[..], &SQL[..], &S3[..]].concat();
         assert_eq!(links(filter, &banned), [""; 0], "{filter}");
     }
@@ -82,7 +93,7 @@ fn one_door_to_each_outside() {
         assert_eq!(links(tool, &["reqwest", "wire"][..1]), [""; 0], "{tool}: only dg-fetch calls DataGolf");
         assert_eq!(links(tool, &["aws-"]), [""; 0], "{tool}: the quick start compiles no AWS SDK");
     }
-    for tool in ["dg-fetch", "bucket", "registry", "predictd"] {
+    for tool in ["dg-fetch", "web-fetch", "bucket", "registry", "predictd"] {
         assert_eq!(links(tool, &SQL), [""; 0], "{tool}: only db knows SQL");
     }
     for tool in ["db-load", "db-query"] {
@@ -110,7 +121,7 @@ fn functions_are_thin() {
 #[test]
 fn only_the_users_of_buckets_link_s3_and_only_when_asked() {
     let with_s3 = ["--features", "s3"];
-    let users = ["store", "bucket", "registry", "predictd", "db-export"];
+    let users = ["store", "bucket", "registry", "predictd", "db-export", "web-fetch"];
     for user in users {
         assert_eq!(links(user, &["aws-"]), [""; 0], "{user}");
         assert!(!links_with(user, &with_s3, &["aws-sdk-s3"]).is_empty(), "{user}");
@@ -124,7 +135,17 @@ fn only_the_users_of_buckets_link_s3_and_only_when_asked() {
         assert_eq!(text.contains("aws-"), name == "store", "{path}: only store knows S3");
     }
     for tool in [
-        "clean", "holdout", "fit", "predict", "score", "backtest", "drift", "model", "dg-fetch", "db-load",
+        "clean",
+        "holdout",
+        "fit",
+        "predict",
+        "score",
+        "backtest",
+        "drift",
+        "model",
+        "dg-fetch",
+        "web-extract",
+        "db-load",
         "db-query",
     ] {
         assert_eq!(links(tool, &["aws-"]), [""; 0], "{tool}");
@@ -146,7 +167,12 @@ fn read(path: &str) -> String {
 
 #[test]
 fn recipes_and_schemas_do_no_io() {
-    let crates = ["tools/lib/recipe/src", "tools/lib/schema/src"];
+    let crates = [
+        "tools/lib/recipe/src",
+        "tools/lib/schema/src",
+        "tools/lib/sources/src",
+        "tools/lib/raw_answers/src",
+    ];
     for path in files(".rs").iter().filter(|path| crates.iter().any(|of| path.starts_with(of))) {
         for word in ["std::fs", "std::io", "std::net", "std::process", "read_text"] {
             assert!(!read(path).contains(word), "{path} uses {word}");

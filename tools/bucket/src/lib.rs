@@ -1,5 +1,6 @@
 //! `bucket`: objects in and out of a folder or S3. Its README says what it promises.
 
+mod answers;
 mod cat;
 
 use std::io::{self, Seek};
@@ -62,6 +63,13 @@ enum Verb {
         #[arg(long, value_name = "FILE")]
         recipe: Option<PathBuf>,
     },
+    /// Prints answers that web-fetch kept, as it printed them: JSON lines for web-extract.
+    Answers {
+        /// What the keys of their sidecars start with, like raw/odds/; `-` reads a CSV with the column `key`.
+        prefix: String,
+        #[command(flatten)]
+        at: BucketArg,
+    },
     /// Lists objects as CSV: key, size_bytes and, if asked for, sha256.
     Ls {
         /// What the keys start with; nothing lists all.
@@ -91,6 +99,7 @@ pub fn run(args: Args) -> Outcome {
             let recipe = recipe.map(|path| Recipe::load(&path, input_files::read_text)).transpose()?;
             cat::cat(&Store::open(&at.bucket)?, &prefix, manifest.as_deref(), recipe.as_ref())
         }
+        Verb::Answers { prefix, at } => answers::answers(&Store::open(&at.bucket)?, &prefix),
         Verb::Ls { prefix, at, sha256 } => ls(&Store::open(&at.bucket)?, &prefix, sha256),
         Verb::Rm { key, at } => Store::open(&at.bucket)?.delete(&key),
     }

@@ -363,9 +363,19 @@ impl Recipe {
     /// The columns whose null drops a row.
     pub fn required_columns(&self) -> Vec<&str> {
         match self.clean.required.as_slice() {
-            [] => self.output_columns().into_iter().filter(|name| !self.may_be_null(name)).collect(),
+            [] => {
+                let is_required =
+                    |name: &&str| !self.may_be_null(name) && !self.is_one_of_several_times(name);
+                self.output_columns().into_iter().filter(is_required).collect()
+            }
             named => named.iter().map(String::as_str).collect(),
         }
+    }
+
+    /// Whether a row may lack the time in this column, because another says when it was asked.
+    fn is_one_of_several_times(&self, name: &str) -> bool {
+        let asked = self.history.as_ref().map(|history| history.questions.asked()).unwrap_or_default();
+        asked.len() > 1 && asked.iter().any(|column| column == name)
     }
 
     /// Whether a null in this column is a feature's that is imputed; elsewhere a null is an error.

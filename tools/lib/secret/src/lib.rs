@@ -87,7 +87,7 @@ fn written(words: &str, wanted: char) -> Option<usize> {
     let named = [('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&apos;")];
     let entity = || {
         let tail = rest.strip_prefix("&#")?;
-        let end = tail.find(';').filter(|end| *end <= 8)?;
+        let end = tail.bytes().take(9).position(|byte| byte == b';')?;
         let number = match tail[..end].strip_prefix(['x', 'X']) {
             Some(digits) => u32::from_str_radix(digits, 16).ok()?,
             None => tail[..end].parse().ok()?,

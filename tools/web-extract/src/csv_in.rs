@@ -1,0 +1,410 @@
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
+
+use encoding_rs::{CoderResult, Decoder, Encoding, WINDOWS_1252};
+use failure::{Failure, IoContext, Outcome};
+use raw_answers::Parameters;
+use rows::{Block, Blocks, Ending, Row, Table, Walk};
+use sources::Extract;
+
+use crate::cell::Cell;
+use crate::notes::Notes;
+use crate::plan::{Member, Plan};
+use crate::rejected::Rejected;
+use crate::rows_out::{Form, Groups};
+use crate::shape::{Shaped, Shaper, Unknown};
+
+/// No header is longer.
+const LONGEST_HEADER: usize = 1 << 20;
+
+/// A CSV whose header is read: plain commas from here on.
+pub(crate) type Plain<R> = Chain<Cursor<Vec<u8>>, R>;
+
+/// The columns of a CSV, and where each table finds its members.
+pub(crate) struct Layout {
+    width: usize,
+    /// By table of the plan, by member.
+    places: Vec<Vec<Option<usize>>>,
+}
+
+/// What came of a block of rows.
+pub(crate) struct BlockRows {
+    pub(crate) groups: Groups,
+    pub(crate) rejected: Vec<Rejected>,
+    pub(crate) notes: Notes,
+    /// Rows of each table of the plan.
+    pub(crate) counts: Vec<u64>,
+    pub(crate) unknown: std::collections::BTreeMap<Unknown, u64>,
+}
+
+/// Opens a CSV: drops its byte order mark, decodes it, reads its header, and finds what the plan wants.
+pub(crate) fn open<R: Read>(
+    name: &str,
+    reader: R,
+    plan: &Plan,
+    notes: &mut Notes,
+) -> Outcome<(Layout, Blocks<Plain<Foreign<R>>>)> {
+    let extract = &plan.extract;
+    let mut reader =
+        Foreign::of(reader, extract).map_err(|reason| Failure::config(format!("{name}: {reason}")))?;
+    let (names, width) = header(name, &mut reader, notes)?;
+    let mut line = rows::Text::default();
+    names.iter().for_each(|name| line.push(name.as_bytes()));
+    line.end_row();
+    let ending = Ending::allowing_unterminated(extract.allow_unterminated);
+    let table = Table::open(name, Cursor::new(line.bytes().to_vec()).chain(reader), ending)?;
+    let place = |member: &Member| -> Outcome<Option<usize>> {
+        let found = member.names.iter().find_map(|name| names.iter().position(|known| known == name));
+        if found.is_none() && !member.optional {
+            let wanted = member.names.join(" or ");
+            let near = suggestion::nearest(&wanted, names.iter().map(String::as_str));
+            let near = near.map_or_else(String::new, |near| format!("; the nearest is {near:?}"));
+            return Err(Failure::data(format!(
+                "{name}: there is no column {wanted:?} (it has {}{near})",
+                shown(&names)
+            )));
+        }
+        Ok(found)
+    };
+    let places = plan
+        .tables
+        .iter()
+        .map(|table| table.members.iter().map(place).collect())
+        .collect::<Outcome<Vec<Vec<_>>>>()?;
+    Ok((Layout { width, places }, table.into_blocks()))
+}
+
+/// The names of a header, as many as fit into a message.
+fn shown(names: &[String]) -> String {
+    let known: Vec<&str> =
+        names.iter().map(String::as_str).filter(|name| !name.starts_with('\u{1}')).collect();
+    let more = known.len().saturating_sub(40);
+    let list = known[..known.len() - more].join(", ");
+    if more > 0 { format!("{list} and {more} more") } else { list }
+}
+
+/// The names of a header. What has no name, or one that was there before, gets one that nobody asks for.
+fn header<R: Read>(place: &str, reader: &mut Foreign<R>, notes: &mut Notes) -> Outcome<(Vec<String>, usize)> {
+    let mut line = Vec::new();
+    loop {
+        let before = line.len();
+        let n = reader
+            .by_ref()
+            .take((LONGEST_HEADER - before) as u64)
+            .read_until(b'\n', &mut line)
+            .place(place)?;
+        // A quote that is open goes on in the next line.
+        let is_closed = line.iter().filter(|byte| **byte == b'"').count() % 2 == 0;
+        if n == 0 || is_closed {
+            break;
+        }
+        if line.len() >= LONGEST_HEADER {
+            return Err(Failure::data(format!(
+                "{place}: the header is longer than {LONGEST_HEADER} bytes: is it a CSV?"
+            )));
+        }
+    }
+    if line.starts_with(&[0xEF, 0xBB, 0xBF]) {
+        line.drain(..3);
+        notes.byte_order_mark = true;
+    }
+    if line.is_empty() {
+        return Err(Failure::data(format!("{place}: it is empty; a header was expected")));
+    }
+    let mut cells = csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_slice());
+    let mut record = csv::ByteRecord::new();
+    cells
+        .read_byte_record(&mut record)
+        .map_err(|error| Failure::data(format!("{place}: its header cannot be read: {error}")))?;
+    let mut seen = HashSet::new();
+    let mut names = Vec::with_capacity(record.len());
+    for (at, cell) in record.iter().enumerate() {
+        let name = decoded(cell, notes).trim().to_owned();
+        if name.is_empty() {
+            notes.unnamed += 1;
+            names.push(format!("\u{1}{at}"));
+        } else if seen.insert(name.clone()) {
+            names.push(name);
+        } else {
+            names.push(format!("\u{1}{at} {name}"));
+        }
+    }
+    let width = names.len();
+    Ok((names, width))
+}
+
+/// A cell as text: UTF-8, or where it cannot be, windows-1252.
+fn decoded<'a>(cell: &'a [u8], notes: &mut Notes) -> Cow<'a, str> {
+    if cell.is_ascii() {
+        // ASCII is UTF-8.
+        return String::from_utf8_lossy(cell);
+    }
+    match std::str::from_utf8(cell) {
+        Ok(text) => {
+            notes.utf8_cells += 1;
+            Cow::Borrowed(text)
+        }
+        Err(_) => {
+            notes.other_cells += 1;
+            notes.encoding = Some("windows-1252");
+            WINDOWS_1252.decode_without_bom_handling(cell).0
+        }
+    }
+}
+
+/// Makes rows of a block.
+pub(crate) fn read_block(
+    plan: &Plan,
+    layout: &Layout,
+    parameters: &Parameters,
+    form: Form,
+    keeps_rejects: bool,
+    block: Block,
+) -> Result<BlockRows, String> {
+    let mut made = BlockRows {
+        groups: Groups::new(form),
+        rejected: Vec::new(),
+        notes: Notes::default(),
+        counts: vec![0; plan.tables.len()],
+        unknown: std::collections::BTreeMap::new(),
+    };
+    let mut shapers = plan
+        .tables
+        .iter()
+        .map(|table| Shaper::new(plan, table, parameters))
+        .collect::<Result<Vec<_>, String>>()?;
+    let mut walk = Walk::over(block);
+    while let Some(row) = walk.next_row() {
+        if row.len() != layout.width
+            && let Err(reason) = fits(&row, layout.width, &mut made.notes)
+        {
+            made.rejected.push(Rejected::of_row(plan.tables.first(), &row, &reason));
+            if !keeps_rejects {
+                break;
+            }
+            continue;
+        }
+        let mut cells: Vec<Cell<'_>> = Vec::new();
+        for (at, (shaper, places)) in shapers.iter_mut().zip(&layout.places).enumerate() {
+            cells.clear();
+            for place in places {
+                cells.push(match place {
+                    Some(place) => Cell::Text(decoded(row.cell(*place), &mut made.notes)),
+                    None => Cell::Null,
+                });
+            }
+            match shaper.shape(&cells, &mut made.notes) {
+                Shaped::Row(values) => {
+                    made.groups.push(at, &plan.tables[at], values);
+                    made.counts[at] += 1;
+                }
+                Shaped::LeftOut => made.notes.left_out += 1,
+                Shaped::Reject(reason) => {
+                    made.rejected.push(Rejected::of_row(plan.tables.get(at), &row, &reason));
+                }
+            }
+        }
+        if !keeps_rejects && !made.rejected.is_empty() {
+            break;
+        }
+    }
+    for shaper in shapers {
+        shaper.unknown.into_iter().for_each(|(unknown, n)| *made.unknown.entry(unknown).or_default() += n);
+    }
+    Ok(made)
+}
+
+/// Whether a row of another width than the header's is one all the same: empty cells at its end are nothing.
+fn fits(row: &Row<'_>, width: usize, notes: &mut Notes) -> Result<(), String> {
+    if row.len() < width {
+        return Err(format!("{} cells, but the header has {width}", row.len()));
+    }
+    if row.cells().skip(width).any(|cell| !cell.trim_ascii().is_empty()) {
+        return Err(format!(
+            "{} cells, but the header has {width}: are two files glued under one header?",
+            row.len()
+        ));
+    }
+    notes.surplus += 1;
+    Ok(())
+}
+
+/// A CSV in UTF-8 with commas, whatever it was.
+pub(crate) struct Foreign<R> {
+    inner: Inner<R>,
+}
+
+enum Inner<R> {
+    Plain(BufReader<R>),
+    Decoded(BufReader<Decoded<R>>),
+    Delimited(BufReader<Delimited<Box<Foreign<R>>>>),
+}
+
+impl<R: Read> Foreign<R> {
+    fn of(reader: R, extract: &Extract) -> Result<Foreign<R>, String> {
+        let encoding = match extract.encoding.as_deref() {
+            None => None,
+            Some(label) => Some(
+                Encoding::for_label(label.as_bytes())
+                    .ok_or_else(|| format!("{label:?} is not the label of an encoding, like windows-1252"))?,
+            ),
+        };
+        let inner = match encoding {
+            // What is UTF-8 is read as it is; what cannot be is found cell by cell.
+            None => Inner::Plain(BufReader::new(reader)),
+            Some(encoding) => Inner::Decoded(BufReader::new(Decoded::new(reader, encoding))),
+        };
+        let plain = Foreign { inner };
+        Ok(match extract.delimiter.filter(|delimiter| *delimiter != ',') {
+            None => plain,
+            Some(delimiter) => Foreign {
+                inner: Inner::Delimited(BufReader::new(Delimited::new(Box::new(plain), delimiter))),
+            },
+        })
+    }
+
+    fn by_ref(&mut self) -> &mut Foreign<R> {
+        self
+    }
+}
+
+impl<R: Read> Read for Foreign<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match &mut self.inner {
+            Inner::Plain(reader) => reader.read(into),
+            Inner::Decoded(reader) => reader.read(into),
+            Inner::Delimited(reader) => reader.read(into),
+        }
+    }
+}
+
+impl<R: Read> BufRead for Foreign<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        match &mut self.inner {
+            Inner::Plain(reader) => reader.fill_buf(),
+            Inner::Decoded(reader) => reader.fill_buf(),
+            Inner::Delimited(reader) => reader.fill_buf(),
+        }
+    }
+
+    fn consume(&mut self, n: usize) {
+        match &mut self.inner {
+            Inner::Plain(reader) => reader.consume(n),
+            Inner::Decoded(reader) => reader.consume(n),
+            Inner::Delimited(reader) => reader.consume(n),
+        }
+    }
+}
+
+/// Bytes of an encoding as UTF-8. What the encoding does not know is an error: a row is never cut short or changed.
+struct Decoded<R> {
+    reader: R,
+    decoder: Decoder,
+    encoding: &'static Encoding,
+    raw: Vec<u8>,
+    text: String,
+    at: usize,
+    over: bool,
+}
+
+impl<R: Read> Decoded<R> {
+    fn new(reader: R, encoding: &'static Encoding) -> Decoded<R> {
+        let decoder = encoding.new_decoder_with_bom_removal();
+        Decoded {
+            reader,
+            decoder,
+            encoding,
+            raw: vec![0; 64 * 1024],
+            text: String::new(),
+            at: 0,
+            over: false,
+        }
+    }
+}
+
+impl<R: Read> Read for Decoded<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while self.at == self.text.len() && !self.over {
+            let n = self.reader.read(&mut self.raw)?;
+            self.over = n == 0;
+            self.text.clear();
+            self.at = 0;
+            let room = self.decoder.max_utf8_buffer_length(n).unwrap_or(4 * n + 16);
+            self.text.reserve(room);
+            let (result, _, had_errors) =
+                self.decoder.decode_to_string(&self.raw[..n], &mut self.text, self.over);
+            if had_errors || result == CoderResult::OutputFull {
+                let words =
+                    format!("it is not {}: a byte sequence means nothing there", self.encoding.name());
+                return Err(io::Error::new(io::ErrorKind::InvalidData, words));
+            }
+        }
+        let n = into.len().min(self.text.len() - self.at);
+        into[..n].copy_from_slice(&self.text.as_bytes()[self.at..self.at + n]);
+        self.at += n;
+        Ok(n)
+    }
+}
+
+/// A CSV of another delimiter with commas.
+struct Delimited<R> {
+    records: csv::Reader<Ends<R>>,
+    record: csv::ByteRecord,
+    out: Vec<u8>,
+    at: usize,
+}
+
+/// Knows the last byte that was read.
+struct Ends<R> {
+    inner: R,
+    last: Option<u8>,
+}
+
+impl<R: Read> Read for Ends<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(into)?;
+        if n > 0 {
+            self.last = Some(into[n - 1]);
+        }
+        Ok(n)
+    }
+}
+
+impl<R: Read> Delimited<R> {
+    fn new(reader: R, delimiter: char) -> Delimited<R> {
+        let records = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(u8::try_from(u32::from(delimiter)).unwrap_or(b','))
+            .from_reader(Ends { inner: reader, last: None });
+        Delimited { records, record: csv::ByteRecord::new(), out: Vec::new(), at: 0 }
+    }
+}
+
+impl<R: Read> Read for Delimited<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.out.len() {
+            self.out.clear();
+            self.at = 0;
+            let mut text = rows::Text::default();
+            while self.out.len() < 32 * 1024
+                && self.records.read_byte_record(&mut self.record).map_err(io::Error::from)?
+            {
+                text.clear();
+                self.record.iter().for_each(|cell| text.push(cell));
+                text.end_row();
+                self.out.extend_from_slice(text.bytes());
+            }
+            // A last row without its line end is handed on without one: whoever reads it sees the cut.
+            if self.records.is_done() && self.records.get_ref().last.is_some_and(|byte| byte != b'\n') {
+                self.out.pop();
+            }
+        }
+        let bytes = &self.out[self.at..];
+        let n = into.len().min(bytes.len());
+        into[..n].copy_from_slice(&bytes[..n]);
+        self.at += n;
+        Ok(n)
+    }
+}

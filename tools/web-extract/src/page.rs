@@ -1,0 +1,330 @@
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use scraper::{ElementRef, Html, Selector};
+
+use crate::cell::Cell;
+use crate::plan::Member;
+
+/// More elements than this no page has.
+const MOST_TAGS: usize = 2_000_000;
+
+/// More cells than this no table has, whatever its spans say.
+const MOST_CELLS: usize = 2_000_000;
+
+/// Elements whose end is mostly not written, or that have none: they do not nest.
+const FLAT: [&str; 36] = [
+    "area", "base", "body", "br", "col", "colgroup", "dd", "dt", "embed", "head", "hr", "html", "img",
+    "input", "li", "link", "meta", "optgroup", "option", "p", "param", "path", "rect", "rp", "rt", "source",
+    "tbody", "td", "tfoot", "th", "thead", "tr", "track", "use", "wbr", "circle",
+];
+
+/// Refuses a page whose tree would be too large or too deep, before it is built.
+pub(crate) fn check_size(text: &str, most_depth: usize) -> Result<(), String> {
+    let bytes = text.as_bytes();
+    let (mut tags, mut depth) = (0_usize, 0_usize);
+    for at in memchr::memchr_iter(b'<', bytes) {
+        let rest = &bytes[at + 1..];
+        let (is_end, name) = match rest.first() {
+            Some(b'/') => (true, &rest[1..]),
+            _ => (false, rest),
+        };
+        if !name.first().is_some_and(u8::is_ascii_alphabetic) {
+            continue;
+        }
+        tags += 1;
+        if tags > MOST_TAGS {
+            return Err(format!("the page has more than {MOST_TAGS} tags"));
+        }
+        let length = name.iter().take(16).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let mut lower = [0_u8; 16];
+        lower[..length].copy_from_slice(&name[..length]);
+        lower.make_ascii_lowercase();
+        let is_flat = FLAT.iter().any(|flat| flat.as_bytes() == &lower[..length]);
+        if is_flat {
+            continue;
+        }
+        depth = if is_end { depth.saturating_sub(1) } else { depth + 1 };
+        if depth > most_depth {
+            return Err(format!("the page nests more than {most_depth} elements (extract.limits.depth)"));
+        }
+    }
+    Ok(())
+}
+
+/// What a member is, ready to be looked for.
+struct Look {
+    closest: Option<Selector>,
+    selectors: Vec<Selector>,
+}
+
+/// The rows of a page that selectors name.
+pub(crate) struct Rows<'a> {
+    rows: Selector,
+    members: &'a [Member],
+    looks: Vec<Look>,
+}
+
+/// Reads a selector.
+pub(crate) fn selector(text: &str) -> Result<Selector, String> {
+    Selector::parse(text).map_err(|error| format!("{text:?} is not a CSS selector: {error}"))
+}
+
+impl<'a> Rows<'a> {
+    pub(crate) fn new(rows: &str, members: &'a [Member]) -> Result<Rows<'a>, String> {
+        let look = |member: &Member| {
+            let selectors = if member.is_heading { &[][..] } else { &member.names[..] };
+            Ok(Look {
+                closest: member.closest.as_deref().map(selector).transpose()?,
+                selectors: selectors.iter().map(|text| selector(text)).collect::<Result<_, String>>()?,
+            })
+        };
+        Ok(Rows {
+            rows: selector(rows)?,
+            members,
+            looks: members.iter().map(look).collect::<Result<_, String>>()?,
+        })
+    }
+
+    /// Gives the cells of each row to `each`, or the reason why a row has not all of them. Missing headings are an error: the page changed.
+    pub(crate) fn read(
+        &self,
+        page: &Html,
+        mut each: impl FnMut(Result<&[Cell<'_>], String>, &str) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let mut grids: BTreeMap<String, Grid<'_>> = BTreeMap::new();
+        for row in page.select(&self.rows) {
+            let mut cells = Vec::with_capacity(self.members.len());
+            let mut missing = None;
+            for (member, look) in self.members.iter().zip(&self.looks) {
+                let found = if member.is_heading {
+                    headed(row, member, &mut grids)?
+                } else {
+                    below(row, member, look)
+                };
+                match found {
+                    Some(text) => cells.push(Cell::Text(Cow::Owned(text))),
+                    None if member.optional => cells.push(Cell::Null),
+                    None => {
+                        let what = member.names.join(", ");
+                        let what =
+                            if what.is_empty() { member.attribute.clone().unwrap_or_default() } else { what };
+                        missing.get_or_insert(format!("the row has no {what:?}"));
+                        cells.push(Cell::Null);
+                    }
+                }
+            }
+            let shown = text_of(row);
+            match missing {
+                None => each(Ok(&cells), &shown)?,
+                Some(reason) => each(Err(reason), &shown)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn below(row: ElementRef<'_>, member: &Member, look: &Look) -> Option<String> {
+    let base = match &look.closest {
+        None => row,
+        Some(selector) => std::iter::once(row)
+            .chain(row.ancestors().filter_map(ElementRef::wrap))
+            .find(|element| selector.matches(element))?,
+    };
+    let found = if look.selectors.is_empty() {
+        base
+    } else {
+        look.selectors.iter().find_map(|selector| base.select(selector).next())?
+    };
+    match &member.attribute {
+        Some(attribute) => found.value().attr(attribute).map(str::to_owned),
+        None => Some(text_of(found)),
+    }
+}
+
+/// The text of an element, with one blank between words.
+fn text_of(element: ElementRef<'_>) -> String {
+    let text: String = element.text().collect();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A table as it is seen: cells that span several places stand in each.
+struct Grid<'a> {
+    /// The heading of each column, and that of the row of headings above it.
+    headings: Vec<Vec<String>>,
+    /// The cells of each row, by the row's place in the tree.
+    rows: BTreeMap<String, Vec<Option<ElementRef<'a>>>>,
+}
+
+/// The cell of a row below a heading; an error where the table has no such heading.
+fn headed<'a>(
+    row: ElementRef<'a>,
+    member: &Member,
+    grids: &mut BTreeMap<String, Grid<'a>>,
+) -> Result<Option<String>, String> {
+    let table =
+        row.ancestors().filter_map(ElementRef::wrap).find(|element| element.value().name() == "table");
+    let Some(table) = table else { return Err("a row is not in a table, and has no headings".to_owned()) };
+    let id = format!("{:?}", table.id());
+    if !grids.contains_key(&id) {
+        grids.insert(id.clone(), Grid::of(table)?);
+    }
+    let grid = &grids[&id];
+    let column = member
+        .names
+        .iter()
+        .find_map(|name| grid.headings.iter().position(|names| names.iter().any(|known| known == name)));
+    let Some(column) = column else {
+        if member.optional {
+            return Ok(None);
+        }
+        let known: Vec<&str> =
+            grid.headings.iter().filter_map(|names| names.last().map(String::as_str)).collect();
+        return Err(format!(
+            "the table has no heading {:?} (it has {}); did the page change?",
+            member.names.join(" or "),
+            known.join(", ")
+        ));
+    };
+    let cells = grid.rows.get(&format!("{:?}", row.id()));
+    let cell = cells.and_then(|cells| cells.get(column)).copied().flatten();
+    Ok(cell.and_then(|cell| match &member.attribute {
+        Some(attribute) => cell.value().attr(attribute).map(str::to_owned),
+        None => Some(text_of(cell)),
+    }))
+}
+
+impl<'a> Grid<'a> {
+    fn of(table: ElementRef<'a>) -> Result<Grid<'a>, String> {
+        let is = |element: ElementRef<'_>, names: &[&str]| names.contains(&element.value().name());
+        let children = |element: ElementRef<'a>| element.children().filter_map(ElementRef::wrap);
+        let mut lines: Vec<(ElementRef<'a>, bool)> = Vec::new();
+        for child in children(table) {
+            if is(child, &["tr"]) {
+                lines.push((child, false));
+            } else if is(child, &["thead", "tbody", "tfoot"]) {
+                let is_head = is(child, &["thead"]);
+                lines.extend(children(child).filter(|row| is(*row, &["tr"])).map(|row| (row, is_head)));
+            }
+        }
+        let mut rows: BTreeMap<String, Vec<Option<ElementRef<'a>>>> = BTreeMap::new();
+        let mut above: Vec<(usize, Option<ElementRef<'a>>)> = Vec::new();
+        let mut heads: Vec<Vec<Option<ElementRef<'a>>>> = Vec::new();
+        let mut is_beginning = true;
+        let mut total = 0;
+        for (line, is_head) in lines {
+            let mut row: Vec<Option<ElementRef<'a>>> = Vec::new();
+            let mut down: Vec<(usize, Option<ElementRef<'a>>)> = Vec::new();
+            let mut cells = children(line).filter(|cell| is(*cell, &["td", "th"])).peekable();
+            let mut all_heads = cells.peek().is_some();
+            loop {
+                // What spans down from a row above stands here first.
+                if let Some((left, cell)) = above.get(row.len()).copied().filter(|(left, _)| *left > 0) {
+                    row.push(cell);
+                    down.push((left - 1, cell));
+                } else if let Some(cell) = cells.next() {
+                    all_heads &= is(cell, &["th"]);
+                    let span = |name: &str, most: usize| {
+                        cell.value()
+                            .attr(name)
+                            .and_then(|text| text.trim().parse::<usize>().ok())
+                            .map_or(1, |n| n.clamp(1, most))
+                    };
+                    // The most that HTML lets them span.
+                    let (wide, deep) = (span("colspan", 1000), span("rowspan", 65_534));
+                    for _ in 0..wide {
+                        row.push(Some(cell));
+                        down.push((deep - 1, Some(cell)));
+                    }
+                } else if row.len() < above.len() {
+                    row.push(None);
+                    down.push((0, None));
+                } else {
+                    break;
+                }
+                total += 1;
+                if total + row.len() > MOST_CELLS {
+                    return Err(format!("a table has more than {MOST_CELLS} cells"));
+                }
+            }
+            above = down;
+            while row.last().is_some_and(Option::is_none) {
+                row.pop();
+            }
+            if is_head || is_beginning && all_heads {
+                heads.push(row.clone());
+            } else {
+                is_beginning = false;
+            }
+            rows.insert(format!("{:?}", line.id()), row);
+        }
+        let width = heads.iter().map(Vec::len).max().unwrap_or(0);
+        let headings = (0..width)
+            .map(|column| {
+                let texts: Vec<String> = heads
+                    .iter()
+                    .filter_map(|row| row.get(column).copied().flatten())
+                    .map(text_of)
+                    .filter(|text| !text.is_empty())
+                    .collect();
+                let mut names = Vec::new();
+                if texts.len() > 1 {
+                    // Two rows of headings: both words, like "Home Won".
+                    names.push(texts.join(" "));
+                }
+                names.extend(texts.last().cloned());
+                names
+            })
+            .collect();
+        Ok(Grid { headings, rows })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(heading: &str) -> Member {
+        Member {
+            names: vec![heading.to_owned()],
+            optional: false,
+            closest: None,
+            attribute: None,
+            is_heading: true,
+        }
+    }
+
+    fn read(page: &str, headings: &[&str]) -> Result<Vec<Vec<String>>, String> {
+        let members: Vec<Member> = headings.iter().map(|heading| member(heading)).collect();
+        let rows = Rows::new("tbody tr", &members)?;
+        let mut all = Vec::new();
+        rows.read(&Html::parse_document(page), |cells, _| {
+            all.push(cells?.iter().map(|cell| cell.text().into_owned()).collect());
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    #[test]
+    fn cells_stand_below_their_headings_whatever_spans() {
+        let page = "<table><thead><tr><th rowspan=2>Team<th colspan=2>Home<th colspan=2>Away</tr><tr><th>W<th>L<th>W<th>L</tr></thead>
+            <tbody><tr><td>A<td>1<td>2<td>3<td>4</tr><tr><td rowspan=2>B<td colspan=2>5<td>6<td>7</tr><tr><td>8<td>9<td>10<td>11</tr></tbody></table>";
+        let rows = read(page, &["Team", "Home L", "Away W"]).unwrap();
+        assert_eq!(rows, [["A", "2", "3"], ["B", "5", "6"], ["B", "9", "10"]]);
+        assert!(
+            read(page, &["Points"]).unwrap_err().contains("no heading \"Points\" (it has Team, W, L, W, L)")
+        );
+        let late = "<table><tr><th>X</tr><tr><td>1</tr><tr><th>Y</tr></table>";
+        assert_eq!(read(late, &["X"]).unwrap(), [["X"], ["1"], ["Y"]]);
+    }
+
+    #[test]
+    fn huge_spans_and_deep_pages_end() {
+        let wide = format!("<table><tr>{}</tr></table>", "<td colspan=1000 rowspan=65534>x".repeat(3000));
+        assert!(read(&wide, &["X"]).unwrap_err().contains("more than"));
+        assert!(check_size(&"<div>".repeat(600), 512).is_err());
+        assert!(check_size(&"<div></div>".repeat(60_000), 512).is_ok());
+        assert!(check_size(&"<td>x<p>y<LI>".repeat(60_000), 512).is_ok());
+        assert!(check_size("<<<< 3 < 4 </ > <!-- <x -->", 512).is_ok());
+    }
+}

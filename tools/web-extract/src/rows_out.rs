@@ -1,0 +1,290 @@
+use schema::{PartitionKey, Table, Value, Write};
+
+use crate::plan::TablePlan;
+
+/// Rows of one partition, as the wire has them.
+#[derive(Debug)]
+pub(crate) struct Group {
+    /// The place of the plan of the table among those of the source.
+    pub(crate) table: usize,
+    pub(crate) key: PartitionKey,
+    /// JSON arrays with commas between them, or rows of a CSV.
+    pub(crate) text: Vec<u8>,
+    pub(crate) rows: u64,
+}
+
+/// What rows are written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Wire,
+    Csv,
+}
+
+/// Rows by partition, in the order in which partitions came.
+#[derive(Debug)]
+pub(crate) struct Groups {
+    form: Form,
+    pub(crate) all: Vec<Group>,
+    /// Where the last row went: the next one mostly belongs there, too.
+    last: usize,
+}
+
+impl Groups {
+    pub(crate) fn new(form: Form) -> Groups {
+        Groups { form, all: Vec::new(), last: 0 }
+    }
+
+    pub(crate) fn push(&mut self, at: usize, plan: &TablePlan, row: &[Value]) {
+        let form = self.form;
+        let group = self.group(at, plan, row);
+        let text = &mut group.text;
+        match form {
+            Form::Wire => {
+                text.extend_from_slice(if group.rows == 0 { b"[" } else { b",[" });
+                for (place, &column) in plan.written.iter().enumerate() {
+                    if place > 0 {
+                        text.push(b',');
+                    }
+                    push_json(text, &row[column]);
+                }
+                text.push(b']');
+            }
+            Form::Csv => {
+                let mut line = rows::Text::default();
+                plan.written.iter().for_each(|&column| row[column].push_to(&mut line));
+                line.end_row();
+                text.extend_from_slice(line.bytes());
+            }
+        }
+        group.rows += 1;
+    }
+
+    pub(crate) fn is_csv(&self) -> bool {
+        self.form == Form::Csv
+    }
+
+    /// Adds rows that came later.
+    pub(crate) fn append(&mut self, later: Groups) {
+        for group in later.all {
+            let same = self.all.iter_mut().find(|held| held.table == group.table && held.key == group.key);
+            match same {
+                Some(held) => {
+                    if self.form == Form::Wire {
+                        held.text.push(b',');
+                    }
+                    held.text.extend_from_slice(&group.text);
+                    held.rows += group.rows;
+                }
+                None => self.all.push(group),
+            }
+        }
+    }
+
+    fn group(&mut self, at: usize, plan: &TablePlan, row: &[Value]) -> &mut Group {
+        // People do not read partitions.
+        let is_it = |group: &Group| {
+            group.table == at
+                && (self.form == Form::Csv
+                    || plan.table.partition.iter().zip(&group.key.0).all(|(part, value)| {
+                        if part.is_time() { part.of(row) == *value } else { row[part.column] == *value }
+                    }))
+        };
+        let found = match self.all.get(self.last) {
+            Some(group) if is_it(group) => Some(self.last),
+            _ => self.all.iter().position(is_it),
+        };
+        self.last = found.unwrap_or_else(|| {
+            let key = plan.table.partition_of(row);
+            self.all.push(Group { table: at, key, text: Vec::new(), rows: 0 });
+            self.all.len() - 1
+        });
+        &mut self.all[self.last]
+    }
+}
+
+fn push_json(text: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::Null => text.extend_from_slice(b"null"),
+        Value::Integer(value) => text.extend_from_slice(itoa::Buffer::new().format(*value).as_bytes()),
+        Value::Number(value) => {
+            let mut number = String::new();
+            rows::number::push(&mut number, *value);
+            text.extend_from_slice(number.as_bytes());
+        }
+        Value::Text(value) => push_text(text, value),
+    }
+}
+
+/// A text as JSON has it. Writing into memory cannot fail.
+pub(crate) fn push_text(text: &mut Vec<u8>, value: &str) {
+    let is_plain = value.bytes().all(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\');
+    if is_plain {
+        text.push(b'"');
+        text.extend_from_slice(value.as_bytes());
+        text.push(b'"');
+    } else {
+        let _ = serde_json::to_writer(text, value);
+    }
+}
+
+/// Where an answer is kept, and when it was fetched; files that somebody gave have neither.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Origin {
+    pub(crate) raw: Option<String>,
+    pub(crate) fetched_at: Option<String>,
+}
+
+/// A line of the wire; `part` numbers those of a partition that comes in several.
+pub(crate) fn push_record(
+    out: &mut Vec<u8>,
+    plan: &TablePlan,
+    group: &Group,
+    origin: &Origin,
+    part: Option<(u64, bool)>,
+) {
+    let table: &Table = &plan.table;
+    out.extend_from_slice(b"{\"v\":\"");
+    out.extend_from_slice(wire::PARTITION_V1.as_bytes());
+    out.extend_from_slice(b"\",\"table\":");
+    push_text(out, &table.name);
+    out.extend_from_slice(b",\"key\":{");
+    for (at, (part, value)) in table.partition.iter().zip(&group.key.0).enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        push_text(out, &part.name);
+        out.push(b':');
+        push_json(out, value);
+    }
+    out.push(b'}');
+    for (name, value) in [("raw", &origin.raw), ("fetched_at", &origin.fetched_at)] {
+        if let Some(value) = value {
+            out.extend_from_slice(format!(",\"{name}\":").as_bytes());
+            push_text(out, value);
+        }
+    }
+    if let Some((number, is_end)) = part {
+        out.extend_from_slice(format!(",\"part\":{number}").as_bytes());
+        if is_end {
+            out.extend_from_slice(b",\"end\":true");
+        }
+    }
+    out.extend_from_slice(b",\"columns\":[");
+    for (at, &column) in plan.written.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        push_text(out, &table.columns[column].name);
+    }
+    out.extend_from_slice(format!("],\"n_rows\":{},\"rows\":[", group.rows).as_bytes());
+    out.extend_from_slice(&group.text);
+    out.extend_from_slice(b"]}\n");
+}
+
+/// The header of a CSV of a table's rows.
+pub(crate) fn header(plan: &TablePlan) -> Vec<u8> {
+    let mut line = rows::Text::default();
+    plan.written.iter().for_each(|&column| line.push(plan.table.columns[column].name.as_bytes()));
+    line.end_row();
+    line.bytes().to_vec()
+}
+
+/// So many bytes of rows are held back, to make few records of many rows.
+const HELD_BYTES: usize = 2 << 20;
+
+/// Rows of a file that is too large to be held, made records as they come.
+pub(crate) struct Collector {
+    held: Groups,
+    size: usize,
+    /// Partitions of tables that are replaced as wholes, and are over.
+    over: Vec<(usize, PartitionKey)>,
+    /// The one of which a part was written, and the number of that part.
+    open: Option<(usize, PartitionKey, u64)>,
+}
+
+impl Collector {
+    pub(crate) fn new(form: Form) -> Collector {
+        Collector { held: Groups::new(form), size: 0, over: Vec::new(), open: None }
+    }
+
+    /// Takes the rows of a block, and appends records that are complete. An error where a partition comes back that is over.
+    pub(crate) fn add(
+        &mut self,
+        groups: Groups,
+        plans: &[TablePlan],
+        origin: &Origin,
+        out: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        if self.held.form == Form::Csv {
+            groups.all.iter().for_each(|group| out.extend_from_slice(&group.text));
+            return Ok(());
+        }
+        self.size += groups.all.iter().map(|group| group.text.len()).sum::<usize>();
+        self.held.append(groups);
+        if self.size > HELD_BYTES { self.flush(plans, origin, out, false) } else { Ok(()) }
+    }
+
+    /// Appends what is held.
+    pub(crate) fn finish(
+        &mut self,
+        plans: &[TablePlan],
+        origin: &Origin,
+        out: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        self.flush(plans, origin, out, true)
+    }
+
+    fn flush(
+        &mut self,
+        plans: &[TablePlan],
+        origin: &Origin,
+        out: &mut Vec<u8>,
+        is_end: bool,
+    ) -> Result<(), String> {
+        let groups = std::mem::take(&mut self.held.all);
+        self.size = 0;
+        let last = groups.len().saturating_sub(1);
+        for (at, group) in groups.iter().enumerate() {
+            let plan = &plans[group.table];
+            if plan.table.write != Write::Replace {
+                // Rows that stand for themselves make whole records of any number.
+                push_record(out, plan, group, origin, None);
+                continue;
+            }
+            let is_open =
+                self.open.as_ref().filter(|(table, key, _)| *table == group.table && *key == group.key);
+            let number = is_open.map_or(0, |(_, _, number)| *number) + 1;
+            if self.open.is_some() && is_open.is_none() {
+                self.close(plans, origin, out);
+            }
+            if self.over.contains(&(group.table, group.key.clone())) {
+                return Err(format!(
+                    "{}: its rows come in several places of a file that is too large to be held; sort it by partition",
+                    group.key
+                ));
+            }
+            let goes_on = at == last && !is_end;
+            let part = if goes_on || number > 1 { Some((number, !goes_on)) } else { None };
+            push_record(out, plan, group, origin, part);
+            if goes_on {
+                self.open = Some((group.table, group.key.clone(), number));
+            } else {
+                self.open = None;
+                self.over.push((group.table, group.key.clone()));
+            }
+        }
+        if is_end {
+            self.close(plans, origin, out);
+        }
+        Ok(())
+    }
+
+    /// Ends the partition of which parts were written.
+    fn close(&mut self, plans: &[TablePlan], origin: &Origin, out: &mut Vec<u8>) {
+        if let Some((table, key, number)) = self.open.take() {
+            let group = Group { table, key: key.clone(), text: Vec::new(), rows: 0 };
+            push_record(out, &plans[table], &group, origin, Some((number + 1, true)));
+            self.over.push((table, key));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use diagnostics::{Exit, say};
+use failure::{IoContext, Outcome};
+use nix::sys::resource::{UsageWho, getrusage};
+use sources::ExtractLimits;
+
+/// How often it looks.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Ends the program when work at an answer takes more time or memory than its source allows: a jq program can run for ever, and nothing else
+/// could stop it.
+pub(crate) struct Watch {
+    under_way: Arc<Mutex<BTreeMap<u64, Work>>>,
+}
+
+struct Work {
+    place: String,
+    started: Instant,
+    limits: ExtractLimits,
+}
+
+/// Work under way; it is over when this is dropped.
+pub(crate) struct Watched {
+    under_way: Arc<Mutex<BTreeMap<u64, Work>>>,
+    number: u64,
+}
+
+impl Watch {
+    pub(crate) fn start() -> Outcome<Watch> {
+        let under_way = Arc::new(Mutex::new(BTreeMap::<u64, Work>::new()));
+        let seen = Arc::clone(&under_way);
+        let look = move || {
+            loop {
+                thread::sleep(PAUSE);
+                let used = used_bytes();
+                let now = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                for work in now.values() {
+                    if work.started.elapsed() > work.limits.time() {
+                        end(
+                            &work.place,
+                            &format!(
+                                "it is not done after {} s (extract.limits.seconds)",
+                                work.limits.seconds
+                            ),
+                        );
+                    }
+                    if used > work.limits.memory.0 {
+                        end(
+                            &work.place,
+                            &format!(
+                                "it takes more than {} MiB of memory (extract.limits.memory)",
+                                work.limits.memory.0 >> 20
+                            ),
+                        );
+                    }
+                }
+            }
+        };
+        thread::Builder::new().name("watch".to_owned()).spawn(look).place("starting a thread")?;
+        Ok(Watch { under_way })
+    }
+
+    /// Watches until what it returns is dropped.
+    pub(crate) fn over(&self, place: &str, limits: ExtractLimits) -> Watched {
+        let mut now = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = now.last_key_value().map_or(0, |(number, _)| number + 1);
+        now.insert(number, Work { place: place.to_owned(), started: Instant::now(), limits });
+        Watched { under_way: Arc::clone(&self.under_way), number }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+    }
+}
+
+/// The most memory that this process has had.
+fn used_bytes() -> u64 {
+    let most = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
+    let most = u64::try_from(most).unwrap_or(0);
+    // In bytes on Apple's systems, in KiB elsewhere.
+    if cfg!(target_vendor = "apple") { most } else { most.saturating_mul(1024) }
+}
+
+#[expect(
+    clippy::exit,
+    reason = "the thread that works cannot be stopped; what it had not written yet is not written"
+)]
+fn end(place: &str, reason: &str) -> ! {
+    say!("{place}: {reason}: does its program end? A record that is larger needs a larger limit");
+    std::process::exit(i32::from(Exit::Config.code()))
+}
