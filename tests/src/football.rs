@@ -1,6 +1,9 @@
 //! Football's real matches, as one table.
 
-use crate::repo;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use crate::{bin_dir, repo};
 
 /// Columns of the season files, and what scripts/football calls them.
 const NAMES: [(&str, &str); 20] = [
@@ -54,4 +57,50 @@ pub fn matches_csv() -> String {
         }
     }
     String::from_utf8(all.into_inner().unwrap()).unwrap()
+}
+
+/// A server that answers for football's sources, from `fixtures/football/web`. It ends with the test.
+pub struct Web {
+    child: Child,
+    // The server watches it: a test that dies takes the server along.
+    _stdin: Option<ChildStdin>,
+    url: String,
+}
+
+impl Web {
+    /// What the sources said, and then what these files replace.
+    ///
+    /// # Panics
+    ///
+    /// Where the server does not start.
+    #[must_use]
+    pub fn start(later: &[&str]) -> Web {
+        let mut command = Command::new(bin_dir().join("web-replay"));
+        for answers in ["fixtures/football/web/answers.toml"].iter().chain(later) {
+            command.arg("--answers").arg(repo().join(answers));
+        }
+        let mut child = command
+            .arg("--until-stdin-closes")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut url = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        Web { _stdin: child.stdin.take(), child, url: url.trim().to_owned() }
+    }
+
+    /// Where it listens: for `FAIRWAY_REPLAY`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for Web {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }

@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use pipelines::football::Web;
 use pipelines::{Chance, Session, Small, bin_dir, calls, is_all, refresh_and_train, repo};
 
 /// Whatever was killed: an event's rounds are all there or none is.
@@ -104,6 +105,53 @@ fn football_killed_at_random_moments() {
         let mut session = Session::new();
         session.file("matches.csv", &matches);
         session.ok("mkdir data");
+        session.set("FAIRWAY_DB", "sqlite:football.db");
+        session.set("FAIRWAY_BUCKET", "./data");
+        session.set("FAIRWAY_SCHEMA", repo().join("scripts/football/schema.toml"));
+        session.set("FAIRWAY_RECIPE", repo().join("scripts/football/result.toml"));
+        session.set("FAIRWAY_NOW", "2026-06-01T12:00:00Z");
+        session
+    });
+}
+
+/// The answers of two sources, fetched, kept, extracted, stored and exported: each of them once, whenever the script was killed.
+#[test]
+fn football_killed_while_it_fetches() {
+    let web = Web::start(&[]);
+    let refresh = repo().join("scripts/football/refresh");
+    let fetching = Pipeline {
+        line: format!("{} archive openfootball", refresh.display()),
+        state: |session| {
+            let ways = [
+                "db-query rows match_sources",
+                "db-query rows kickoffs",
+                "db-query sql 'SELECT raw, extract_digest FROM fairway_loaded ORDER BY raw'",
+                "bucket ls --sha256 | grep -v ^exports/",
+            ];
+            ways.map(|line| session.ok(line)).join("\n")
+        },
+        always: |session, place| {
+            // A sidecar is there with its bodies, or not at all.
+            let ran = session.run("bucket answers raw/ > /dev/null");
+            assert_eq!(ran.code, 0, "{place}: {ran}");
+        },
+    };
+    kill_at_random_moments(&fetching, kills().div_ceil(3), || {
+        let mut session = Session::new();
+        session.ok(&format!("mkdir data; cp -r {}/aliases .", repo().join("scripts/football").display()));
+        // Four seasons of each are enough.
+        let sources = fs::read_to_string(repo().join("scripts/football/sources.toml")).unwrap();
+        let (before, rest) = sources.split_once("each = { short = [").unwrap();
+        let (_, after) = rest.split_once("] }").unwrap();
+        let short = format!("{before}each = {{ short = [\"2223\", \"2324\", \"2425\", \"2526\"] }}{after}");
+        let (before, rest) = short.split_once("season = [\n").unwrap();
+        let (_, after) = rest.split_once("]\n").unwrap();
+        session.file(
+            "sources.toml",
+            format!("{before}season = [\"2023-24\", \"2024-25\", \"2025-26\"]\n{after}"),
+        );
+        session.set("FAIRWAY_SOURCES", "sources.toml");
+        session.set("FAIRWAY_REPLAY", web.url());
         session.set("FAIRWAY_DB", "sqlite:football.db");
         session.set("FAIRWAY_BUCKET", "./data");
         session.set("FAIRWAY_SCHEMA", repo().join("scripts/football/schema.toml"));

@@ -2,7 +2,7 @@
 //! teams that come up and teams that come back.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
-use pipelines::{Session, repo};
+use pipelines::Session;
 
 const RECIPE: &str = r#"
 [recipe]

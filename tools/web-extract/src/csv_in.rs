@@ -48,7 +48,7 @@ pub(crate) fn open<R: Read>(
     let extract = &plan.extract;
     let mut reader =
         Foreign::of(reader, extract).map_err(|reason| Failure::config(format!("{name}: {reason}")))?;
-    let (names, width) = header(name, &mut reader, notes)?;
+    let (names, width) = header(name, &mut reader, extract, notes)?;
     let mut line = rows::Text::default();
     names.iter().for_each(|name| line.push(name.as_bytes()));
     line.end_row();
@@ -85,29 +85,36 @@ fn shown(names: &[String]) -> String {
 }
 
 /// The names of a header. What has no name, or one that was there before, gets one that nobody asks for.
-fn header<R: Read>(place: &str, reader: &mut Foreign<R>, notes: &mut Notes) -> Outcome<(Vec<String>, usize)> {
+fn header<R: Read>(
+    place: &str,
+    reader: &mut Foreign<R>,
+    extract: &Extract,
+    notes: &mut Notes,
+) -> Outcome<(Vec<String>, usize)> {
     let mut line = Vec::new();
-    loop {
+    let is_cut = loop {
         let before = line.len();
         let n = reader
             .by_ref()
             .take((LONGEST_HEADER - before) as u64)
             .read_until(b'\n', &mut line)
             .place(place)?;
-        // A quote that is open goes on in the next line.
-        let is_closed = line.iter().filter(|byte| **byte == b'"').count() % 2 == 0;
-        if n == 0 || is_closed {
-            break;
-        }
         if line.len() >= LONGEST_HEADER {
             return Err(Failure::data(format!(
                 "{place}: the header is longer than {LONGEST_HEADER} bytes: is it a CSV?"
             )));
         }
-    }
+        // A quote that is open goes on in the next line.
+        if n == 0 || !is_open(&line) {
+            break n == 0 || !line.ends_with(b"\n");
+        }
+    };
     if line.starts_with(&[0xEF, 0xBB, 0xBF]) {
         line.drain(..3);
         notes.byte_order_mark = true;
+    }
+    if is_cut && !line.is_empty() && !extract.allow_unterminated {
+        return Err(Failure::data(format!("{place}: its header lacks its newline: it was cut")));
     }
     if line.is_empty() {
         return Err(Failure::data(format!("{place}: it is empty; a header was expected")));
@@ -132,6 +139,39 @@ fn header<R: Read>(place: &str, reader: &mut Foreign<R>, notes: &mut Notes) -> O
     }
     let width = names.len();
     Ok((names, width))
+}
+
+/// Whether a row of a CSV ends inside of a cell: a quote opens one at its beginning, and nowhere else.
+fn is_open(line: &[u8]) -> bool {
+    let (mut is_quoted, mut at_start) = (false, true);
+    let mut bytes = line.iter().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' if is_quoted && bytes.peek() == Some(&&b'"') => {
+                bytes.next();
+            }
+            b'"' if is_quoted => is_quoted = false,
+            b'"' if at_start => is_quoted = true,
+            _ => {}
+        }
+        at_start = !is_quoted && *byte == b',';
+    }
+    is_quoted
+}
+
+/// A failure of a CSV in words that belong here: there is no flag for its last line.
+pub(crate) fn words(failure: &Failure) -> String {
+    let words = failure.to_string();
+    let words = words.strip_prefix("it: ").unwrap_or(&words);
+    words.replace("--allow-unterminated", "allow_unterminated = true")
+}
+
+/// Some cells cannot be UTF-8, and others are: then nobody knows what any of them is.
+pub(crate) fn check_encoding(notes: &Notes) -> Result<(), String> {
+    match notes.utf8_cells > 0 && notes.other_cells > 0 {
+        true => Err("some cells are UTF-8 and some cannot be: say what it is (extract.encoding)".to_owned()),
+        false => Ok(()),
+    }
 }
 
 /// A cell as text: UTF-8, or where it cannot be, windows-1252.
@@ -196,7 +236,7 @@ pub(crate) fn read_block(
             }
             match shaper.shape(&cells, &mut made.notes) {
                 Shaped::Row(values) => {
-                    made.groups.push(at, &plan.tables[at], values);
+                    made.groups.push(&plan.tables[at], values);
                     made.counts[at] += 1;
                 }
                 Shaped::LeftOut => made.notes.left_out += 1,
@@ -337,7 +377,7 @@ impl<R: Read> Read for Decoded<R> {
             if had_errors || result == CoderResult::OutputFull {
                 let words =
                     format!("it is not {}: a byte sequence means nothing there", self.encoding.name());
-                return Err(io::Error::new(io::ErrorKind::InvalidData, words));
+                return Err(io::Error::other(Failure::data(words)));
             }
         }
         let n = into.len().min(self.text.len() - self.at);
@@ -353,12 +393,16 @@ struct Delimited<R> {
     record: csv::ByteRecord,
     out: Vec<u8>,
     at: usize,
+    /// The row before: whether its line end was there shows when the next one comes, or none.
+    held: Vec<u8>,
+    over: bool,
 }
 
-/// Knows the last byte that was read.
+/// Knows the last byte that was read, and how many quotes there were.
 struct Ends<R> {
     inner: R,
     last: Option<u8>,
+    quotes: u64,
 }
 
 impl<R: Read> Read for Ends<R> {
@@ -366,6 +410,7 @@ impl<R: Read> Read for Ends<R> {
         let n = self.inner.read(into)?;
         if n > 0 {
             self.last = Some(into[n - 1]);
+            self.quotes += memchr::memchr_iter(b'"', &into[..n]).count() as u64;
         }
         Ok(n)
     }
@@ -377,29 +422,43 @@ impl<R: Read> Delimited<R> {
             .has_headers(false)
             .flexible(true)
             .delimiter(u8::try_from(u32::from(delimiter)).unwrap_or(b','))
-            .from_reader(Ends { inner: reader, last: None });
-        Delimited { records, record: csv::ByteRecord::new(), out: Vec::new(), at: 0 }
+            .from_reader(Ends { inner: reader, last: None, quotes: 0 });
+        let record = csv::ByteRecord::new();
+        Delimited { records, record, out: Vec::new(), at: 0, held: Vec::new(), over: false }
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        self.out.clear();
+        self.at = 0;
+        let mut text = rows::Text::default();
+        while self.out.len() < 32 * 1024 && !self.over {
+            let is_there = self.records.read_byte_record(&mut self.record).map_err(io::Error::from)?;
+            self.out.append(&mut self.held);
+            if is_there {
+                text.clear();
+                self.record.iter().for_each(|cell| text.push(cell));
+                text.end_row();
+                self.held.extend_from_slice(text.bytes());
+                continue;
+            }
+            self.over = true;
+            let ends = self.records.get_ref();
+            if ends.quotes % 2 == 1 {
+                return Err(io::Error::other(Failure::data("it ends inside of a quoted cell: it was cut")));
+            }
+            // A last row without its line end is handed on without one: whoever reads it sees the cut.
+            if ends.last.is_some_and(|byte| byte != b'\n') {
+                self.out.pop();
+            }
+        }
+        Ok(())
     }
 }
 
 impl<R: Read> Read for Delimited<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if self.at == self.out.len() {
-            self.out.clear();
-            self.at = 0;
-            let mut text = rows::Text::default();
-            while self.out.len() < 32 * 1024
-                && self.records.read_byte_record(&mut self.record).map_err(io::Error::from)?
-            {
-                text.clear();
-                self.record.iter().for_each(|cell| text.push(cell));
-                text.end_row();
-                self.out.extend_from_slice(text.bytes());
-            }
-            // A last row without its line end is handed on without one: whoever reads it sees the cut.
-            if self.records.is_done() && self.records.get_ref().last.is_some_and(|byte| byte != b'\n') {
-                self.out.pop();
-            }
+        while self.at == self.out.len() && !self.over {
+            self.fill()?;
         }
         let bytes = &self.out[self.at..];
         let n = into.len().min(bytes.len());

@@ -37,7 +37,13 @@ pub(crate) fn read(
         };
         let mut reader = opened(&name, input.reader);
         let mut beginning = Vec::new();
-        reader.by_ref().take(WHOLE_BYTES).read_to_end(&mut beginning).place(&name)?;
+        if let Err(failure) = reader.by_ref().take(WHOLE_BYTES).read_to_end(&mut beginning).place(&name) {
+            if failure.kind() != failure::Kind::Data {
+                return Err(failure);
+            }
+            run.take(Extracted::failed(&name, named(&name, failure)))?;
+            continue;
+        }
         let is_whole = (beginning.len() as u64) < WHOLE_BYTES;
         if is_whole || ready.plan.extract.kind != Kind::Csv {
             if !is_whole {
@@ -58,6 +64,12 @@ pub(crate) fn read(
         }
     }
     Ok(())
+}
+
+/// A failure of bad data with the file's name before it.
+fn named(name: &str, failure: Failure) -> Failure {
+    let is_named = failure.kind() != failure::Kind::Data || failure.to_string().starts_with(name);
+    if is_named { failure } else { failure.at(name) }
 }
 
 /// What a file's name says, and what the user says.
@@ -112,6 +124,7 @@ fn stream(
         let at = |reason: String| Failure::data(format!("{name}: {reason}"));
         let made = made.map_err(at)?;
         notes.add(made.notes);
+        notes.rejected += made.rejected.len() as u64;
         counts.iter_mut().zip(&made.counts).for_each(|(all, more)| *all += more);
         made.unknown.into_iter().for_each(|(one, n)| *unknown.entry(one).or_default() += n);
         let is_over = !work.keeps_rejects && !made.rejected.is_empty();
@@ -127,7 +140,7 @@ fn stream(
         if is_over { Err(at(String::new())) } else { Ok(()) }
     });
     out.clear();
-    let mut failed = read.err();
+    let mut failed = read.err().map(|failure| named(name, failure));
     if failed.as_ref().is_some_and(|failure| failure.kind() != failure::Kind::Data) {
         return failed.map_or(Ok(()), Err);
     }
@@ -137,10 +150,9 @@ fn stream(
             .err()
             .map(|reason| Failure::data(format!("{name}: {reason}")));
     }
-    if failed.is_none() && notes.utf8_cells > 0 && notes.other_cells > 0 {
-        failed = Some(Failure::data(format!(
-            "{name}: some cells are UTF-8 and some cannot be: say what it is (extract.encoding)"
-        )));
+    if failed.is_none() {
+        failed =
+            csv_in::check_encoding(&notes).err().map(|reason| Failure::data(format!("{name}: {reason}")));
     }
     let why = judge(ready, name, None, &counts, &rejected, work.keeps_rejects);
     notes.rows = counts.iter().sum();

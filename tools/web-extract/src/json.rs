@@ -13,18 +13,35 @@ pub(crate) struct Program {
 }
 
 /// Filters that look outside of the answer, or end the program.
-const OUTSIDE: [&str; 7] = ["env", "now", "input", "inputs", "halt", "debug", "stderr"];
+const OUTSIDE: [&str; 14] = [
+    "env",
+    "now",
+    "input",
+    "inputs",
+    "halt",
+    "halt_error",
+    "debug",
+    "debug_empty",
+    "stderr",
+    "stderr_empty",
+    "input_filename",
+    "localtime",
+    "strflocaltime",
+    "mktime_local",
+];
 
 impl Program {
     pub(crate) fn new(code: &str) -> Result<Program, String> {
         let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
-        let defs = defs.filter(|def| {
-            !OUTSIDE.contains(&def.name)
-                && !["halt_error", "input_filename", "localtime", "strflocaltime", "mktime_local"]
-                    .contains(&def.name)
-        });
+        let defs = defs.filter(|def| !OUTSIDE.contains(&def.name));
         let funs = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
         let funs = funs.filter(|(name, _, _)| !OUTSIDE.contains(name));
+        if ["import", "include"].iter().any(|word| code.trim_start().starts_with(word)) {
+            return Err(
+                "the jq program cannot be compiled: it stands for itself, without import and include"
+                    .to_owned(),
+            );
+        }
         let arena = Arena::default();
         let modules = Loader::new(defs)
             .load(&arena, File { code, path: () })
@@ -48,23 +65,36 @@ impl Program {
             .iter()
             .map(|member| member.names.iter().map(|name| Val::from(name.clone())).collect())
             .collect();
+        let (mut seen, mut records) = (vec![false; members.len()], 0_u64);
         for made in self.filter.id.run((ctx, body.clone())).map(unwrap_valr) {
             let made = made.map_err(|error| format!("the jq program says: {error}"))?;
             let Val::Obj(object) = &made else {
                 return Err(format!("the jq program makes {}, and rows are objects", kind(&made)));
             };
-            let cells: Vec<Cell<'_>> = wanted
-                .iter()
-                .map(|names| names.iter().find_map(|name| object.get(name)).map_or(Cell::Null, cell))
-                .collect();
+            records += 1;
+            let mut cells: Vec<Cell<'_>> = Vec::with_capacity(wanted.len());
+            for (names, seen) in wanted.iter().zip(&mut seen) {
+                let found = names.iter().find_map(|name| object.get(name));
+                *seen |= found.is_some();
+                cells.push(found.map_or(Cell::Null, cell));
+            }
             each(&cells, &made)?;
         }
-        Ok(())
+        let missing = members.iter().zip(&seen).find(|(member, seen)| !member.optional && !**seen);
+        match missing.filter(|_| records > 0) {
+            // A name that is never there is a slip, or the answer changed.
+            Some((member, _)) => Err(format!(
+                "no object has a member {:?} (if it may be missing: optional = true)",
+                member.names.join(" or ")
+            )),
+            None => Ok(()),
+        }
     }
 }
 
 /// JSON, parsed.
 pub(crate) fn parse(body: &[u8]) -> Result<Val, String> {
+    std::str::from_utf8(body).map_err(|error| format!("not JSON: {error}"))?;
     read::parse_single(body).map_err(|error| format!("not JSON: {error}"))
 }
 
@@ -74,10 +104,8 @@ fn cell(value: &Val) -> Cell<'_> {
         Val::Bool(value) => Cell::Text(Cow::Borrowed(if *value { "true" } else { "false" })),
         Val::Num(Num::Int(value)) => Cell::Integer(*value as i64),
         Val::Num(Num::Float(value)) => Cell::Number(*value),
-        Val::Num(Num::Dec(text)) => match rows::number::parse(text.as_bytes()) {
-            Some(value) => Cell::Number(value),
-            None => Cell::Text(Cow::Borrowed(text.as_str())),
-        },
+        // As it was written: a text of 2.10 is not 2.1.
+        Val::Num(Num::Dec(text)) => Cell::Text(Cow::Borrowed(text.as_str())),
         Val::Num(Num::BigInt(value)) => Cell::Text(Cow::Owned(value.to_string())),
         Val::TStr(text) | Val::BStr(text) => Cell::Text(String::from_utf8_lossy(text)),
         Val::Arr(_) | Val::Obj(_) => Cell::Nested,

@@ -20,15 +20,15 @@ mod watch;
 mod work;
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use cli::Stdout;
 use diagnostics::{count, plural, say};
-use failure::{Failure, Kind, Outcome};
+use failure::{Failure, IoContext, Kind, Outcome};
 use raw_answers::{Parameter, Parameters};
-use rows::{Ending, Lines};
 use schema::Schema;
 use sources::Sources;
 
@@ -150,22 +150,26 @@ struct Run {
 impl Run {
     fn take(&mut self, made: Extracted) -> Outcome {
         self.answers += 1;
+        let has_unknown = !made.unknown.is_empty();
         made.unknown.into_iter().for_each(|(unknown, n)| *self.unknown.entry(unknown).or_default() += n);
         if self.lists_unknown {
-            // What else is wrong is somebody else's question.
+            // Rows that are missing because of a name are what is asked for; what could not be read has names that nobody knows.
+            if let Some(failure) = made.failed.filter(|_| !has_unknown) {
+                say!("{failure}");
+                self.failed += 1;
+                self.first.get_or_insert(failure.kind());
+            }
             return Ok(());
         }
         if let Some(words) = made.notes.words() {
             say!("{}: {words}", made.place);
         }
         self.all.add(made.notes);
+        if let Some(rejects) = &mut self.rejects {
+            rejects.keep(&made.place, &made.rejected)?;
+        }
         match made.failed {
-            None => {
-                if let Some(rejects) = &mut self.rejects {
-                    rejects.keep(&made.place, &made.rejected)?;
-                }
-                self.out.send(&made.out)
-            }
+            None => self.out.send(&made.out),
             Some(failure) if matches!(failure.kind(), Kind::Io | Kind::ClosedPipe) => Err(failure),
             Some(failure) => {
                 say!("{failure}");
@@ -198,7 +202,13 @@ impl Run {
                 text.end_row();
             }
             self.out.write(text.bytes())?;
-            return self.out.finish();
+            self.out.finish()?;
+            return self.first.map_or(Ok(()), |kind| {
+                Err(Failure::new(
+                    kind,
+                    format!("{} could not be read (each is named above)", plural(self.failed, what)),
+                ))
+            });
         }
         self.rejects.take().map_or(Ok(()), RejectsFile::publish)?;
         self.out.finish()?;
@@ -266,12 +276,33 @@ fn extract(args: Extracting) -> Outcome {
     }
 }
 
+/// The next line, with its number. One that is too long, or was cut, ends the input.
+fn next_line(name: &str, reader: &mut impl BufRead, number: &mut u64) -> Outcome<Option<(u64, Vec<u8>)>> {
+    *number += 1;
+    let mut line = Vec::new();
+    reader.by_ref().take(LONGEST_ANSWER).read_until(b'\n', &mut line).place(name)?;
+    match line.pop() {
+        None => Ok(None),
+        Some(b'\n') => Ok(Some((*number, line))),
+        Some(_) if line.len() as u64 + 1 >= LONGEST_ANSWER => Err(Failure::data(format!(
+            "{name}: line {number}: longer than {LONGEST_ANSWER} bytes, which no answer is"
+        ))),
+        Some(_) => Err(Failure::data(format!(
+            "{name}: line {number}: the line lacks its newline: the stream was cut (nothing of this line was used)"
+        ))),
+    }
+}
+
+/// What web-fetch keeps of an answer, with the escapes of JSON, is not longer.
+const LONGEST_ANSWER: u64 = 512 << 20;
+
 /// Answers, a line each, worked at on all cores and written in their order.
 fn answers(work: &Arc<Work>, input: &Path, run: &mut Run) -> Outcome {
     let input = cli::input(Some(input))?;
     let name = input.name.clone();
-    let mut lines = Lines::open(input.name, input.reader, Ending::Terminated);
-    let next = move || Ok(lines.next_line()?.map(|(number, line)| (number, line.to_vec())));
+    let (its_name, mut reader, mut number) =
+        (input.name, BufReader::with_capacity(256 * 1024, input.reader), 0_u64);
+    let next = move || next_line(&its_name, &mut reader, &mut number);
     let its_work = Arc::clone(work);
     let make =
         move |(number, line): (u64, Vec<u8>)| its_work.answer(&format!("{name}: line {number}"), &line);

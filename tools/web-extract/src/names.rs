@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use failure::{Failure, IoContext, Outcome};
+use failure::{Failure, Outcome};
 use rows::{Ending, Table};
 use sources::Names;
 use unicode_normalization::UnicodeNormalization;
@@ -24,7 +24,8 @@ impl NameList {
         for file in &list.files {
             let path = folder.join(file);
             let place = path.display().to_string();
-            let bytes = input_files::read(&path).place(&place)?;
+            let bytes =
+                input_files::read(&path).map_err(|error| Failure::config(format!("{place}: {error}")))?;
             seen.extend_from_slice(&bytes);
             names.add(&place, &bytes).map_err(|failure| match failure.kind() {
                 // A list is configuration.

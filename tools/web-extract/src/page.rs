@@ -1,7 +1,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use scraper::{ElementRef, Html, Selector};
+use ego_tree::iter::Edge;
+use scraper::{ElementRef, Html, Node, Selector};
 
 use crate::cell::Cell;
 use crate::plan::Member;
@@ -19,16 +20,24 @@ const FLAT: [&str; 36] = [
     "tbody", "td", "tfoot", "th", "thead", "tr", "track", "use", "wbr", "circle",
 ];
 
+/// Elements whose text is no markup.
+const RAW: [&str; 4] = ["script", "style", "textarea", "title"];
+
 /// Refuses a page whose tree would be too large or too deep, before it is built.
 pub(crate) fn check_size(text: &str, most_depth: usize) -> Result<(), String> {
     let bytes = text.as_bytes();
-    let (mut tags, mut depth) = (0_usize, 0_usize);
-    for at in memchr::memchr_iter(b'<', bytes) {
-        let rest = &bytes[at + 1..];
-        let (is_end, name) = match rest.first() {
-            Some(b'/') => (true, &rest[1..]),
-            _ => (false, rest),
-        };
+    let (mut tags, mut at) = (0_usize, 0_usize);
+    // Elements that are open; an end without its beginning closes nothing.
+    let mut open: Vec<[u8; 16]> = Vec::new();
+    while let Some(found) = memchr::memchr(b'<', &bytes[at..]) {
+        at += found + 1;
+        let rest = &bytes[at..];
+        if rest.starts_with(b"!--") {
+            at += memchr::memmem::find(rest, b"-->").unwrap_or(rest.len());
+            continue;
+        }
+        let is_end = rest.first() == Some(&b'/');
+        let name = if is_end { &rest[1..] } else { rest };
         if !name.first().is_some_and(u8::is_ascii_alphabetic) {
             continue;
         }
@@ -40,12 +49,31 @@ pub(crate) fn check_size(text: &str, most_depth: usize) -> Result<(), String> {
         let mut lower = [0_u8; 16];
         lower[..length].copy_from_slice(&name[..length]);
         lower.make_ascii_lowercase();
-        let is_flat = FLAT.iter().any(|flat| flat.as_bytes() == &lower[..length]);
-        if is_flat {
+        let is = |names: &[&str]| names.iter().any(|known| known.as_bytes() == &lower[..length]);
+        if is(&FLAT) {
             continue;
         }
-        depth = if is_end { depth.saturating_sub(1) } else { depth + 1 };
-        if depth > most_depth {
+        if is_end {
+            if let Some(place) = open.iter().rposition(|open| *open == lower) {
+                open.truncate(place);
+            }
+            continue;
+        }
+        let end = memchr::memchr(b'>', rest).unwrap_or(rest.len());
+        if is(&RAW) {
+            let close = [b"</", &lower[..length]].concat();
+            let after = &rest[end..];
+            let found = memchr::memchr_iter(b'<', after).find(|place| {
+                after[*place..].get(..close.len()).is_some_and(|tag| tag.eq_ignore_ascii_case(&close))
+            });
+            at += end + found.unwrap_or(after.len());
+            continue;
+        }
+        if rest[..end].ends_with(b"/") {
+            continue;
+        }
+        open.push(lower);
+        if open.len() > most_depth {
             return Err(format!("the page nests more than {most_depth} elements (extract.limits.depth)"));
         }
     }
@@ -142,9 +170,58 @@ fn below(row: ElementRef<'_>, member: &Member, look: &Look) -> Option<String> {
     }
 }
 
-/// The text of an element, with one blank between words.
+/// Elements that begin on a line of their own, or end one.
+const BLOCKS: [&str; 26] = [
+    "address",
+    "article",
+    "aside",
+    "blockquote",
+    "br",
+    "dd",
+    "div",
+    "dl",
+    "dt",
+    "fieldset",
+    "figure",
+    "footer",
+    "form",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "header",
+    "hr",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "section",
+    "table",
+    "ul",
+];
+
+/// The text of an element as it is seen: one blank between words, and between what stands on lines of its own.
 fn text_of(element: ElementRef<'_>) -> String {
-    let text: String = element.text().collect();
+    let mut text = String::new();
+    let mut hidden = 0_usize;
+    for edge in element.traverse() {
+        let (node, opens) = match edge {
+            Edge::Open(node) => (node, true),
+            Edge::Close(node) => (node, false),
+        };
+        match node.value() {
+            Node::Text(words) if opens && hidden == 0 => text.push_str(words),
+            Node::Element(inner) => {
+                let name = inner.name();
+                if matches!(name, "script" | "style" | "template") {
+                    hidden = if opens { hidden + 1 } else { hidden.saturating_sub(1) };
+                } else if BLOCKS.contains(&name) || matches!(name, "td" | "th" | "tr") {
+                    text.push(' ');
+                }
+            }
+            _ => {}
+        }
+    }
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -152,6 +229,8 @@ fn text_of(element: ElementRef<'_>) -> String {
 struct Grid<'a> {
     /// The heading of each column, and that of the row of headings above it.
     headings: Vec<Vec<String>>,
+    /// The element that is each column's heading.
+    heads: Vec<String>,
     /// The cells of each row, by the row's place in the tree.
     rows: BTreeMap<String, Vec<Option<ElementRef<'a>>>>,
 }
@@ -170,10 +249,22 @@ fn headed<'a>(
         grids.insert(id.clone(), Grid::of(table)?);
     }
     let grid = &grids[&id];
-    let column = member
-        .names
-        .iter()
-        .find_map(|name| grid.headings.iter().position(|names| names.iter().any(|known| known == name)));
+    let mut column = None;
+    for name in &member.names {
+        let places: Vec<usize> = (0..grid.headings.len())
+            .filter(|&at| grid.headings[at].iter().any(|known| known == name))
+            .collect();
+        if places.iter().any(|&at| grid.heads[at] != grid.heads[places[0]]) {
+            return Err(format!(
+                "the table has the heading {name:?} {} times: say which, with the heading above it before it",
+                places.len()
+            ));
+        }
+        column = places.first().copied();
+        if column.is_some() {
+            break;
+        }
+    }
     let Some(column) = column else {
         if member.optional {
             return Ok(None);
@@ -198,13 +289,18 @@ impl<'a> Grid<'a> {
     fn of(table: ElementRef<'a>) -> Result<Grid<'a>, String> {
         let is = |element: ElementRef<'_>, names: &[&str]| names.contains(&element.value().name());
         let children = |element: ElementRef<'a>| element.children().filter_map(ElementRef::wrap);
-        let mut lines: Vec<(ElementRef<'a>, bool)> = Vec::new();
+        // Rows, whether they are of the head, and the number of their group.
+        let mut lines: Vec<(ElementRef<'a>, bool, usize)> = Vec::new();
+        let mut group = 0;
         for child in children(table) {
             if is(child, &["tr"]) {
-                lines.push((child, false));
+                lines.push((child, false, group));
             } else if is(child, &["thead", "tbody", "tfoot"]) {
                 let is_head = is(child, &["thead"]);
-                lines.extend(children(child).filter(|row| is(*row, &["tr"])).map(|row| (row, is_head)));
+                group += 1;
+                lines
+                    .extend(children(child).filter(|row| is(*row, &["tr"])).map(|row| (row, is_head, group)));
+                group += 1;
             }
         }
         let mut rows: BTreeMap<String, Vec<Option<ElementRef<'a>>>> = BTreeMap::new();
@@ -212,7 +308,13 @@ impl<'a> Grid<'a> {
         let mut heads: Vec<Vec<Option<ElementRef<'a>>>> = Vec::new();
         let mut is_beginning = true;
         let mut total = 0;
-        for (line, is_head) in lines {
+        let mut before = 0;
+        for (line, is_head, group) in lines {
+            if group != before {
+                // What spans down ends with its group of rows.
+                above.clear();
+                before = group;
+            }
             let mut row: Vec<Option<ElementRef<'a>>> = Vec::new();
             let mut down: Vec<(usize, Option<ElementRef<'a>>)> = Vec::new();
             let mut cells = children(line).filter(|cell| is(*cell, &["td", "th"])).peekable();
@@ -228,7 +330,7 @@ impl<'a> Grid<'a> {
                         cell.value()
                             .attr(name)
                             .and_then(|text| text.trim().parse::<usize>().ok())
-                            .map_or(1, |n| n.clamp(1, most))
+                            .map_or(1, |n| if n == 0 { most } else { n.min(most) })
                     };
                     // The most that HTML lets them span.
                     let (wide, deep) = (span("colspan", 1000), span("rowspan", 65_534));
@@ -276,7 +378,13 @@ impl<'a> Grid<'a> {
                 names
             })
             .collect();
-        Ok(Grid { headings, rows })
+        let heads = (0..width)
+            .map(|column| {
+                let cell = heads.iter().rev().find_map(|row| row.get(column).copied().flatten());
+                cell.map_or_else(String::new, |cell| format!("{:?}", cell.id()))
+            })
+            .collect();
+        Ok(Grid { headings, heads, rows })
     }
 }
 

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use clock::DateFormat;
+use encoding_rs::Encoding;
 use failure::{Failure, Outcome};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use regex::Regex;
@@ -31,6 +32,8 @@ pub(crate) struct Plan {
 /// The rows of one table.
 pub(crate) struct TablePlan {
     pub(crate) table: Table,
+    /// The first plan of the source with the same table: rows of all of them are one partition's.
+    pub(crate) first: usize,
     /// The jq program or the selector.
     pub(crate) rows: Option<String>,
     pub(crate) least: u64,
@@ -123,10 +126,24 @@ impl Plan {
                 }
             }
         }
+        for at in 0..tables.len() {
+            let first = tables.iter().position(|other: &TablePlan| {
+                other.table.name == tables[at].table.name && other.written == tables[at].written
+            });
+            tables[at].first = first.unwrap_or(at);
+        }
+        if let Some(label) =
+            extract.encoding.as_deref().filter(|label| Encoding::for_label(label.as_bytes()).is_none())
+        {
+            return Err(at(format!(
+                "encoding: {label:?} is not the label of an encoding, like windows-1252"
+            )));
+        }
         let mut lists = BTreeMap::new();
         for list in tables.iter().flat_map(|table| &table.columns).filter_map(|column| column.names.as_ref())
         {
             if let Some(names) = sources.names.get(&list.0).filter(|_| !lists.contains_key(&list.0)) {
+                seen.extend_from_slice(format!("{} {:?}\n", list.0, names.scope).as_bytes());
                 lists.insert(list.0.clone(), NameList::read(names, folder, &mut seen)?);
             }
         }
@@ -168,15 +185,9 @@ impl TablePlan {
             if rule.is_none() && kind == Kind::Html {
                 continue;
             }
-            let plan = ColumnPlan::new(
-                table,
-                at,
-                rule.unwrap_or(&default),
-                rule.is_none() || kind == Kind::Json,
-                sources,
-                &mut members,
-            )
-            .map_err(|reason| format!("column {:?}: {reason}", column.name))?;
+            let plan =
+                ColumnPlan::new(table, at, rule.unwrap_or(&default), rule.is_none(), sources, &mut members)
+                    .map_err(|reason| format!("column {:?}: {reason}", column.name))?;
             columns.push(plan);
         }
         let mut only = Vec::new();
@@ -188,6 +199,7 @@ impl TablePlan {
         };
         Ok(TablePlan {
             table: table.clone(),
+            first: 0,
             rows: rows.rows.clone(),
             least: rows.least,
             members,

@@ -22,11 +22,12 @@ impl Rejected {
     pub(crate) fn of_row(table: Option<&TablePlan>, row: &Row<'_>, reason: &str) -> Rejected {
         let mut text = rows::Text::default();
         row.cells().for_each(|cell| text.push(cell));
+        text.end_row();
         Rejected {
             table: table.map_or_else(String::new, |table| table.table.name.clone()),
             row: row.line,
             reason: reason.to_owned(),
-            record: String::from_utf8_lossy(text.bytes()).into_owned(),
+            record: String::from_utf8_lossy(text.bytes()).trim_end_matches('\n').to_owned(),
         }
     }
 }

@@ -1,3 +1,6 @@
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+
 use schema::{PartitionKey, Table, Value, Write};
 
 use crate::plan::TablePlan;
@@ -27,16 +30,18 @@ pub(crate) struct Groups {
     pub(crate) all: Vec<Group>,
     /// Where the last row went: the next one mostly belongs there, too.
     last: usize,
+    /// Where each partition is.
+    places: HashMap<String, usize>,
 }
 
 impl Groups {
     pub(crate) fn new(form: Form) -> Groups {
-        Groups { form, all: Vec::new(), last: 0 }
+        Groups { form, all: Vec::new(), last: 0, places: HashMap::new() }
     }
 
-    pub(crate) fn push(&mut self, at: usize, plan: &TablePlan, row: &[Value]) {
+    pub(crate) fn push(&mut self, plan: &TablePlan, row: &[Value]) {
         let form = self.form;
-        let group = self.group(at, plan, row);
+        let group = self.group(plan, row);
         let text = &mut group.text;
         match form {
             Form::Wire => {
@@ -66,21 +71,31 @@ impl Groups {
     /// Adds rows that came later.
     pub(crate) fn append(&mut self, later: Groups) {
         for group in later.all {
-            let same = self.all.iter_mut().find(|held| held.table == group.table && held.key == group.key);
-            match same {
-                Some(held) => {
+            match self.places.entry(name(group.table, &group.key)) {
+                Entry::Occupied(place) => {
+                    let held = &mut self.all[*place.get()];
                     if self.form == Form::Wire {
                         held.text.push(b',');
                     }
                     held.text.extend_from_slice(&group.text);
                     held.rows += group.rows;
                 }
-                None => self.all.push(group),
+                Entry::Vacant(place) => {
+                    place.insert(self.all.len());
+                    self.all.push(group);
+                }
             }
         }
     }
 
-    fn group(&mut self, at: usize, plan: &TablePlan, row: &[Value]) -> &mut Group {
+    fn take(&mut self) -> Vec<Group> {
+        self.places.clear();
+        self.last = 0;
+        std::mem::take(&mut self.all)
+    }
+
+    fn group(&mut self, plan: &TablePlan, row: &[Value]) -> &mut Group {
+        let at = plan.first;
         // People do not read partitions.
         let is_it = |group: &Group| {
             group.table == at
@@ -89,17 +104,25 @@ impl Groups {
                         if part.is_time() { part.of(row) == *value } else { row[part.column] == *value }
                     }))
         };
-        let found = match self.all.get(self.last) {
-            Some(group) if is_it(group) => Some(self.last),
-            _ => self.all.iter().position(is_it),
-        };
-        self.last = found.unwrap_or_else(|| {
-            let key = plan.table.partition_of(row);
-            self.all.push(Group { table: at, key, text: Vec::new(), rows: 0 });
-            self.all.len() - 1
-        });
+        if !self.all.get(self.last).is_some_and(is_it) {
+            let key =
+                if self.form == Form::Csv { PartitionKey(Vec::new()) } else { plan.table.partition_of(row) };
+            self.last = match self.places.entry(name(at, &key)) {
+                Entry::Occupied(place) => *place.get(),
+                Entry::Vacant(place) => {
+                    let last = *place.insert(self.all.len());
+                    self.all.push(Group { table: at, key, text: Vec::new(), rows: 0 });
+                    last
+                }
+            };
+        }
         &mut self.all[self.last]
     }
+}
+
+/// What tells partitions of all tables apart.
+fn name(table: usize, key: &PartitionKey) -> String {
+    format!("{table} {:?}", key.0)
 }
 
 fn push_json(text: &mut Vec<u8>, value: &Value) {
@@ -197,14 +220,14 @@ pub(crate) struct Collector {
     held: Groups,
     size: usize,
     /// Partitions of tables that are replaced as wholes, and are over.
-    over: Vec<(usize, PartitionKey)>,
+    over: HashSet<String>,
     /// The one of which a part was written, and the number of that part.
     open: Option<(usize, PartitionKey, u64)>,
 }
 
 impl Collector {
     pub(crate) fn new(form: Form) -> Collector {
-        Collector { held: Groups::new(form), size: 0, over: Vec::new(), open: None }
+        Collector { held: Groups::new(form), size: 0, over: HashSet::new(), open: None }
     }
 
     /// Takes the rows of a block, and appends records that are complete. An error where a partition comes back that is over.
@@ -241,7 +264,7 @@ impl Collector {
         out: &mut Vec<u8>,
         is_end: bool,
     ) -> Result<(), String> {
-        let groups = std::mem::take(&mut self.held.all);
+        let groups = self.held.take();
         self.size = 0;
         let last = groups.len().saturating_sub(1);
         for (at, group) in groups.iter().enumerate() {
@@ -257,9 +280,9 @@ impl Collector {
             if self.open.is_some() && is_open.is_none() {
                 self.close(plans, origin, out);
             }
-            if self.over.contains(&(group.table, group.key.clone())) {
+            if self.over.contains(&name(group.table, &group.key)) {
                 return Err(format!(
-                    "{}: its rows come in several places of a file that is too large to be held; sort it by partition",
+                    "{}: its rows come in several places of a file that is too large to be held; sort it by partition, and fill one such table at a time",
                     group.key
                 ));
             }
@@ -270,7 +293,7 @@ impl Collector {
                 self.open = Some((group.table, group.key.clone(), number));
             } else {
                 self.open = None;
-                self.over.push((group.table, group.key.clone()));
+                self.over.insert(name(group.table, &group.key));
             }
         }
         if is_end {
@@ -284,7 +307,7 @@ impl Collector {
         if let Some((table, key, number)) = self.open.take() {
             let group = Group { table, key: key.clone(), text: Vec::new(), rows: 0 };
             push_record(out, &plans[table], &group, origin, Some((number + 1, true)));
-            self.over.push((table, key));
+            self.over.insert(name(table, &key));
         }
     }
 }

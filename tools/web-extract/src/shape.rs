@@ -36,6 +36,7 @@ pub(crate) struct Shaper<'a> {
 /// The last date, and what it was taken for.
 #[derive(Default)]
 struct Remembered {
+    column: usize,
     text: String,
     season: String,
     found: Option<Found>,
@@ -64,7 +65,10 @@ impl<'a> Shaper<'a> {
         let mut values = BTreeMap::new();
         for column in &table.columns {
             if let From::Value(template) = &column.from {
-                values.insert(column.at, template.fill(parameters)?);
+                let text = template
+                    .fill(parameters)
+                    .map_err(|reason| format!("{reason} (of a file by hand: --set NAME=VALUE)"))?;
+                values.insert(column.at, text);
             }
         }
         Ok(Shaper {
@@ -124,7 +128,10 @@ impl<'a> Shaper<'a> {
             From::DayOf(of) => return self.day_of(column, *of, notes),
         };
         let text = match cell {
-            Cell::Null => return Ok(column.otherwise.as_deref().map_or(Value::Null, Value::from)),
+            Cell::Null => {
+                return column.otherwise.as_deref().map_or(Ok(Value::Null), |text| parsed(column.kind, text));
+            }
+            Cell::Number(value) if !value.is_finite() => return Err(format!("{value} is not a number")),
             Cell::Integer(value) if is_plain(column) && column.kind == Type::Integer => {
                 return Ok(Value::Integer(value));
             }
@@ -174,6 +181,11 @@ impl<'a> Shaper<'a> {
         }
         let value = parsed(column.kind, &text)?;
         match column.within {
+            Some(_) if column.kind == Type::Instant => {
+                let season = self.season(column);
+                let day = self.local_day(value.text().unwrap_or_default())?;
+                Ok(self.held(column, day, &season, notes)?.map_or(Value::Null, |_| value))
+            }
             Some(_) if column.kind == Type::Date => {
                 let day = day_of_text(&text)?;
                 let season = self.season(column);
@@ -230,12 +242,19 @@ impl<'a> Shaper<'a> {
         notes: &mut Notes,
     ) -> Result<Value, String> {
         let season = self.season(column);
-        let remembered = self.dates.found.filter(|_| self.dates.text == text && self.dates.season == season);
+        let remembered = self.dates.found.filter(|_| {
+            self.dates.column == column.at && self.dates.text == text && self.dates.season == season
+        });
         let found = match remembered {
             Some(found) => found,
             None => {
                 let found = self.read_date(column, text, &season, notes)?;
-                self.dates = Remembered { text: text.to_owned(), season: season.clone(), found: Some(found) };
+                self.dates = Remembered {
+                    column: column.at,
+                    text: text.to_owned(),
+                    season: season.clone(),
+                    found: Some(found),
+                };
                 found
             }
         };
@@ -324,10 +343,15 @@ impl<'a> Shaper<'a> {
 
     fn day_of(&mut self, column: &ColumnPlan, of: usize, notes: &mut Notes) -> Result<Value, String> {
         let Some(instant) = self.row[of].text() else { return Ok(Value::Null) };
-        let at: jiff::Timestamp = instant.parse().map_err(|_| format!("{instant:?} is not an instant"))?;
-        let day = at.to_zoned(self.plan.zone.clone()).date();
+        let day = self.local_day(instant)?;
         let season = self.season(column);
         Ok(Value::from(self.held(column, day, &season, notes)?.map(|day| day.to_string())))
+    }
+
+    /// The day of an instant in the zone.
+    fn local_day(&self, instant: &str) -> Result<Date, String> {
+        let at: jiff::Timestamp = instant.parse().map_err(|_| format!("{instant:?} is not an instant"))?;
+        Ok(at.to_zoned(self.plan.zone.clone()).date())
     }
 
     /// The instant of a time on the clock of the zone.

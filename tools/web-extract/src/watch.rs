@@ -79,8 +79,14 @@ impl Drop for Watched {
     }
 }
 
-/// The most memory that this process has had.
+/// The memory that this process has; where the system does not tell, the most that it has had.
 fn used_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = resident.and_then(|rest| rest.trim().split(' ').next()).and_then(|n| n.parse::<u64>().ok());
+    if let Some(kib) = kib {
+        return kib.saturating_mul(1024);
+    }
     let most = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
     let most = u64::try_from(most).unwrap_or(0);
     // In bytes on Apple's systems, in KiB elsewhere.

@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::thread;
 
@@ -115,7 +115,7 @@ impl Rows<'_> {
     ) -> Result<(), String> {
         match shaper.shape(cells, &mut self.notes) {
             Shaped::Row(row) => {
-                self.groups.push(at, &self.plan.tables[at], row);
+                self.groups.push(&self.plan.tables[at], row);
                 self.counts[at] += 1;
                 Ok(())
             }
@@ -190,9 +190,12 @@ impl Work {
                 }
             }
         }
-        let charset = answer.headers.get("content-type").and_then(|kind| kind.split_once("charset=")).map(
-            |(_, label)| label.trim_matches(['"', ' ']).split(';').next().unwrap_or_default().to_owned(),
-        );
+        let kind =
+            answer.headers.get("content-type").map(|kind| kind.to_ascii_lowercase()).unwrap_or_default();
+        let charset = kind.split(';').find_map(|part| {
+            let (name, label) = part.split_once('=')?;
+            (name.trim() == "charset").then(|| label.trim().trim_matches('"').to_owned())
+        });
         let mut made = self.bodies(ready, &place, &answer.parameters, checked, charset.as_deref(), &origin);
         if made.failed.is_none() && self.form == Form::Wire {
             // What is loaded of the answer is complete when this line is.
@@ -226,10 +229,13 @@ impl Work {
             if matches!(ready.plan.extract.kind, Kind::Csv | Kind::Feed) {
                 return Ok(body());
             }
+            // Where so much address space is not to be had, a smaller one does for programs that end.
+            let stack =
+                if thread::Builder::new().stack_size(stack).spawn(|| ()).is_ok() { stack } else { 16 << 20 };
             let spawned = thread::Builder::new().stack_size(stack).spawn_scoped(scope, body);
             match spawned.place("starting a thread")?.join() {
                 Ok(made) => Ok(made),
-                Err(_) => Err(Failure::data(format!("{place}: the program that reads it broke down"))),
+                Err(_) => Err(Failure::config(format!("{place}: the program of its source broke down"))),
             }
         });
         drop(watched);
@@ -287,8 +293,7 @@ pub(crate) fn judge(
         return Some(Failure::data(format!("{place}: {reason}")));
     }
     for (table, count) in ready.plan.tables.iter().zip(counts) {
-        let of_table = rejected.iter().filter(|reject| reject.table == table.table.name).count() as u64;
-        if count + of_table < table.least {
+        if *count < table.least {
             return Some(Failure::data(format!(
                 "{place}: it has {} of {}, and at least {} are expected: is it empty, or did it change?",
                 diagnostics::plural(*count, "row"),
@@ -324,7 +329,7 @@ fn read(
     for body in bodies {
         match ready.plan.extract.kind {
             Kind::Json => read_json(ready, rows, parameters, &body)?,
-            Kind::Csv => read_csv(ready, rows, parameters, body)?,
+            Kind::Csv => read_csv(ready, rows, parameters, &body)?,
             Kind::Html => read_page(ready, rows, parameters, &body, charset)?,
             Kind::Feed => read_feed(ready, rows, parameters, &body)?,
         }
@@ -351,26 +356,13 @@ fn read_json(ready: &Ready, rows: &mut Rows<'_>, parameters: &Parameters, body: 
     Ok(())
 }
 
-fn read_csv(
-    ready: &Ready,
-    rows: &mut Rows<'_>,
-    parameters: &Parameters,
-    body: Vec<u8>,
-) -> Result<(), String> {
+fn read_csv(ready: &Ready, rows: &mut Rows<'_>, parameters: &Parameters, body: &[u8]) -> Result<(), String> {
     let plan = &ready.plan;
-    // Of an answer that is there whole, one look tells the encoding.
-    let body = match std::str::from_utf8(&body) {
-        Err(_) if plan.extract.encoding.is_none() => {
-            rows.notes.encoding = Some("windows-1252");
-            WINDOWS_1252.decode_without_bom_handling(&body).0.into_owned().into_bytes()
-        }
-        _ => body,
-    };
     let (layout, mut blocks) =
-        csv_in::open("it", body.as_slice(), plan, &mut rows.notes).map_err(|failure| failure.to_string())?;
+        csv_in::open("it", body, plan, &mut rows.notes).map_err(|failure| csv_in::words(&failure))?;
     loop {
-        let block = blocks.next_block(Block::default()).map_err(|failure| failure.to_string())?;
-        let Some(block) = block else { return Ok(()) };
+        let block = blocks.next_block(Block::default()).map_err(|failure| csv_in::words(&failure))?;
+        let Some(block) = block else { return csv_in::check_encoding(&rows.notes) };
         let form = if rows.groups.is_csv() { Form::Csv } else { Form::Wire };
         let made = csv_in::read_block(plan, &layout, parameters, form, rows.keeps_rejects, block)?;
         rows.groups.append(made.groups);
@@ -397,10 +389,21 @@ fn read_page(
     let text = match (encoding, std::str::from_utf8(body)) {
         (None, Ok(text)) => text.into(),
         (Some(encoding), Ok(text)) if encoding == UTF_8 => text.into(),
+        // What a server says of all its pages is often wrong of one; what the source says is not.
+        (encoding, Err(_))
+            if encoding.is_none_or(|encoding| encoding == UTF_8) && extract.encoding.is_none() =>
+        {
+            rows.notes.encoding = Some(WINDOWS_1252.name());
+            WINDOWS_1252.decode_without_bom_handling(body).0
+        }
         (encoding, _) => {
-            let encoding = encoding.filter(|encoding| *encoding != UTF_8).unwrap_or(WINDOWS_1252);
+            let encoding = encoding.unwrap_or(UTF_8);
+            let (text, _, had_errors) = encoding.decode(body);
+            if had_errors {
+                return Err(format!("it is not {}: a byte sequence means nothing there", encoding.name()));
+            }
             rows.notes.encoding = Some(encoding.name());
-            encoding.decode(body).0
+            text
         }
     };
     page::check_size(&text, extract.limits.depth)?;
@@ -444,5 +447,19 @@ fn read_feed(ready: &Ready, rows: &mut Rows<'_>, parameters: &Parameters, body: 
 
 /// A file that somebody gave, as it is inside: gzip is taken off.
 pub(crate) fn opened(name: &str, reader: Box<dyn Read + Send>) -> Box<dyn Read + Send> {
-    if name.ends_with(".gz") { Box::new(flate2::read::MultiGzDecoder::new(reader)) } else { reader }
+    if name.ends_with(".gz") { Box::new(Unpacked(flate2::read::MultiGzDecoder::new(reader))) } else { reader }
+}
+
+/// Tells what is wrong with packed data from what is wrong with reading it.
+struct Unpacked<R>(R);
+
+impl<R: Read> Read for Unpacked<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.0.read(into).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
+                io::Error::other(Failure::data(format!("it is not whole gzip: {error}")))
+            }
+            _ => error,
+        })
+    }
 }

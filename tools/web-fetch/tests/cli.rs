@@ -185,8 +185,10 @@ fn two_runs_at_once_do_each_other_no_harm() {
     session.unset("FAIRWAY_NOW");
     session.ok("rm -r data/raw");
     session.ok(both);
-    assert_eq!((sidecars(&session).len(), bodies(&session).len()), (10, 1));
-    session.run("bucket answers raw/").expect(0).says("10 answers");
+    // Equal answers of one millisecond are one: what was printed is there, and nothing else.
+    let printed = session.ok("cat one two | grep -o '\"raw\":\"[^\"]*' | sort -u | wc -l");
+    assert_eq!(printed.trim(), sidecars(&session).len().to_string());
+    assert!(sidecars(&session).len() >= 5 && bodies(&session).len() == 1);
 }
 
 #[test]

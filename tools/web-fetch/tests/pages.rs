@@ -25,7 +25,10 @@ fn told(ran: &Ran) -> Vec<String> {
 }
 
 /// Three pages, in each of the ways in which services say how they go on.
-fn ways() -> [(&'static str, fn(&Asked) -> Says); 6] {
+/// What a server says when it is asked.
+type Answering = fn(&Asked) -> Says;
+
+fn ways() -> [(&'static str, Answering); 6] {
     [
         ("pages = { number = \"p\", total = \"/total\" }", |asked| {
             json(format!("{{\"n\":{},\"total\":3}}", number(asked)))
@@ -143,7 +146,7 @@ fn pages_that_go_in_a_circle_or_have_no_end_are_refused() {
         |asked| json(format!("{{\"next\":\"/odds?s=1&p={}\"}}", number(asked) + 1));
     let cursor = "pages = { cursor = \"/next\", parameter = \"p\", most = 4 }";
     let total = "pages = { number = \"p\", total = \"/total\", most = 4 }";
-    let cases: [(&str, fn(&Asked) -> Says, &str, usize); 11] = [
+    let cases: [(&str, Answering, &str, usize); 11] = [
         (next, |_| json("{\"next\":\"/odds?s=1\"}"), "there already", 1),
         (next, |_| json("{\"next\":\"/odds?s=1&p=2\"}"), "there already", 2),
         (next, endless, "pages.most", 4),
