@@ -227,12 +227,7 @@ impl<'a> Fetching<'a> {
             let page = Request {
                 place: format!("{} page {}", request.place, number + 1),
                 url: next,
-                headers: self
-                    .source
-                    .headers
-                    .iter()
-                    .map(|(name, value)| (name.clone(), value.clone()))
-                    .collect(),
+                headers: headers_of(self.source),
                 ..request.clone()
             };
             let Some(reply) = self.ask(&page, reach, parameters, exchange, true)? else {
@@ -378,6 +373,10 @@ pub(crate) fn request(name: &str, source: &Source, parameters: &Parameters) -> O
         None => None,
         Some(body) => Some(in_json(body, parameters).map_err(wrong)?.to_string().into_bytes()),
     };
-    let headers = source.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    Ok(Request { place, method: source.method, url, body, headers })
+    Ok(Request { place, method: source.method, url, body, headers: headers_of(source) })
+}
+
+/// The headers that the source names, without conditions.
+fn headers_of(source: &Source) -> Vec<(String, String)> {
+    source.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }

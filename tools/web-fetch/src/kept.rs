@@ -61,9 +61,7 @@ impl Kept {
         }
         Err(Failure::unavailable(format!("{}: the second is full of answers; run again", sidecar.key())))
     }
-}
 
-impl Kept {
     fn keep_bodies(&self, sidecar: &Sidecar, bodies: &[Vec<u8>]) -> Outcome {
         for (sha256, body) in sidecar.digests().zip(bodies) {
             let key = sidecar.body_key(sha256);
