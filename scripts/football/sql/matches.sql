@@ -1,23 +1,38 @@
 -- A row a match, made of what the sources say of it. Each column comes from the first source that knows it, in the
--- order of the joins below, whichever was loaded first. A source that is not among them does not count: add it to
--- the list, to the joins and to the columns. Goals and the half-time goals come from settled rows only, so that a
--- running score is no result. first_kickoff is the kick-off that was known first: one without a time of knowing
--- came with the old files, before all.
+-- order of the joins below, whichever was loaded first. A source that is not among them does not count: add it to the
+-- list, to the joins and to the columns. Goals and the half-time goals come from settled rows only, so that a running
+-- score is no result. A kick-off comes from a source that names the day, too, that stands in `date`: at the hour of one
+-- day and on another day nothing was played. Awarded is a match that any of them calls so: a file of results shows only
+-- its goals. first_kickoff is the kick-off that was known first; what was loaded by hand is known since then.
 SELECT
     m.competition, m.season, m.home_team, m.away_team, m.leg,
     COALESCE(s1.round, s2.round, s3.round, s4.round, s5.round, s6.round, s7.round, s8.round) AS round,
     COALESCE(s1.date, s2.date, s3.date, s4.date, s5.date, s6.date, s7.date, s8.date) AS date,
     COALESCE(
-        s1.kickoff, s2.kickoff, s3.kickoff, s4.kickoff, s5.kickoff, s6.kickoff, s7.kickoff, s8.kickoff
+        CASE WHEN s1.date IS NOT NULL THEN s1.kickoff END,
+        CASE WHEN s2.date = COALESCE(s1.date, s2.date) THEN s2.kickoff END,
+        CASE WHEN s3.date = COALESCE(s1.date, s2.date, s3.date) THEN s3.kickoff END,
+        CASE WHEN s4.date = COALESCE(s1.date, s2.date, s3.date, s4.date) THEN s4.kickoff END,
+        CASE WHEN s5.date = COALESCE(s1.date, s2.date, s3.date, s4.date, s5.date) THEN s5.kickoff END,
+        CASE WHEN s6.date = COALESCE(s1.date, s2.date, s3.date, s4.date, s5.date, s6.date) THEN s6.kickoff END,
+        CASE WHEN s7.date = COALESCE(s1.date, s2.date, s3.date, s4.date, s5.date, s6.date, s7.date)
+            THEN s7.kickoff END,
+        CASE WHEN s8.date = COALESCE(s1.date, s2.date, s3.date, s4.date, s5.date, s6.date, s7.date, s8.date)
+            THEN s8.kickoff END
     ) AS kickoff,
     (
         SELECT k.kickoff FROM kickoffs k
         WHERE k.competition = m.competition AND k.season = m.season
             AND k.home_team = m.home_team AND k.away_team = m.away_team AND k.leg = m.leg
-        ORDER BY CASE WHEN k.known_at IS NULL THEN 0 ELSE 1 END, k.known_at, k.kickoff
+        ORDER BY COALESCE(k.known_at, k.fetched_at), k.kickoff
         LIMIT 1
     ) AS first_kickoff,
     COALESCE(
+        CASE WHEN 'awarded' IN (
+            s1.status, s2.status, s3.status, s4.status, s5.status, s6.status, s7.status, s8.status
+        ) AND 1 IN (
+            s1.settled, s2.settled, s3.settled, s4.settled, s5.settled, s6.settled, s7.settled, s8.settled
+        ) THEN 'awarded' END,
         CASE WHEN s1.settled = 1 THEN s1.status END, CASE WHEN s2.settled = 1 THEN s2.status END,
         CASE WHEN s3.settled = 1 THEN s3.status END, CASE WHEN s4.settled = 1 THEN s4.status END,
         CASE WHEN s5.settled = 1 THEN s5.status END, CASE WHEN s6.settled = 1 THEN s6.status END,

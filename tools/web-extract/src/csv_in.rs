@@ -9,14 +9,16 @@ use rows::{Block, Blocks, Ending, Row, Table, Walk};
 use sources::Extract;
 
 use crate::cell::Cell;
+use crate::made::Made;
 use crate::notes::Notes;
 use crate::plan::{Member, Plan};
-use crate::rejected::Rejected;
-use crate::rows_out::{Form, Groups};
-use crate::shape::{Shaped, Shaper, Unknown};
+use crate::shape::Shaper;
 
 /// No header is longer.
 const LONGEST_HEADER: usize = 1 << 20;
+
+/// What names of columns begin with that nobody can ask for.
+const UNNAMED: char = '\u{1}';
 
 /// A CSV whose header is read: plain commas from here on.
 pub(crate) type Plain<R> = Chain<Cursor<Vec<u8>>, R>;
@@ -26,16 +28,6 @@ pub(crate) struct Layout {
     width: usize,
     /// By table of the plan, by member.
     places: Vec<Vec<Option<usize>>>,
-}
-
-/// What came of a block of rows.
-pub(crate) struct BlockRows {
-    pub(crate) groups: Groups,
-    pub(crate) rejected: Vec<Rejected>,
-    pub(crate) notes: Notes,
-    /// Rows of each table of the plan.
-    pub(crate) counts: Vec<u64>,
-    pub(crate) unknown: std::collections::BTreeMap<Unknown, u64>,
 }
 
 /// Opens a CSV: drops its byte order mark, decodes it, reads its header, and finds what the plan wants.
@@ -72,13 +64,21 @@ pub(crate) fn open<R: Read>(
         .iter()
         .map(|table| table.members.iter().map(place).collect())
         .collect::<Outcome<Vec<Vec<_>>>>()?;
+    if let Some(known) = &plan.known {
+        let is_read = |at: usize| places.iter().flatten().any(|place| *place == Some(at));
+        let new = names
+            .iter()
+            .enumerate()
+            .filter(|(at, name)| !name.starts_with(UNNAMED) && !known.is_match(name) && !is_read(*at));
+        notes.new.extend(new.map(|(_, name)| name.clone()));
+    }
     Ok((Layout { width, places }, table.into_blocks()))
 }
 
 /// The names of a header, as many as fit into a message.
 fn shown(names: &[String]) -> String {
     let known: Vec<&str> =
-        names.iter().map(String::as_str).filter(|name| !name.starts_with('\u{1}')).collect();
+        names.iter().map(String::as_str).filter(|name| !name.starts_with(UNNAMED)).collect();
     let more = known.len().saturating_sub(40);
     let list = known[..known.len() - more].join(", ");
     if more > 0 { format!("{list} and {more} more") } else { list }
@@ -130,11 +130,11 @@ fn header<R: Read>(
         let name = decoded(cell, notes).trim().to_owned();
         if name.is_empty() {
             notes.unnamed += 1;
-            names.push(format!("\u{1}{at}"));
+            names.push(format!("{UNNAMED}{at}"));
         } else if seen.insert(name.clone()) {
             names.push(name);
         } else {
-            names.push(format!("\u{1}{at} {name}"));
+            names.push(format!("{UNNAMED}{at} {name}"));
         }
     }
     let width = names.len();
@@ -198,31 +198,32 @@ pub(crate) fn read_block(
     plan: &Plan,
     layout: &Layout,
     parameters: &Parameters,
-    form: Form,
-    keeps_rejects: bool,
     block: Block,
-) -> Result<BlockRows, String> {
-    let mut made = BlockRows {
-        groups: Groups::new(form),
-        rejected: Vec::new(),
-        notes: Notes::default(),
-        counts: vec![0; plan.tables.len()],
-        unknown: std::collections::BTreeMap::new(),
-    };
+    made: &mut Made,
+) -> Result<(), String> {
     let mut shapers = plan
         .tables
         .iter()
         .map(|table| Shaper::new(plan, table, parameters))
         .collect::<Result<Vec<_>, String>>()?;
+    let read = read_rows(plan, layout, &mut shapers, block, made);
+    shapers.into_iter().for_each(|shaper| made.finish(shaper));
+    read
+}
+
+fn read_rows(
+    plan: &Plan,
+    layout: &Layout,
+    shapers: &mut [Shaper<'_>],
+    block: Block,
+    made: &mut Made,
+) -> Result<(), String> {
     let mut walk = Walk::over(block);
     while let Some(row) = walk.next_row() {
         if row.len() != layout.width
             && let Err(reason) = fits(&row, layout.width, &mut made.notes)
         {
-            made.rejected.push(Rejected::of_row(plan.tables.first(), &row, &reason));
-            if !keeps_rejects {
-                break;
-            }
+            made.reject(plan, 0, reason, &row)?;
             continue;
         }
         let mut cells: Vec<Cell<'_>> = Vec::new();
@@ -234,25 +235,10 @@ pub(crate) fn read_block(
                     None => Cell::Null,
                 });
             }
-            match shaper.shape(&cells, &mut made.notes) {
-                Shaped::Row(values) => {
-                    made.groups.push(&plan.tables[at], values);
-                    made.counts[at] += 1;
-                }
-                Shaped::LeftOut => made.notes.left_out += 1,
-                Shaped::Reject(reason) => {
-                    made.rejected.push(Rejected::of_row(plan.tables.get(at), &row, &reason));
-                }
-            }
-        }
-        if !keeps_rejects && !made.rejected.is_empty() {
-            break;
+            made.add(plan, at, shaper, &cells, &row)?;
         }
     }
-    for shaper in shapers {
-        shaper.unknown.into_iter().for_each(|(unknown, n)| *made.unknown.entry(unknown).or_default() += n);
-    }
-    Ok(made)
+    Ok(())
 }
 
 /// Whether a row of another width than the header's is one all the same: empty cells at its end are nothing.

@@ -2,13 +2,17 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clock::Now;
+use diagnostics::say;
 use failure::{Failure, IoContext, Outcome};
 use raw_answers::{Parameter, Parameters};
 use rows::Block;
 use sources::Kind;
 
 use crate::Run;
+use crate::budget::{Budget, Permit};
 use crate::csv_in;
+use crate::made::Made;
 use crate::notes::Notes;
 use crate::rows_out::{Collector, Origin};
 use crate::work::{Extracted, Ready, Work, judge, opened};
@@ -16,60 +20,121 @@ use crate::work::{Extracted, Ready, Work, judge, opened};
 /// A CSV that is longer is read in blocks, on all cores.
 const WHOLE_BYTES: u64 = 8 << 20;
 
-/// Makes rows of files as a source publishes them.
+/// A file that somebody gave.
+enum Given {
+    /// It is none of the source's files, and why.
+    LeftOut(String),
+    /// It cannot be read.
+    Bad(String, Failure),
+    Whole(String, Parameters, Vec<u8>, Permit),
+    /// A CSV that is not held.
+    Long(String, Parameters, Box<dyn Read + Send>),
+}
+
+/// What became of it on a thread of its own.
+enum Done {
+    Made(Box<Extracted>),
+    Other(Given),
+}
+
+/// Makes rows of files as a source publishes them, of several at once.
 pub(crate) fn read(
     work: &Arc<Work>,
-    ready: &Ready,
+    source: &str,
     inputs: &[PathBuf],
     given: &Parameters,
+    now: &Now,
     run: &mut Run,
 ) -> Outcome {
-    for path in inputs {
-        let input = cli::input(Some(path))?;
-        let name = input.name.clone();
-        let parameters = match parameters(ready, path, given) {
-            Ok(parameters) => parameters,
-            Err(reason) => {
-                let failure = Failure::data(format!("{name}: {reason}"));
-                run.take(Extracted::failed(&name, failure))?;
-                continue;
-            }
-        };
-        let mut reader = opened(&name, input.reader);
-        let mut beginning = Vec::new();
-        if let Err(failure) = reader.by_ref().take(WHOLE_BYTES).read_to_end(&mut beginning).place(&name) {
-            if failure.kind() != failure::Kind::Data {
-                return Err(failure);
-            }
-            run.take(Extracted::failed(&name, named(&name, failure)))?;
-            continue;
+    // When somebody gave it is all that is known of a file's age.
+    let origin = Origin { raw: None, fetched_at: Some(now.millis()) };
+    let (its_work, its_source, its_given) = (Arc::clone(work), source.to_owned(), given.clone());
+    let inputs = inputs.to_vec();
+    let mut inputs = inputs.into_iter();
+    let budget = work.budget();
+    let next = move || {
+        let Some(path) = inputs.next() else { return Ok(None) };
+        open(&its_work.plans[&its_source], &path, &its_given, &budget).map(Some)
+    };
+    let (its_work, its_source, its_origin) = (Arc::clone(work), source.to_owned(), origin.clone());
+    let make = move |given| match given {
+        Given::Whole(name, parameters, bytes, permit) => {
+            let ready = &its_work.plans[&its_source];
+            let made = its_work.bodies(ready, &name, &parameters, vec![bytes], None, &its_origin);
+            drop(permit);
+            Done::Made(Box::new(made))
         }
-        let is_whole = (beginning.len() as u64) < WHOLE_BYTES;
-        if is_whole || ready.plan.extract.kind != Kind::Csv {
-            if !is_whole {
-                let most = ready.plan.extract.limits.memory.0 / 4;
-                reader.take(most).read_to_end(&mut beginning).place(&name)?;
-                if beginning.len() as u64 >= most {
-                    let failure = Failure::data(format!(
-                        "{name}: it is longer than {most} bytes (extract.limits.memory)"
-                    ));
-                    run.take(Extracted::failed(&name, failure))?;
-                    continue;
-                }
-            }
-            run.take(work.bodies(ready, &name, &parameters, vec![beginning], None, &Origin::default()))?;
-        } else {
-            let reader = std::io::Cursor::new(beginning).chain(reader);
-            stream(work, &name, parameters, Box::new(reader), run)?;
+        other => Done::Other(other),
+    };
+    let take = |done| match done {
+        Done::Made(made) => run.take(*made),
+        Done::Other(Given::LeftOut(why)) => {
+            say!("{why}");
+            Ok(())
         }
+        Done::Other(Given::Bad(name, failure)) => run.take(Extracted::failed(&name, failure)),
+        Done::Other(Given::Long(name, parameters, reader)) => {
+            stream(work, source, &name, parameters, &origin, reader, run)
+        }
+        Done::Other(Given::Whole(..)) => Ok(()),
+    };
+    match work.plans[source].plan.extract.kind {
+        Kind::Csv | Kind::Feed => relay::in_order(next, make, take),
+        Kind::Json | Kind::Html => relay::in_order_deep(work.stack(), next, make, take),
     }
-    Ok(())
+}
+
+/// Opens a file, and holds it if it can be held; an error where nothing can be read at all.
+fn open(ready: &Ready, path: &Path, given: &Parameters, budget: &Budget) -> Outcome<Given> {
+    if let Some(why) = ignored(ready, path) {
+        return Ok(Given::LeftOut(format!("{}: left out: {why}", path.display())));
+    }
+    let input = cli::input(Some(path))?;
+    let name = input.name.clone();
+    let parameters = match parameters(ready, path, given) {
+        Ok(parameters) => parameters,
+        Err(reason) => {
+            let failure = Failure::data(format!("{name}: {reason}"));
+            return Ok(Given::Bad(name, failure));
+        }
+    };
+    let is_csv = ready.plan.extract.kind == Kind::Csv;
+    // Of what is known to be long nothing is held until its turn comes.
+    let is_long = std::fs::metadata(path).is_ok_and(|about| about.is_file() && about.len() >= WHOLE_BYTES);
+    let mut reader = opened(&name, input.reader);
+    if is_csv && is_long {
+        return Ok(Given::Long(name, parameters, reader));
+    }
+    let most = if is_csv { WHOLE_BYTES } else { ready.plan.extract.limits.memory.0 / 4 };
+    let mut held = Vec::new();
+    if let Err(failure) = reader.by_ref().take(most).read_to_end(&mut held).place(&name) {
+        if failure.kind() != failure::Kind::Data {
+            return Err(failure);
+        }
+        let failure = named(&name, failure);
+        return Ok(Given::Bad(name, failure));
+    }
+    if (held.len() as u64) < most {
+        let permit = budget.take(held.len() as u64);
+        return Ok(Given::Whole(name, parameters, held, permit));
+    }
+    if is_csv {
+        return Ok(Given::Long(name, parameters, Box::new(std::io::Cursor::new(held).chain(reader))));
+    }
+    let failure = Failure::data(format!("{name}: it is longer than {most} bytes (extract.limits.memory)"));
+    Ok(Given::Bad(name, failure))
 }
 
 /// A failure of bad data with the file's name before it.
 fn named(name: &str, failure: Failure) -> Failure {
     let is_named = failure.kind() != failure::Kind::Data || failure.to_string().starts_with(name);
     if is_named { failure } else { failure.at(name) }
+}
+
+/// Why files of this name are left out, if they are.
+fn ignored<'a>(ready: &'a Ready, path: &Path) -> Option<&'a str> {
+    let name = path.file_name()?.to_str()?;
+    ready.plan.ignore.get(name).map(String::as_str)
 }
 
 /// What a file's name says, and what the user says.
@@ -95,13 +160,14 @@ fn parameters(ready: &Ready, path: &Path, given: &Parameters) -> Result<Paramete
 /// A long CSV, in blocks: what came before a row that cannot be used is written already.
 fn stream(
     work: &Arc<Work>,
+    source: &str,
     name: &str,
     parameters: Parameters,
+    origin: &Origin,
     reader: Box<dyn Read + Send>,
     run: &mut Run,
 ) -> Outcome {
-    let source = work.plans.iter().next().map(|(source, _)| source.clone()).unwrap_or_default();
-    let ready = &work.plans[&source];
+    let ready = &work.plans[source];
     let (plan, form) = (&ready.plan, work.form);
     let mut notes = Notes::default();
     let (layout, mut blocks) = match csv_in::open(name, reader, plan, &mut notes) {
@@ -112,12 +178,15 @@ fn stream(
     let mut counts = vec![0; plan.tables.len()];
     let mut unknown = std::collections::BTreeMap::new();
     let mut rejected = Vec::new();
-    let origin = Origin::default();
-    let its_work = Arc::clone(work);
+    let (its_work, its_source) = (Arc::clone(work), source.to_owned());
     let next = move || blocks.next_block(Block::default());
     let make = move |block| {
-        let ready = &its_work.plans[&source];
-        csv_in::read_block(&ready.plan, &layout, &parameters, form, its_work.keeps_rejects, block)
+        let ready = &its_work.plans[&its_source];
+        let mut made = Made::new(&ready.plan, form, its_work.keeps_rejects);
+        match csv_in::read_block(&ready.plan, &layout, &parameters, block, &mut made) {
+            Err(reason) if made.rejected.is_empty() => Err(reason),
+            _ => Ok(made),
+        }
     };
     let mut out = Vec::new();
     let read = relay::in_order(next, make, |made| {
@@ -133,9 +202,9 @@ fn stream(
             None => rejected.extend(made.rejected.into_iter().take(1)),
         }
         out.clear();
-        collector.add(made.groups, &plan.tables, &origin, &mut out).map_err(at)?;
+        collector.add(made.groups, &plan.tables, origin, &mut out).map_err(at)?;
         if !run.lists_unknown {
-            run.out.send(&out)?;
+            run.send(&out)?;
         }
         if is_over { Err(at(String::new())) } else { Ok(()) }
     });
@@ -146,7 +215,7 @@ fn stream(
     }
     if failed.is_none() {
         failed = collector
-            .finish(&plan.tables, &origin, &mut out)
+            .finish(&plan.tables, origin, &mut out)
             .err()
             .map(|reason| Failure::data(format!("{name}: {reason}")));
     }

@@ -53,7 +53,8 @@ impl Program {
         Ok(Program { filter })
     }
 
-    /// Gives each object that the program makes of a body to `each`: its cells, and itself. An error of the program, or of `each`, ends it.
+    /// Gives each object that the program makes of a body to `each`: its cells, and itself. An error of the program, or
+    /// of `each`, ends it.
     pub(crate) fn run(
         &self,
         body: &Val,
@@ -94,8 +95,41 @@ impl Program {
 
 /// JSON, parsed.
 pub(crate) fn parse(body: &[u8]) -> Result<Val, String> {
+    check_depth(body)?;
     std::str::from_utf8(body).map_err(|error| format!("not JSON: {error}"))?;
     read::parse_single(body).map_err(|error| format!("not JSON: {error}"))
+}
+
+/// More lists and objects than this no body nests: each takes a part of the stack.
+const MOST_DEPTH: usize = 250_000;
+
+/// Refuses a body that nests more deeply, before it is parsed.
+fn check_depth(body: &[u8]) -> Result<(), String> {
+    let (mut depth, mut at) = (0_usize, 0_usize);
+    while let Some(&byte) = body.get(at) {
+        at += 1;
+        match byte {
+            b'[' | b'{' => {
+                depth += 1;
+                if depth > MOST_DEPTH {
+                    return Err(format!("it nests more than {MOST_DEPTH} lists and objects"));
+                }
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'"' => {
+                // To the end of the text.
+                while let Some(found) = memchr::memchr2(b'"', b'\\', &body[at..]) {
+                    at += found + 1;
+                    if body[at - 1] == b'"' {
+                        break;
+                    }
+                    at = (at + 1).min(body.len());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn cell(value: &Val) -> Cell<'_> {

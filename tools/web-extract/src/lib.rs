@@ -1,14 +1,17 @@
 //! `web-extract`: rows of raw answers. Its README says what it promises.
 //!
-//! Read in this order: `plan.rs` (the rules of a source, held against the tables), `shape.rs` (a record becomes a row), `work.rs` (an
-//! answer becomes rows), `json.rs`, `csv_in.rs`, `page.rs`, `feed.rs` (records of each kind), `rows_out.rs` (the wire), `files.rs` (files that
-//! somebody gives), `names.rs` (spellings), `watch.rs` (programs without end).
+//! Read in this order: `plan.rs` (the rules of a source, held against the tables), `shape.rs` (a record becomes a row),
+//! `made.rs` (rows and rejects of an answer), `work.rs` (an answer becomes rows), `json.rs`, `csv_in.rs`, `page.rs`,
+//! `feed.rs` (records of each kind), `rows_out.rs` (the wire), `files.rs` (files that somebody gives), `names.rs`
+//! (spellings), `watch.rs` (programs without end).
 
+mod budget;
 mod cell;
 mod csv_in;
 mod feed;
 mod files;
 mod json;
+mod made;
 mod names;
 mod notes;
 mod page;
@@ -22,7 +25,7 @@ mod work;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use cli::Stdout;
@@ -32,6 +35,7 @@ use raw_answers::{Parameter, Parameters};
 use schema::Schema;
 use sources::Sources;
 
+use budget::Permit;
 use notes::Notes;
 use plan::Plan;
 use rejected::RejectsFile;
@@ -91,6 +95,8 @@ struct Extracting {
     /// Keep records that make no row here, with the reason, instead of leaving out their whole answer.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
+    #[command(flatten)]
+    clock: cli::Clock,
     /// Print every spelling that no list knows, with the nearest name, and no rows.
     #[arg(long)]
     unknown_names: bool,
@@ -153,7 +159,8 @@ impl Run {
         let has_unknown = !made.unknown.is_empty();
         made.unknown.into_iter().for_each(|(unknown, n)| *self.unknown.entry(unknown).or_default() += n);
         if self.lists_unknown {
-            // Rows that are missing because of a name are what is asked for; what could not be read has names that nobody knows.
+            // Rows that are missing because of a name are what is asked for; what could not be read has names that
+            // nobody knows.
             if let Some(failure) = made.failed.filter(|_| !has_unknown) {
                 say!("{failure}");
                 self.failed += 1;
@@ -169,7 +176,7 @@ impl Run {
             rejects.keep(&made.place, &made.rejected)?;
         }
         match made.failed {
-            None => self.out.send(&made.out),
+            None => self.send(&made.out),
             Some(failure) if matches!(failure.kind(), Kind::Io | Kind::ClosedPipe) => Err(failure),
             Some(failure) => {
                 say!("{failure}");
@@ -178,6 +185,12 @@ impl Run {
                 Ok(())
             }
         }
+    }
+
+    /// Writes whole lines.
+    fn send(&mut self, lines: &[u8]) -> Outcome {
+        let _writing = watch::WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+        self.out.send(lines)
     }
 
     fn end(mut self, what: &str) -> Outcome {
@@ -243,7 +256,8 @@ fn extract(args: Extracting) -> Outcome {
     if form == Form::Csv && !args.unknown_names {
         out.send(&csv_header(&plans, args.table.as_deref())?)?;
     }
-    let work = Arc::new(Work { plans, form, table: args.table, keeps_rejects, watch: Watch::start()? });
+    let most = work::most_memory(&plans);
+    let work = Arc::new(Work { plans, form, table: args.table, keeps_rejects, watch: Watch::start(most)? });
     let mut run = Run {
         out,
         rejects: args.rejects.as_deref().map(RejectsFile::create).transpose()?,
@@ -257,14 +271,12 @@ fn extract(args: Extracting) -> Outcome {
     let inputs = if args.inputs.is_empty() { vec![PathBuf::from("-")] } else { args.inputs };
     match &args.source {
         Some(source) => {
-            let ready = work.plans.get(source).ok_or_else(|| {
-                sources
-                    .source(source)
-                    .err()
-                    .unwrap_or_else(|| Failure::config(format!("source {source}: it has no rows (extract)")))
-            })?;
+            if !work.plans.contains_key(source) {
+                let without_rows = Failure::config(format!("source {source}: it has no rows (extract)"));
+                return Err(sources.source(source).err().unwrap_or(without_rows));
+            }
             let given = parameters(&args.set)?;
-            files::read(&work, ready, &inputs, &given, &mut run)?;
+            files::read(&work, source, &inputs, &given, &args.clock.now(), &mut run)?;
             run.end("file")
         }
         None => {
@@ -302,11 +314,18 @@ fn answers(work: &Arc<Work>, input: &Path, run: &mut Run) -> Outcome {
     let name = input.name.clone();
     let (its_name, mut reader, mut number) =
         (input.name, BufReader::with_capacity(256 * 1024, input.reader), 0_u64);
-    let next = move || next_line(&its_name, &mut reader, &mut number);
+    let budget = work.budget();
+    let next = move || {
+        let line = next_line(&its_name, &mut reader, &mut number)?;
+        Ok(line.map(|(number, line)| (number, budget.take(line.len() as u64), line)))
+    };
     let its_work = Arc::clone(work);
-    let make =
-        move |(number, line): (u64, Vec<u8>)| its_work.answer(&format!("{name}: line {number}"), &line);
-    relay::in_order(next, make, |made| run.take(made))
+    let make = move |(number, permit, line): (u64, Permit, Vec<u8>)| {
+        let made = its_work.answer(&format!("{name}: line {number}"), &line);
+        drop(permit);
+        made
+    };
+    relay::in_order_deep(work.stack(), next, make, |made| run.take(made))
 }
 
 fn parameters(pairs: &[String]) -> Outcome<Parameters> {

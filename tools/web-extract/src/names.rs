@@ -62,7 +62,8 @@ impl NameList {
         Ok(())
     }
 
-    /// The name that a spelling means: first of this source and scope, then of the source, then of the scope, then of all.
+    /// The name that a spelling means: first of this source and scope, then of the source, then of the scope, then of
+    /// all.
     pub(crate) fn find(&self, source: &str, scope: &str, spelling: &str) -> Option<&str> {
         let spelling = folded(spelling);
         [source, ""].into_iter().find_map(|source| {
@@ -96,7 +97,8 @@ impl NameList {
     }
 }
 
-/// A spelling as spellings are compared: one form of Unicode, one blank between words, straight apostrophes, one kind of hyphen.
+/// A spelling as spellings are compared: one form of Unicode, one blank between words, straight apostrophes, one kind
+/// of hyphen.
 fn folded(text: &str) -> Cow<'_, str> {
     let is_plain = text.is_ascii()
         && !text.starts_with(' ')
@@ -141,7 +143,8 @@ mod tests {
     #[test]
     fn a_spelling_holds_where_its_line_says() {
         let mut list = NameList::default();
-        let csv = "source,scope,spelling,name\n,E0,Everton,Everton\na,E0,City,Man City\n,X0,City,Brook City\na,,Utd,United\n";
+        let csv = "source,scope,spelling,name\n,E0,Everton,Everton\na,E0,City,Man City\n,X0,City,Brook City\n\
+                   a,,Utd,United\n";
         list.add("x", csv.as_bytes()).unwrap();
         assert_eq!(list.find("a", "E0", "City"), Some("Man City"));
         assert_eq!(list.find("b", "E0", "City"), None);

@@ -6,6 +6,9 @@ use jiff::civil::Date;
 /// How many days outside of a season are named one by one.
 const NAMED: usize = 100;
 
+/// How many new headings are named.
+const NAMED_HEADINGS: usize = 40;
+
 /// What was normalised in a file or an answer. It is said once, when the end is reached.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
@@ -19,6 +22,8 @@ pub(crate) struct Notes {
     pub(crate) surplus: u64,
     /// Headings that are empty.
     pub(crate) unnamed: u64,
+    /// Headings that the source does not list as known.
+    pub(crate) new: Vec<String>,
     /// Cells with blanks around them.
     pub(crate) trimmed: u64,
     /// A date that is not written as ISO 8601 writes it.
@@ -47,6 +52,7 @@ impl Notes {
         self.other_cells += other.other_cells;
         self.surplus += other.surplus;
         self.unnamed += other.unnamed;
+        self.new.extend(other.new);
         self.trimmed += other.trimmed;
         self.dates = self.dates.take().or(other.dates);
         self.outside_count += other.outside_count;
@@ -68,6 +74,12 @@ impl Notes {
         }
         if self.unnamed > 0 {
             words.push(format!("{} without a name", plural(self.unnamed, "heading")));
+        }
+        if !self.new.is_empty() {
+            let more = self.new.len().saturating_sub(NAMED_HEADINGS);
+            let named = self.new[..self.new.len() - more].join(", ");
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            words.push(format!("new headings, which nothing reads: {named}{more}"));
         }
         if self.surplus > 0 {
             words.push(format!("{} with empty cells beyond the header", plural(self.surplus, "row")));

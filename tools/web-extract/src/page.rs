@@ -1,6 +1,8 @@
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
+use ego_tree::NodeId;
 use ego_tree::iter::Edge;
 use scraper::{ElementRef, Html, Node, Selector};
 
@@ -114,19 +116,20 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// Gives the cells of each row to `each`, or the reason why a row has not all of them. Missing headings are an error: the page changed.
+    /// Gives the cells of each row to `each`, or the reason why a row has not all of them. Missing headings are an
+    /// error: the page changed.
     pub(crate) fn read(
         &self,
         page: &Html,
-        mut each: impl FnMut(Result<&[Cell<'_>], String>, &str) -> Result<(), String>,
+        mut each: impl FnMut(Result<&[Cell<'_>], String>, &dyn Fn() -> String) -> Result<(), String>,
     ) -> Result<(), String> {
-        let mut grids: BTreeMap<String, Grid<'_>> = BTreeMap::new();
+        let mut grids: HashMap<NodeId, Grid<'_>> = HashMap::new();
         for row in page.select(&self.rows) {
             let mut cells = Vec::with_capacity(self.members.len());
             let mut missing = None;
-            for (member, look) in self.members.iter().zip(&self.looks) {
+            for (at, (member, look)) in self.members.iter().zip(&self.looks).enumerate() {
                 let found = if member.is_heading {
-                    headed(row, member, &mut grids)?
+                    self.headed(row, at, &mut grids)?
                 } else {
                     below(row, member, look)
                 };
@@ -142,13 +145,37 @@ impl<'a> Rows<'a> {
                     }
                 }
             }
-            let shown = text_of(row);
+            let shown = || text_of(row);
             match missing {
                 None => each(Ok(&cells), &shown)?,
                 Some(reason) => each(Err(reason), &shown)?,
             }
         }
         Ok(())
+    }
+
+    /// The cell of a row below the heading of a member; an error where the table has no such heading.
+    fn headed<'b>(
+        &self,
+        row: ElementRef<'b>,
+        at: usize,
+        grids: &mut HashMap<NodeId, Grid<'b>>,
+    ) -> Result<Option<String>, String> {
+        let table =
+            row.ancestors().filter_map(ElementRef::wrap).find(|element| element.value().name() == "table");
+        let Some(table) = table else {
+            return Err("a row is not in a table, and has no headings".to_owned());
+        };
+        let grid = match grids.entry(table.id()) {
+            Entry::Occupied(grid) => grid.into_mut(),
+            Entry::Vacant(place) => place.insert(Grid::of(table, self.members)?),
+        };
+        let Some(column) = grid.columns[at].clone()? else { return Ok(None) };
+        let cell = grid.rows.get(&row.id()).and_then(|cells| cells.get(column)).copied().flatten();
+        Ok(cell.and_then(|cell| match &self.members[at].attribute {
+            Some(attribute) => cell.value().attr(attribute).map(str::to_owned),
+            None => Some(text_of(cell)),
+        }))
     }
 }
 
@@ -170,35 +197,41 @@ fn below(row: ElementRef<'_>, member: &Member, look: &Look) -> Option<String> {
     }
 }
 
-/// Elements that begin on a line of their own, or end one.
-const BLOCKS: [&str; 26] = [
-    "address",
-    "article",
-    "aside",
-    "blockquote",
-    "br",
-    "dd",
-    "div",
-    "dl",
-    "dt",
-    "fieldset",
-    "figure",
-    "footer",
-    "form",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "header",
-    "hr",
-    "li",
-    "ol",
-    "p",
-    "pre",
-    "section",
-    "table",
-    "ul",
-];
+/// Elements that begin on a line of their own, or end one, and cells.
+fn is_apart(name: &str) -> bool {
+    matches!(
+        name,
+        "address"
+            | "article"
+            | "aside"
+            | "blockquote"
+            | "br"
+            | "dd"
+            | "div"
+            | "dl"
+            | "dt"
+            | "fieldset"
+            | "figure"
+            | "footer"
+            | "form"
+            | "h1"
+            | "h2"
+            | "h3"
+            | "h4"
+            | "header"
+            | "hr"
+            | "li"
+            | "ol"
+            | "p"
+            | "pre"
+            | "section"
+            | "table"
+            | "td"
+            | "th"
+            | "tr"
+            | "ul"
+    )
+}
 
 /// The text of an element as it is seen: one blank between words, and between what stands on lines of its own.
 fn text_of(element: ElementRef<'_>) -> String {
@@ -215,14 +248,20 @@ fn text_of(element: ElementRef<'_>) -> String {
                 let name = inner.name();
                 if matches!(name, "script" | "style" | "template") {
                     hidden = if opens { hidden + 1 } else { hidden.saturating_sub(1) };
-                } else if BLOCKS.contains(&name) || matches!(name, "td" | "th" | "tr") {
+                } else if is_apart(name) {
                     text.push(' ');
                 }
             }
             _ => {}
         }
     }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let mut words = text.split_whitespace();
+    let mut seen = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        seen.push(' ');
+        seen.push_str(word);
+    }
+    seen
 }
 
 /// A table as it is seen: cells that span several places stand in each.
@@ -230,63 +269,43 @@ struct Grid<'a> {
     /// The heading of each column, and that of the row of headings above it.
     headings: Vec<Vec<String>>,
     /// The element that is each column's heading.
-    heads: Vec<String>,
+    heads: Vec<Option<NodeId>>,
     /// The cells of each row, by the row's place in the tree.
-    rows: BTreeMap<String, Vec<Option<ElementRef<'a>>>>,
+    rows: HashMap<NodeId, Vec<Option<ElementRef<'a>>>>,
+    /// The column of each member; an error where the table does not tell.
+    columns: Vec<Result<Option<usize>, String>>,
 }
 
-/// The cell of a row below a heading; an error where the table has no such heading.
-fn headed<'a>(
-    row: ElementRef<'a>,
-    member: &Member,
-    grids: &mut BTreeMap<String, Grid<'a>>,
-) -> Result<Option<String>, String> {
-    let table =
-        row.ancestors().filter_map(ElementRef::wrap).find(|element| element.value().name() == "table");
-    let Some(table) = table else { return Err("a row is not in a table, and has no headings".to_owned()) };
-    let id = format!("{:?}", table.id());
-    if !grids.contains_key(&id) {
-        grids.insert(id.clone(), Grid::of(table)?);
-    }
-    let grid = &grids[&id];
-    let mut column = None;
-    for name in &member.names {
-        let places: Vec<usize> = (0..grid.headings.len())
-            .filter(|&at| grid.headings[at].iter().any(|known| known == name))
-            .collect();
-        if places.iter().any(|&at| grid.heads[at] != grid.heads[places[0]]) {
-            return Err(format!(
-                "the table has the heading {name:?} {} times: say which, with the heading above it before it",
-                places.len()
-            ));
+impl<'a> Grid<'a> {
+    /// The column below a member's heading; nothing where it may be missing, and is.
+    fn column(&self, member: &Member) -> Result<Option<usize>, String> {
+        for name in &member.names {
+            let places: Vec<usize> = (0..self.headings.len())
+                .filter(|&at| self.headings[at].iter().any(|known| known == name))
+                .collect();
+            if places.iter().any(|&at| self.heads[at] != self.heads[places[0]]) {
+                return Err(format!(
+                    "the table has the heading {name:?} {} times: say which, with the heading above it before it",
+                    places.len()
+                ));
+            }
+            if let Some(&place) = places.first() {
+                return Ok(Some(place));
+            }
         }
-        column = places.first().copied();
-        if column.is_some() {
-            break;
-        }
-    }
-    let Some(column) = column else {
         if member.optional {
             return Ok(None);
         }
         let known: Vec<&str> =
-            grid.headings.iter().filter_map(|names| names.last().map(String::as_str)).collect();
-        return Err(format!(
+            self.headings.iter().filter_map(|names| names.last().map(String::as_str)).collect();
+        Err(format!(
             "the table has no heading {:?} (it has {}); did the page change?",
             member.names.join(" or "),
             known.join(", ")
-        ));
-    };
-    let cells = grid.rows.get(&format!("{:?}", row.id()));
-    let cell = cells.and_then(|cells| cells.get(column)).copied().flatten();
-    Ok(cell.and_then(|cell| match &member.attribute {
-        Some(attribute) => cell.value().attr(attribute).map(str::to_owned),
-        None => Some(text_of(cell)),
-    }))
-}
+        ))
+    }
 
-impl<'a> Grid<'a> {
-    fn of(table: ElementRef<'a>) -> Result<Grid<'a>, String> {
+    fn of(table: ElementRef<'a>, members: &[Member]) -> Result<Grid<'a>, String> {
         let is = |element: ElementRef<'_>, names: &[&str]| names.contains(&element.value().name());
         let children = |element: ElementRef<'a>| element.children().filter_map(ElementRef::wrap);
         // Rows, whether they are of the head, and the number of their group.
@@ -303,7 +322,7 @@ impl<'a> Grid<'a> {
                 group += 1;
             }
         }
-        let mut rows: BTreeMap<String, Vec<Option<ElementRef<'a>>>> = BTreeMap::new();
+        let mut rows: HashMap<NodeId, Vec<Option<ElementRef<'a>>>> = HashMap::new();
         let mut above: Vec<(usize, Option<ElementRef<'a>>)> = Vec::new();
         let mut heads: Vec<Vec<Option<ElementRef<'a>>>> = Vec::new();
         let mut is_beginning = true;
@@ -358,7 +377,7 @@ impl<'a> Grid<'a> {
             } else {
                 is_beginning = false;
             }
-            rows.insert(format!("{:?}", line.id()), row);
+            rows.insert(line.id(), row);
         }
         let width = heads.iter().map(Vec::len).max().unwrap_or(0);
         let headings = (0..width)
@@ -380,11 +399,12 @@ impl<'a> Grid<'a> {
             .collect();
         let heads = (0..width)
             .map(|column| {
-                let cell = heads.iter().rev().find_map(|row| row.get(column).copied().flatten());
-                cell.map_or_else(String::new, |cell| format!("{:?}", cell.id()))
+                heads.iter().rev().find_map(|row| row.get(column).copied().flatten()).map(|cell| cell.id())
             })
             .collect();
-        Ok(Grid { headings, heads, rows })
+        let mut grid = Grid { headings, heads, rows, columns: Vec::new() };
+        grid.columns = members.iter().map(|member| grid.column(member)).collect();
+        Ok(grid)
     }
 }
 
@@ -415,8 +435,10 @@ mod tests {
 
     #[test]
     fn cells_stand_below_their_headings_whatever_spans() {
-        let page = "<table><thead><tr><th rowspan=2>Team<th colspan=2>Home<th colspan=2>Away</tr><tr><th>W<th>L<th>W<th>L</tr></thead>
-            <tbody><tr><td>A<td>1<td>2<td>3<td>4</tr><tr><td rowspan=2>B<td colspan=2>5<td>6<td>7</tr><tr><td>8<td>9<td>10<td>11</tr></tbody></table>";
+        let page = "<table><thead><tr><th rowspan=2>Team<th colspan=2>Home<th colspan=2>Away</tr>
+            <tr><th>W<th>L<th>W<th>L</tr></thead>
+            <tbody><tr><td>A<td>1<td>2<td>3<td>4</tr><tr><td rowspan=2>B<td colspan=2>5<td>6<td>7</tr>
+            <tr><td>8<td>9<td>10<td>11</tr></tbody></table>";
         let rows = read(page, &["Team", "Home L", "Away W"]).unwrap();
         assert_eq!(rows, [["A", "2", "3"], ["B", "5", "6"], ["B", "9", "10"]]);
         assert!(

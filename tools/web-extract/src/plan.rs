@@ -25,6 +25,10 @@ pub(crate) struct Plan {
     pub(crate) lists: BTreeMap<String, NameList>,
     /// What files that somebody gives are called.
     pub(crate) file: Option<Regex>,
+    /// Headings that are no news.
+    pub(crate) known: Option<Regex>,
+    /// Files beside them that are none, and why.
+    pub(crate) ignore: BTreeMap<String, String>,
     /// The digest of everything that rows depend on, beside the answer.
     pub(crate) digest: String,
 }
@@ -85,8 +89,8 @@ pub(crate) struct ColumnPlan {
 pub(crate) enum From {
     Member(usize),
     Value(Template),
-    /// The day of this column's instant.
-    DayOf(usize),
+    /// The day of this column's instant, or of this member where that is null.
+    DayOf(usize, Option<usize>),
 }
 
 /// How a date is written.
@@ -150,6 +154,8 @@ impl Plan {
         let zone = extract.zone.as_deref().and_then(|zone| TimeZoneDatabase::bundled().get(zone).ok());
         let file =
             source.file.as_deref().map(Regex::new).transpose().map_err(|error| at(error.to_string()))?;
+        let known = extract.known.as_deref().map(|known| Regex::new(&format!("^(?:{known})$"))).transpose();
+        let known = known.map_err(|error| at(error.to_string()))?;
         Ok(Plan {
             source: name.to_owned(),
             season: extract.season.clone(),
@@ -158,6 +164,8 @@ impl Plan {
             tables,
             lists,
             file,
+            known,
+            ignore: source.ignore.clone(),
             digest: fingerprint::of(seen),
         })
     }
@@ -240,7 +248,13 @@ impl ColumnPlan {
         let optional = optional || rule.optional;
         let from = match (&rule.value, &rule.day_of) {
             (Some(value), _) => From::Value(value.clone()),
-            (None, Some(of)) => From::DayOf(position(of)?),
+            (None, Some(of)) => {
+                let or = rule
+                    .from
+                    .as_ref()
+                    .map(|from| Member { names: from.all().to_vec(), ..Member::named("", optional) });
+                From::DayOf(position(of)?, or.map(|or| member(members, &or)))
+            }
             (None, None) => {
                 let is_heading = rule.header.is_some();
                 let names = rule.header.as_ref().or(rule.from.as_ref()).map(|from| from.all().to_vec());
@@ -306,7 +320,7 @@ impl ColumnPlan {
     fn looks_at(&self) -> impl Iterator<Item = usize> {
         let (source, scope) =
             self.names.as_ref().map_or((None, None), |(_, source, scope)| (*source, *scope));
-        let day_of = if let From::DayOf(of) = self.from { Some(of) } else { None };
+        let day_of = if let From::DayOf(of, _) = self.from { Some(of) } else { None };
         [source, scope, day_of, self.within].into_iter().flatten()
     }
 }

@@ -3,9 +3,6 @@ use std::path::Path;
 
 use atomic_file::OutFile;
 use failure::{IoContext, Outcome};
-use rows::Row;
-
-use crate::plan::TablePlan;
 
 /// A record that makes no row.
 #[derive(Debug)]
@@ -16,20 +13,6 @@ pub(crate) struct Rejected {
     pub(crate) reason: String,
     /// As it came.
     pub(crate) record: String,
-}
-
-impl Rejected {
-    pub(crate) fn of_row(table: Option<&TablePlan>, row: &Row<'_>, reason: &str) -> Rejected {
-        let mut text = rows::Text::default();
-        row.cells().for_each(|cell| text.push(cell));
-        text.end_row();
-        Rejected {
-            table: table.map_or_else(String::new, |table| table.table.name.clone()),
-            row: row.line,
-            reason: reason.to_owned(),
-            record: String::from_utf8_lossy(text.bytes()).trim_end_matches('\n').to_owned(),
-        }
-    }
 }
 
 /// The file of `--rejects`: a CSV that appears when the run is over.

@@ -1,5 +1,6 @@
-use std::collections::hash_map::Entry;
+use std::collections::hash_map::{Entry, RandomState};
 use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
 
 use schema::{PartitionKey, Table, Value, Write};
 
@@ -34,6 +35,42 @@ pub(crate) struct Groups {
     places: HashMap<String, usize>,
 }
 
+/// The rows of an answer by their keys, as digests. Of two rows with one key that differ, and of which none is newer,
+/// nobody knows which is true.
+#[derive(Default)]
+pub(crate) struct Keys {
+    hasher: RandomState,
+    rows: HashMap<u64, u64>,
+    text: Vec<u8>,
+}
+
+impl Keys {
+    /// Whether no other row with this key was there before.
+    pub(crate) fn take(&mut self, table: &Table, row: &[Value]) -> Result<(), String> {
+        let key = self.digest(table, row, table.key.iter().chain(&table.newer));
+        let whole = self.digest(table, row, &(0..row.len()).collect::<Vec<_>>());
+        match *self.rows.entry(key).or_insert(whole) == whole {
+            true => Ok(()),
+            false => Err(format!("another row of this answer says otherwise of {}", table.shown_key(row))),
+        }
+    }
+
+    fn digest<'a>(
+        &mut self,
+        table: &Table,
+        row: &[Value],
+        places: impl IntoIterator<Item = &'a usize>,
+    ) -> u64 {
+        self.text.clear();
+        push_text(&mut self.text, &table.name);
+        for &at in places {
+            self.text.push(b',');
+            push_json(&mut self.text, &row[at]);
+        }
+        self.hasher.hash_one(&self.text)
+    }
+}
+
 impl Groups {
     pub(crate) fn new(form: Form) -> Groups {
         Groups { form, all: Vec::new(), last: 0, places: HashMap::new() }
@@ -62,10 +99,6 @@ impl Groups {
             }
         }
         group.rows += 1;
-    }
-
-    pub(crate) fn is_csv(&self) -> bool {
-        self.form == Form::Csv
     }
 
     /// Adds rows that came later.
@@ -150,7 +183,7 @@ pub(crate) fn push_text(text: &mut Vec<u8>, value: &str) {
     }
 }
 
-/// Where an answer is kept, and when it was fetched; files that somebody gave have neither.
+/// Where an answer is kept, and when it was fetched; of a file, only when somebody gave it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Origin {
     pub(crate) raw: Option<String>,
@@ -230,7 +263,8 @@ impl Collector {
         Collector { held: Groups::new(form), size: 0, over: HashSet::new(), open: None }
     }
 
-    /// Takes the rows of a block, and appends records that are complete. An error where a partition comes back that is over.
+    /// Takes the rows of a block, and appends records that are complete. An error where a partition comes back that
+    /// is over.
     pub(crate) fn add(
         &mut self,
         groups: Groups,
@@ -282,7 +316,8 @@ impl Collector {
             }
             if self.over.contains(&name(group.table, &group.key)) {
                 return Err(format!(
-                    "{}: its rows come in several places of a file that is too large to be held; sort it by partition, and fill one such table at a time",
+                    "{}: its rows come in several places of a file that is too large to be held; sort it by \
+                     partition, and fill one such table at a time",
                     group.key
                 ));
             }

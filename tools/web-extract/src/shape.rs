@@ -125,7 +125,10 @@ impl<'a> Shaper<'a> {
             From::Value(_) => {
                 Cell::Text(Cow::Owned(self.values.get(&column.at).cloned().unwrap_or_default()))
             }
-            From::DayOf(of) => return self.day_of(column, *of, notes),
+            From::DayOf(of, or) => {
+                let or = or.map(|at| members[at].text());
+                return self.day_of(column, *of, or.as_deref(), notes);
+            }
         };
         let text = match cell {
             Cell::Null => {
@@ -341,9 +344,21 @@ impl<'a> Shaper<'a> {
         Ok(None)
     }
 
-    fn day_of(&mut self, column: &ColumnPlan, of: usize, notes: &mut Notes) -> Result<Value, String> {
-        let Some(instant) = self.row[of].text() else { return Ok(Value::Null) };
-        let day = self.local_day(instant)?;
+    fn day_of(
+        &mut self,
+        column: &ColumnPlan,
+        of: usize,
+        or: Option<&str>,
+        notes: &mut Notes,
+    ) -> Result<Value, String> {
+        let day = match (self.row[of].text(), or.map(str::trim).filter(|day| !day.is_empty())) {
+            (Some(instant), _) => self.local_day(instant)?,
+            (None, Some(text)) => match text.parse::<jiff::Timestamp>() {
+                Ok(at) => at.to_zoned(self.plan.zone.clone()).date(),
+                Err(_) => day_of_text(text)?,
+            },
+            (None, None) => return Ok(Value::Null),
+        };
         let season = self.season(column);
         Ok(Value::from(self.held(column, day, &season, notes)?.map(|day| day.to_string())))
     }

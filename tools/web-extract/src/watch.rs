@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,11 @@ use sources::ExtractLimits;
 /// How often it looks.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Ends the program when work at an answer takes more time or memory than its source allows: a jq program can run for ever, and nothing else
-/// could stop it.
+/// Ends the program when work at an answer takes more time or memory than its source allows: a jq program can run for
+/// ever, and nothing else could stop it.
+///
+/// What answers gave back, the allocator keeps for the next ones. So the memory of an answer is what the process has
+/// more than at the answer's beginning; and never does it have more than twice the largest limit of all.
 pub(crate) struct Watch {
     under_way: Arc<Mutex<BTreeMap<u64, Work>>>,
 }
@@ -20,8 +23,13 @@ pub(crate) struct Watch {
 struct Work {
     place: String,
     started: Instant,
+    /// The memory of the process then.
+    before: u64,
     limits: ExtractLimits,
 }
+
+/// Held while lines are written: the program ends between them.
+pub(crate) static WRITING: Mutex<()> = Mutex::new(());
 
 /// Work under way; it is over when this is dropped.
 pub(crate) struct Watched {
@@ -30,7 +38,8 @@ pub(crate) struct Watched {
 }
 
 impl Watch {
-    pub(crate) fn start() -> Outcome<Watch> {
+    /// `most`: the largest of all limits.
+    pub(crate) fn start(most: u64) -> Outcome<Watch> {
         let under_way = Arc::new(Mutex::new(BTreeMap::<u64, Work>::new()));
         let seen = Arc::clone(&under_way);
         let look = move || {
@@ -48,7 +57,9 @@ impl Watch {
                             ),
                         );
                     }
-                    if used > work.limits.memory.0 {
+                    if used.saturating_sub(work.before) > work.limits.memory.0
+                        || used > most.saturating_mul(2)
+                    {
                         end(
                             &work.place,
                             &format!(
@@ -66,9 +77,10 @@ impl Watch {
 
     /// Watches until what it returns is dropped.
     pub(crate) fn over(&self, place: &str, limits: ExtractLimits) -> Watched {
+        let before = used_bytes();
         let mut now = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         let number = now.last_key_value().map_or(0, |(number, _)| number + 1);
-        now.insert(number, Work { place: place.to_owned(), started: Instant::now(), limits });
+        now.insert(number, Work { place: place.to_owned(), started: Instant::now(), before, limits });
         Watched { under_way: Arc::clone(&self.under_way), number }
     }
 }
@@ -98,6 +110,13 @@ fn used_bytes() -> u64 {
     reason = "the thread that works cannot be stopped; what it had not written yet is not written"
 )]
 fn end(place: &str, reason: &str) -> ! {
+    // Whoever reads gets whole lines, unless he takes none.
+    for _ in 0..100 {
+        if !matches!(WRITING.try_lock(), Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
     say!("{place}: {reason}: does its program end? A record that is larger needs a larger limit");
     std::process::exit(i32::from(Exit::Config.code()))
 }

@@ -1,25 +1,26 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread;
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
-use failure::{Failure, IoContext, Outcome};
+use failure::{Failure, Outcome};
 use raw_answers::{Answer, Parameters};
 use rows::Block;
 use scraper::Html;
 use sources::Kind;
 
-use crate::cell::Cell;
+use crate::budget::Budget;
 use crate::csv_in;
 use crate::feed;
 use crate::json::{self, Program};
+use crate::made::Made;
 use crate::notes::Notes;
 use crate::page;
 use crate::plan::Plan;
 use crate::rejected::Rejected;
-use crate::rows_out::{Form, Groups, Origin, push_record, push_text};
-use crate::shape::{Shaped, Shaper, Unknown};
+use crate::rows_out::{Form, Origin, push_record, push_text};
+use crate::shape::{Shaper, Unknown};
 use crate::watch::Watch;
 
 /// How answers are worked at.
@@ -46,17 +47,6 @@ pub(crate) struct Extracted {
     pub(crate) unknown: BTreeMap<Unknown, u64>,
     /// Nothing of it was written then.
     pub(crate) failed: Option<Failure>,
-}
-
-/// Rows under way.
-struct Rows<'a> {
-    plan: &'a Plan,
-    groups: Groups,
-    rejected: Vec<Rejected>,
-    notes: Notes,
-    counts: Vec<u64>,
-    unknown: BTreeMap<Unknown, u64>,
-    keeps_rejects: bool,
 }
 
 impl Ready {
@@ -89,62 +79,20 @@ impl Ready {
         }
         Ok(Ready { plan, programs })
     }
-
-    fn rows(&self, keeps_rejects: bool, form: Form) -> Rows<'_> {
-        Rows {
-            plan: &self.plan,
-            groups: Groups::new(form),
-            rejected: Vec::new(),
-            notes: Notes::default(),
-            counts: vec![0; self.plan.tables.len()],
-            unknown: BTreeMap::new(),
-            keeps_rejects,
-        }
-    }
-}
-
-impl Rows<'_> {
-    /// Makes a row of a record; an error where it may not be rejected.
-    fn add(
-        &mut self,
-        at: usize,
-        shaper: &mut Shaper<'_>,
-        cells: &[Cell<'_>],
-        number: u64,
-        record: impl FnOnce() -> String,
-    ) -> Result<(), String> {
-        match shaper.shape(cells, &mut self.notes) {
-            Shaped::Row(row) => {
-                self.groups.push(&self.plan.tables[at], row);
-                self.counts[at] += 1;
-                Ok(())
-            }
-            Shaped::LeftOut => {
-                self.notes.left_out += 1;
-                Ok(())
-            }
-            Shaped::Reject(reason) => self.reject(at, number, reason, record),
-        }
-    }
-
-    fn reject(
-        &mut self,
-        at: usize,
-        number: u64,
-        reason: String,
-        record: impl FnOnce() -> String,
-    ) -> Result<(), String> {
-        let table = self.plan.tables[at].table.name.clone();
-        self.rejected.push(Rejected { table, row: number, reason, record: record() });
-        if self.keeps_rejects { Ok(()) } else { Err(String::new()) }
-    }
-
-    fn finish(&mut self, shaper: Shaper<'_>) {
-        shaper.unknown.into_iter().for_each(|(unknown, n)| *self.unknown.entry(unknown).or_default() += n);
-    }
 }
 
 impl Work {
+    /// The stack of a thread that works at answers, in bytes. A program that calls itself without end needs one that is
+    /// larger than the memory that it may take: the watch ends it then, and not a signal.
+    pub(crate) fn stack(&self) -> usize {
+        usize::try_from(most_memory(&self.plans)).unwrap_or(usize::MAX).saturating_add(256 << 20)
+    }
+
+    /// What may be read ahead: of the memory of parsed answers a small part.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::new(most_memory(&self.plans) / 16)
+    }
+
     /// Makes rows of a line of `fairway.answer/1`.
     pub(crate) fn answer(self: &Arc<Work>, place: &str, line: &[u8]) -> Extracted {
         let answer: Answer = match serde_json::from_slice(line) {
@@ -153,7 +101,8 @@ impl Work {
                 return Extracted::failed(
                     place,
                     Failure::data(format!(
-                        "{place}: not an answer: {error} (web-fetch or bucket answers prints them; files go with --source)"
+                        "{place}: not an answer: {error} (web-fetch or bucket answers prints them; files go with \
+                         --source)"
                     )),
                 );
             }
@@ -219,25 +168,11 @@ impl Work {
         charset: Option<&str>,
         origin: &Origin,
     ) -> Extracted {
-        let limits = ready.plan.extract.limits;
-        let watched = self.watch.over(place, limits);
-        let mut rows = ready.rows(self.keeps_rejects, self.form);
-        // A program that calls itself without end needs a stack that is larger than the memory that it may take.
-        let stack = usize::try_from(limits.memory.0).unwrap_or(usize::MAX).saturating_add(256 << 20);
-        let made = thread::scope(|scope| {
-            let body = || read(ready, &mut rows, parameters, bodies, charset);
-            if matches!(ready.plan.extract.kind, Kind::Csv | Kind::Feed) {
-                return Ok(body());
-            }
-            // Where so much address space is not to be had, a smaller one does for programs that end.
-            let stack =
-                if thread::Builder::new().stack_size(stack).spawn(|| ()).is_ok() { stack } else { 16 << 20 };
-            let spawned = thread::Builder::new().stack_size(stack).spawn_scoped(scope, body);
-            match spawned.place("starting a thread")?.join() {
-                Ok(made) => Ok(made),
-                Err(_) => Err(Failure::config(format!("{place}: the program of its source broke down"))),
-            }
-        });
+        let watched = self.watch.over(place, ready.plan.extract.limits);
+        let mut rows = Made::whole(&ready.plan, self.form, self.keeps_rejects);
+        let reading = AssertUnwindSafe(|| read(ready, &mut rows, parameters, bodies, charset));
+        let made = catch_unwind(reading)
+            .map_err(|_| Failure::config(format!("{place}: the program of its source broke down")));
         drop(watched);
         let mut extracted = Extracted {
             place: place.to_owned(),
@@ -272,6 +207,11 @@ impl Work {
         }
         extracted
     }
+}
+
+/// The largest of the memories that sources may take.
+pub(crate) fn most_memory(plans: &BTreeMap<String, Ready>) -> u64 {
+    plans.values().map(|ready| ready.plan.extract.limits.memory.0).max().unwrap_or(0)
 }
 
 /// Why an answer makes no rows, if it does not.
@@ -321,7 +261,7 @@ impl Extracted {
 
 fn read(
     ready: &Ready,
-    rows: &mut Rows<'_>,
+    rows: &mut Made,
     parameters: &Parameters,
     bodies: Vec<Vec<u8>>,
     charset: Option<&str>,
@@ -337,7 +277,7 @@ fn read(
     Ok(())
 }
 
-fn read_json(ready: &Ready, rows: &mut Rows<'_>, parameters: &Parameters, body: &[u8]) -> Result<(), String> {
+fn read_json(ready: &Ready, rows: &mut Made, parameters: &Parameters, body: &[u8]) -> Result<(), String> {
     let body = body.strip_prefix(&[0xEF, 0xBB, 0xBF]).unwrap_or(body);
     let value = json::parse(body)?;
     for (at, (table, program)) in ready.plan.tables.iter().zip(&ready.programs).enumerate() {
@@ -346,7 +286,7 @@ fn read_json(ready: &Ready, rows: &mut Rows<'_>, parameters: &Parameters, body: 
         let mut number = 0;
         let run = program.run(&value, &table.members, |cells, record| {
             number += 1;
-            rows.add(at, &mut shaper, cells, number, || record.to_string())
+            rows.add(&ready.plan, at, &mut shaper, cells, &(number, || record.to_string()))
         });
         rows.finish(shaper);
         run.map_err(
@@ -356,29 +296,20 @@ fn read_json(ready: &Ready, rows: &mut Rows<'_>, parameters: &Parameters, body: 
     Ok(())
 }
 
-fn read_csv(ready: &Ready, rows: &mut Rows<'_>, parameters: &Parameters, body: &[u8]) -> Result<(), String> {
+fn read_csv(ready: &Ready, rows: &mut Made, parameters: &Parameters, body: &[u8]) -> Result<(), String> {
     let plan = &ready.plan;
     let (layout, mut blocks) =
         csv_in::open("it", body, plan, &mut rows.notes).map_err(|failure| csv_in::words(&failure))?;
     loop {
         let block = blocks.next_block(Block::default()).map_err(|failure| csv_in::words(&failure))?;
         let Some(block) = block else { return csv_in::check_encoding(&rows.notes) };
-        let form = if rows.groups.is_csv() { Form::Csv } else { Form::Wire };
-        let made = csv_in::read_block(plan, &layout, parameters, form, rows.keeps_rejects, block)?;
-        rows.groups.append(made.groups);
-        rows.notes.add(made.notes);
-        rows.counts.iter_mut().zip(&made.counts).for_each(|(all, more)| *all += more);
-        made.unknown.into_iter().for_each(|(unknown, n)| *rows.unknown.entry(unknown).or_default() += n);
-        rows.rejected.extend(made.rejected);
-        if !rows.keeps_rejects && !rows.rejected.is_empty() {
-            return Err(String::new());
-        }
+        csv_in::read_block(plan, &layout, parameters, block, rows)?;
     }
 }
 
 fn read_page(
     ready: &Ready,
-    rows: &mut Rows<'_>,
+    rows: &mut Made,
     parameters: &Parameters,
     body: &[u8],
     charset: Option<&str>,
@@ -419,8 +350,8 @@ fn read_page(
         let run = page.read(&html, |cells, shown| {
             number += 1;
             match cells {
-                Ok(cells) => rows.add(at, &mut shaper, cells, number, || shown.to_owned()),
-                Err(reason) => rows.reject(at, number, reason, || shown.to_owned()),
+                Ok(cells) => rows.add(&ready.plan, at, &mut shaper, cells, &(number, shown)),
+                Err(reason) => rows.reject(&ready.plan, at, reason, &(number, shown)),
             }
         });
         rows.finish(shaper);
@@ -431,13 +362,13 @@ fn read_page(
     Ok(())
 }
 
-fn read_feed(ready: &Ready, rows: &mut Rows<'_>, parameters: &Parameters, body: &[u8]) -> Result<(), String> {
+fn read_feed(ready: &Ready, rows: &mut Made, parameters: &Parameters, body: &[u8]) -> Result<(), String> {
     for (at, table) in ready.plan.tables.iter().enumerate() {
         let mut shaper = Shaper::new(&ready.plan, table, parameters)?;
         let mut number = 0;
         let run = feed::read(body, &table.members, |cells, title| {
             number += 1;
-            rows.add(at, &mut shaper, cells, number, || title.to_owned())
+            rows.add(&ready.plan, at, &mut shaper, cells, &(number, || title.to_owned()))
         });
         rows.finish(shaper);
         run?;

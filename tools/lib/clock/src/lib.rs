@@ -43,6 +43,11 @@ impl Now {
         self.utc().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
+    /// The same with milliseconds: `YYYY-MM-DDTHH:MM:SS.mmmZ`.
+    pub fn millis(self) -> String {
+        self.utc().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+    }
+
     /// This instant moved by whole hours.
     pub fn plus_hours(self, hours: i64) -> Now {
         let moved = self.0.checked_add(jiff::SignedDuration::from_hours(hours));

@@ -1,8 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 use std::panic::resume_unwind;
-use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 
 use failure::{IoContext, Outcome};
@@ -18,29 +18,78 @@ pub fn in_order<T: Send + 'static, D: Send + 'static>(
     work: impl Fn(T) -> D + Send + Sync + 'static,
     mut take: impl FnMut(D) -> Outcome,
 ) -> Outcome {
-    // More workers than four would wait for the one thread that reads.
-    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
-    if workers == 1 {
+    if workers() == 1 {
         while let Some(job) = next()? {
             take(work(job))?;
         }
         return Ok(());
     }
+    relayed(Builder::new, workers(), next, work, take)
+}
 
+/// The same on threads with a stack of so many bytes each, for work that calls itself: on as many as the system gives
+/// address space for. Where it gives none that, they have [`SHALLOW`].
+pub fn in_order_deep<T: Send + 'static, D: Send + 'static>(
+    stack: usize,
+    next: impl FnMut() -> Outcome<Option<T>> + Send + 'static,
+    work: impl Fn(T) -> D + Send + Sync + 'static,
+    take: impl FnMut(D) -> Outcome,
+) -> Outcome {
+    match deep_threads(stack, workers()) {
+        0 => relayed(|| Builder::new().stack_size(SHALLOW), workers(), next, work, take),
+        workers => relayed(|| Builder::new().stack_size(stack), workers, next, work, take),
+    }
+}
+
+/// How many threads with so large a stack there can be at the same time, up to `most`.
+fn deep_threads(stack: usize, most: usize) -> usize {
+    let (open, wait) = sync_channel::<()>(0);
+    let wait = Arc::new(Mutex::new(wait));
+    let mut threads = Vec::new();
+    for _ in 0..most {
+        let wait = Arc::clone(&wait);
+        // Each stays until all were tried.
+        let body = move || drop(wait.lock().map(|wait| wait.recv()));
+        match Builder::new().stack_size(stack).spawn(body) {
+            Ok(thread) => threads.push(thread),
+            Err(_) => break,
+        }
+    }
+    drop(open);
+    let n = threads.len();
+    threads.into_iter().for_each(join);
+    n
+}
+
+/// The stack of a thread that can have no deep one, in bytes.
+pub const SHALLOW: usize = 16 << 20;
+
+/// More workers than four would wait for the one thread that reads.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4))
+}
+
+fn relayed<T: Send + 'static, D: Send + 'static>(
+    worker: impl Fn() -> Builder,
+    workers: usize,
+    mut next: impl FnMut() -> Outcome<Option<T>> + Send + 'static,
+    work: impl Fn(T) -> D + Send + Sync + 'static,
+    mut take: impl FnMut(D) -> Outcome,
+) -> Outcome {
     let work = Arc::new(work);
     let (mut desks, mut turns) = (Vec::new(), Vec::new());
     for _ in 0..workers {
         let (desk, jobs) = sync_channel::<Outcome<T>>(1);
         let (done, results) = sync_channel::<Outcome<D>>(1);
         let work = Arc::clone(&work);
-        let worker = spawn("worker", move || {
+        let worker = spawn(worker().name("worker".to_owned()), move || {
             // Nobody waits for results any more when one cannot be sent.
             let _ = jobs.into_iter().try_for_each(|job| done.send(job.map(|job| work(job))));
         })?;
         desks.push(desk);
         turns.push((results, worker));
     }
-    let dealer = spawn("reader", move || {
+    let dealer = spawn(Builder::new().name("reader".to_owned()), move || {
         for desk in desks.iter().cycle() {
             let Some(job) = next().transpose() else { break };
             if desk.send(job).is_err() {
@@ -60,8 +109,8 @@ pub fn in_order<T: Send + 'static, D: Send + 'static>(
     Ok(())
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Outcome<JoinHandle<()>> {
-    Builder::new().name(name.to_owned()).spawn(body).place("starting a thread")
+fn spawn(thread: Builder, body: impl FnOnce() + Send + 'static) -> Outcome<JoinHandle<()>> {
+    thread.spawn(body).place("starting a thread")
 }
 
 fn join(thread: JoinHandle<()>) {

@@ -188,6 +188,12 @@ fn check_extract(sources: &Sources, extract: &Extract) -> Result<(), String> {
     if extract.delimiter.is_some_and(|c| !c.is_ascii() || matches!(c, '"' | '\n' | '\r')) {
         return Err("extract: a delimiter is one character of ASCII, like \";\"".to_owned());
     }
+    if let Some(known) = &extract.known {
+        if extract.kind != Kind::Csv {
+            return Err("extract: known is for the headings of a csv".to_owned());
+        }
+        regex::Regex::new(known).map_err(|error| format!("extract: known: {error}"))?;
+    }
     for (table, rows) in &extract.tables {
         for rows in rows.all() {
             let spelled = rows.spelled_out().map_err(|reason| format!("table {table}: {reason}"))?;
@@ -241,6 +247,11 @@ fn check_column(sources: &Sources, extract: &Extract, column: &ColumnRule) -> Re
     }
     if column.time.is_some() && (column.date.is_empty() || extract.zone.is_none()) {
         return Err("time: it needs the formats of its date, and the zone of extract".to_owned());
+    }
+    if column.day_of.is_some()
+        && (column.closest.is_some() || column.attribute.is_some() || !column.date.is_empty())
+    {
+        return Err("day_of: beside it stands from only, a member with a day like 2025-08-16".to_owned());
     }
     if column.day_of.is_some() && extract.zone.is_none() {
         return Err("day_of: it needs the zone of extract".to_owned());

@@ -25,6 +25,8 @@ pub struct Extract {
     pub encoding: Option<String>,
     /// What separates the cells of a CSV.
     pub delimiter: Option<char>,
+    /// Headings of a CSV that somebody has seen before, as a regular expression; any other is named.
+    pub known: Option<String>,
     /// Whether the last line of a CSV may lack its end.
     #[serde(default)]
     pub allow_unterminated: bool,
@@ -229,7 +231,8 @@ pub struct ColumnRule {
     pub within: Option<String>,
     /// What a day is that does not.
     pub outside: Option<Unless>,
-    /// The day of this column's instant.
+    /// The day of this column's instant; where that is null, `from` has the day, or an
+    /// instant of it.
     pub day_of: Option<String>,
 }
 

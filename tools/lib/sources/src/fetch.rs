@@ -19,6 +19,9 @@ pub struct Source {
     pub url: Option<Template>,
     /// What files that somebody gives are called: a regular expression whose named groups are their parameters.
     pub file: Option<String>,
+    /// Files that lie beside them and are left out, and why.
+    #[serde(default)]
+    pub ignore: BTreeMap<String, String>,
     /// The method.
     #[serde(default)]
     pub method: Method,

@@ -123,7 +123,13 @@ mod tests {
     #[test]
     fn parameters_follow_the_day() {
         let each: BTreeMap<String, Each> = toml::from_str(
-            r#"each = [{ from = { days = -3 }, year = { year = "07-01" }, season = { years = "07-01" }, short = { short_years = "07-01" } }]"#,
+            r#"
+            [[each]]
+            from = { days = -3 }
+            year = { year = "07-01" }
+            season = { years = "07-01" }
+            short = { short_years = "07-01" }
+            "#,
         )
         .unwrap();
         let on = |day| {

@@ -4,7 +4,8 @@ use clock::Date;
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 
-/// When the days of a season lie. A season is written `2025-26`, or `2025` where it ends in the year in which it begins.
+/// When the days of a season lie. A season is written `2025-26`, or `2025` where it ends in the year in which it
+/// begins.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Season {

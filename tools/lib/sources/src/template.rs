@@ -83,8 +83,8 @@ pub(crate) fn is_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
-/// JSON with values: a text that is one name in braces becomes the value, with its type; texts with braces in them stay as they are
-/// elsewhere, for JSON's own languages use them.
+/// JSON with values: a text that is one name in braces becomes the value, with its type; texts with braces in them stay
+/// as they are elsewhere, for JSON's own languages use them.
 pub fn in_json(body: &Value, values: &Parameters) -> Result<Value, String> {
     Ok(match body {
         Value::String(text) => {
