@@ -13,12 +13,20 @@ const STDIN: &str = "-";
 const SIDECAR_BYTES: u64 = 64 << 20;
 
 /// Prints kept answers with their bodies, one a line, as `web-fetch` printed them: those below a prefix in the order
-/// of their keys, or those of the keys on stdin. One is in memory at a time.
+/// of their keys, or those of the keys on stdin. One is in memory at a time. One that is damaged is named and left out,
+/// so that it holds up none of the others, and is the failure of the run at its end.
 pub(crate) fn answers(store: &Store, prefix: &str) -> Outcome {
     let mut out = cli::stdout()?;
-    let mut n = 0;
-    let mut print = |key: &str, bytes: &[u8]| {
-        let mut line = whole(store, key, bytes)?;
+    let (mut n, mut damaged) = (0_u64, 0_u64);
+    let mut print = |key: &str| {
+        let mut line = match whole(store, key) {
+            Err(failure) if failure.kind() == Kind::Data => {
+                say!("{failure}");
+                damaged += 1;
+                return Ok(());
+            }
+            whole => whole?,
+        };
         line.push(b'\n');
         n += 1;
         // At once: the next program works at it while the next answer is read.
@@ -31,32 +39,32 @@ pub(crate) fn answers(store: &Store, prefix: &str) -> Outcome {
         while let Some(row) = table.next_row()? {
             let wrong = |reason: &str| Failure::data(format!("stdin: line {}: {reason}", row.line));
             let key = std::str::from_utf8(row.cell(column)).map_err(|_| wrong("the key is not UTF-8"))?;
-            let object = store.get_up_to(key, SIDECAR_BYTES).map_err(|failure| match failure.kind() {
+            print(key).map_err(|failure| match failure.kind() {
                 // What no object can be called is a flaw of the input here, not of the command.
                 Kind::Usage => wrong(&failure.to_string()),
                 _ => failure,
             })?;
-            let object = object.ok_or_else(|| {
-                wrong(&format!("{key}: there is no such object (bucket ls raw/ lists them)"))
-            })?;
-            print(key, &object.bytes)?;
         }
     } else {
         for entry in store.list(prefix)?.iter().filter(|entry| entry.key.ends_with(SIDECAR_SUFFIX)) {
-            let object = store.get_up_to(&entry.key, SIDECAR_BYTES)?.ok_or_else(|| {
-                Failure::unavailable(format!("{}: removed while it was being read", entry.key))
-            })?;
-            print(&entry.key, &object.bytes)?;
+            print(&entry.key)?;
         }
     }
     out.finish()?;
     say!("{}", plural(n, "answer"));
+    if damaged > 0 {
+        let all = plural(n + damaged, "answer");
+        return Err(Failure::data(format!("{damaged} of {all} could not be read (each is named above)")));
+    }
     Ok(())
 }
 
 /// The line of an answer.
-fn whole(store: &Store, key: &str, sidecar: &[u8]) -> Outcome<Vec<u8>> {
-    let sidecar = Sidecar::read(key, sidecar).map_err(|reason| {
+fn whole(store: &Store, key: &str) -> Outcome<Vec<u8>> {
+    let sidecar = store.get_up_to(key, SIDECAR_BYTES)?.ok_or_else(|| {
+        Failure::data(format!("{key}: there is no such object (bucket ls raw/ lists them)"))
+    })?;
+    let sidecar = Sidecar::read(key, &sidecar.bytes).map_err(|reason| {
         Failure::data(format!(
             "{key}: {reason} (name the sidecars of a source, like raw/odds/, or remove it)"
         ))

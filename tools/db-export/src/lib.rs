@@ -81,10 +81,11 @@ pub fn run(args: Args) -> Outcome {
     let store = Store::open(&args.bucket.bucket)?;
     let mut db = Db::open_for(&args.database.db, Access::Write, &schema)?;
     let _lease = db.lease_unless_inherited("state")?;
+    let views = db.views()?;
     let now = args.clock.now();
     let mut done = Done::default();
     for export in exports {
-        let rules = Rules::load(schema_path, export)?;
+        let rules = Rules::load(schema_path, export, &views)?;
         let job = Job { schema: &schema, export, rules, now, overwrite: args.overwrite };
         let listing = check::listing(&store, &job)?;
         let inventory = Inventory::ask(&mut db, &store, &job, &listing)?;

@@ -180,3 +180,55 @@ fn partitions_never_share_an_object_and_long_names_are_told_alone() {
     session.run("db-export").expect(0);
     assert_eq!(session.ok("bucket ls readings/ | wc -l").trim(), "5");
 }
+
+/// An export that reads a view of a table.
+const OF_A_VIEW: &str = r#"
+[schema]
+system = "small"
+
+[tables.matches]
+key = ["id"]
+partition = ["season"]
+write = "upsert"
+
+[tables.matches.columns]
+season = "text(4)"
+id = "text(8)"
+goals = "integer"
+
+[views.results]
+sql = "results.sql"
+
+[exports.result]
+sql = "result.sql"
+over = ["matches"]
+partition = ["season"]
+object = "result/{season}.csv"
+"#;
+
+#[test]
+fn a_view_that_is_made_otherwise_exports_again() {
+    let mut session = Session::new();
+    session.set("FAIRWAY_DB", "sqlite:small.db");
+    session.set("FAIRWAY_BUCKET", "data");
+    session.set("FAIRWAY_SCHEMA", "schema.toml");
+    session.ok("mkdir -p data");
+    session.file("schema.toml", OF_A_VIEW);
+    session.file("results.sql", "SELECT season, id, goals FROM matches");
+    session.file("result.sql", "SELECT season, id, goals FROM results WHERE season = :season ORDER BY id");
+    session.file(
+        "wire",
+        "{\"v\":\"fairway.partition/1\",\"table\":\"matches\",\"key\":{\"season\":\"2030\"},\
+         \"columns\":[\"season\",\"id\",\"goals\"],\"n_rows\":1,\"rows\":[[\"2030\",\"a\",1]]}\n",
+    );
+    session.ok("db-load migrate && db-load partitions wire && db-export");
+    assert_eq!(session.read("data/result/2030.csv"), "season,id,goals\n2030,a,1\n");
+    session.run("db-export").expect(0).says("0 objects written");
+    session.file("results.sql", "SELECT season, id, goals + 1 AS goals FROM matches");
+    // The database has the view of before, and so has the object.
+    session.run("db-export").expect(0).says("0 objects written");
+    session.ok("db-load migrate");
+    assert!(session.ok("db-query unexported").contains("result/2030.csv"), "it is due");
+    session.run("db-export").expect(0).says("1 object written");
+    assert_eq!(session.read("data/result/2030.csv"), "season,id,goals\n2030,a,2\n");
+}

@@ -191,10 +191,11 @@ fn unexported(db: &mut Db, schema: &Schema, path: &Path, only: Option<&str>) -> 
         Some(name) => vec![schema.export(name)?],
         None => schema.exports.iter().collect(),
     };
+    let views = db.views()?;
     let mut answer = Answer::new()?;
     answer.header(&["export", "partition", "object_key"])?;
     for export in exports {
-        for due in db.due_exports(schema, export, &Rules::load(path, export)?.digest)? {
+        for due in db.due_exports(schema, export, &Rules::load(path, export, &views)?.digest)? {
             answer.row(&[
                 Value::from(export.name.as_str()),
                 Value::from(due.partition.to_string()),
@@ -208,9 +209,11 @@ fn unexported(db: &mut Db, schema: &Schema, path: &Path, only: Option<&str>) -> 
 fn counts(db: &mut Db, schema: &Schema, path: &Path, of: &OfTable) -> Outcome {
     let table = schema.partitioned(of.table.as_deref())?;
     let counts = db.counts(table, of.clock.now())?;
+    let views = db.views()?;
     let mut unexported = 0;
     for export in schema.exports.iter().filter(|export| export.over.contains(&table.name)) {
-        unexported += db.due_exports(schema, export, &Rules::load(path, export)?.digest)?.len() as i64;
+        unexported +=
+            db.due_exports(schema, export, &Rules::load(path, export, &views)?.digest)?.len() as i64;
     }
     let mut answer = Answer::new()?;
     answer.header(&["partitions", "stored", "rows", "unfetched", "unexported"])?;

@@ -3,16 +3,14 @@ use std::path::Path;
 
 use db::{Db, LoadedAnswer};
 use failure::Outcome;
+use raw_answers::SIDECAR_SUFFIX;
 use rows::{Ending, Table};
 use schema::Value;
 
 use crate::answer::Answer;
 
-/// What the sidecar of a raw answer ends with; the bodies beside it have no such name.
-const SIDECAR: &str = ".json";
-
-/// Raw answers whose sidecars a listing names, and which the database does not have as extracted by the present rules of their
-/// source: the second step of `raw/<source>/<month>/<name>`.
+/// Raw answers whose sidecars a listing names, and which the database does not have as extracted by the present rules
+/// of their source: the second step of `raw/<source>/<month>/<name>`.
 pub(crate) fn unloaded(db: &mut Db, listing: Option<&Path>, digests: &Path) -> Outcome {
     let digests = digests_of(digests)?;
     let input = cli::input(listing)?;
@@ -21,7 +19,7 @@ pub(crate) fn unloaded(db: &mut Db, listing: Option<&Path>, digests: &Path) -> O
     let mut sidecars = Vec::new();
     while let Some(row) = table.next_row()? {
         let name = String::from_utf8_lossy(row.cell(key)).into_owned();
-        if name.ends_with(SIDECAR) {
+        if name.ends_with(SIDECAR_SUFFIX) {
             sidecars.push(name);
         }
     }

@@ -67,7 +67,8 @@ fn place_named(host: &str) -> String {
     Url::parse(&format!("https://{host}")).map_or_else(|_| host.to_ascii_lowercase(), |url| place_of(&url))
 }
 
-/// Looks names up, and gives only addresses that may be connected to: the connection goes to the very address that was looked at.
+/// Looks names up, and gives only addresses that may be connected to: the connection goes to the very address that was
+/// looked at.
 #[derive(Debug)]
 pub(crate) struct Guard {
     /// Names whose address may be one of this machine or of a private network.
@@ -103,7 +104,8 @@ impl Guard {
 
 fn refused(host: &str) -> String {
     format!(
-        "{host} is at an address of this machine or of a private network (if that is meant: [hosts.\"{host}\"] private = true)"
+        "{host} is at an address of this machine or of a private network (if that is meant: \
+         [hosts.\"{host}\"] private = true)"
     )
 }
 

@@ -43,8 +43,8 @@ impl Credentials {
         })?;
         if secret.reveal().len() < SHORTEST {
             return Err(Failure::denied(format!(
-                "{name}: the secret in {variable} has fewer than {SHORTEST} characters: it could not be told from other words, \
-                 and would be taken out of answers where it is none"
+                "{name}: the secret in {variable} has fewer than {SHORTEST} characters: it could not be told from other \
+                 words, and would be taken out of answers where it is none"
             )));
         }
         // `Basic` carries a user and a password in base 64; a server may repeat them as they are.

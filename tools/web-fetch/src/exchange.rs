@@ -169,7 +169,8 @@ impl Exchange {
         self.is_over
     }
 
-    /// Asks until `make` has made something of a reply. Waits for turns, waits where the service says so, asks again after what may pass.
+    /// Asks until `make` has made something of a reply. Waits for turns, waits where the service says so, asks again
+    /// after what may pass.
     pub(crate) fn ask<T>(
         &mut self,
         request: &Request,

@@ -67,7 +67,8 @@ impl<'a> Fetching<'a> {
         Fetching { name, source, credentials, kept, now, is_unknown: false }
     }
 
-    /// Makes every request; what fails keeps no other back, unless the others would fail, too. The first failure is returned beside the tally.
+    /// Makes every request; what fails keeps no other back, unless the others would fail, too. The first failure is
+    /// returned beside the tally.
     pub(crate) fn run(
         &mut self,
         requests: &[Parameters],
@@ -310,7 +311,8 @@ impl<'a> Fetching<'a> {
         }
     }
 
-    /// One question, until its answer is one; none where nothing changed. `for_all` says whether it is to hold what a whole answer does.
+    /// One question, until its answer is one; none where nothing changed. `for_all` says whether it is to hold what a
+    /// whole answer does.
     fn ask(
         &mut self,
         request: &Request,

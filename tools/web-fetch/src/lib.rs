@@ -1,7 +1,8 @@
 //! `web-fetch`: answers of HTTP sources, kept and passed on. Its README says what it promises.
 //!
-//! Read in this order: `fetching.rs` (the requests of a source), `verdict.rs` (what an answer is), `exchange.rs` (turns, attempts,
-//! redirects), `address.rs` (where requests may go), `pages.rs`, `robots.rs`, `kept.rs` (what is stored).
+//! Read in this order: `fetching.rs` (the requests of a source), `verdict.rs` (what an answer is), `exchange.rs`
+//! (turns, attempts, redirects), `address.rs` (where requests may go), `pages.rs`, `robots.rs`, `kept.rs` (what is
+//! stored).
 
 mod address;
 mod body;
@@ -14,6 +15,7 @@ mod pages;
 mod robots;
 mod verdict;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -224,12 +226,19 @@ fn choose(wanted: &mut [Wanted<'_>], only: &[String]) -> Outcome {
         let (name, value) = pair
             .split_once('=')
             .ok_or_else(|| Failure::usage(format!("--only {pair:?}: write it like season=2025-26")))?;
-        if !wanted
+        let there: BTreeSet<String> = wanted
             .iter()
             .flat_map(|(_, _, requests)| requests)
-            .any(|parameters| parameters.contains_key(name))
-        {
-            return Err(Failure::usage(format!("--only {pair:?}: no request has a parameter {name:?}")));
+            .filter_map(|parameters| parameters.get(name).map(ToString::to_string))
+            .collect();
+        if !there.contains(value) {
+            let known: Vec<&str> = there.iter().map(String::as_str).take(40).collect();
+            return Err(Failure::usage(match there.is_empty() {
+                true => format!("--only {pair:?}: no request has a parameter {name:?}"),
+                false => {
+                    format!("--only {pair:?}: no request has this value: there are {}", known.join(", "))
+                }
+            }));
         }
         for (_, _, requests) in wanted.iter_mut() {
             // A source without that parameter is meant as a whole.

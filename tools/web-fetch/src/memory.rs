@@ -58,7 +58,8 @@ impl SharedMemory for Shared {
             if memory == before.memory {
                 return Ok(());
             }
-            // Two that count a call in the same millisecond would write the same bytes, and each would take them for its own.
+            // Two that count a call in the same millisecond would write the same bytes, and each would take them for
+            // its own.
             let by =
                 getrandom::u64().map_err(|error| Failure::unavailable(format!("random numbers: {error}")))?;
             let bytes = serde_json::to_vec(&Version { by, memory }).unwrap_or_default();

@@ -56,7 +56,8 @@ fn fetch(exchange: &mut Exchange, url: &Url, of: For<'_>) -> Outcome<Option<Robo
         Ok(match reply.status {
             status if status.is_success() => match Robot::new(crate::AGENT_NAME, beginning(&reply.body)) {
                 Ok(robot) => Made::Done(Some(robot)),
-                // What cannot be read forbids nothing in the standard; a site that tried to say something is asked by hand.
+                // What cannot be read forbids nothing in the standard; a site that tried to say something is asked by
+                // hand.
                 Err(_) => return Err(Failure::unavailable(format!("{place}: it cannot be read"))),
             },
             // "Unavailable" (RFC 9309, 2.3.1.3): everything is allowed.

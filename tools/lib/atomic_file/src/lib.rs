@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -31,17 +32,27 @@ impl OutFile {
             return Ok(OutFile { target: Target::Direct(BufWriter::new(file)), place });
         }
         check_is_no_input(&path)?;
-        OutFile::staged(path, false)
+        OutFile::staged(path, OsStr::new(".fairway-"), 6, false)
     }
 
-    /// The same for a file of the program's own, which it read to write it anew.
+    /// The same for a file of the program's own, which it read to write it anew. Only one at a time does so: what a
+    /// killed one left half written is taken away.
     pub fn renew(path: impl Into<PathBuf>) -> Outcome<OutFile> {
-        OutFile::staged(path.into(), true)
+        let path = path.into();
+        let mut name = OsString::from(".fairway-");
+        name.push(path.file_name().unwrap_or_default());
+        let left = folder_of(&path).join(&name).with_added_extension("tmp");
+        match std::fs::remove_file(&left) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Failure::io(left.display(), &error));
+            }
+            _ => OutFile::staged(path, &name, 0, true),
+        }
     }
 
-    fn staged(path: PathBuf, renews: bool) -> Outcome<OutFile> {
+    fn staged(path: PathBuf, name: &OsStr, rand_bytes: usize, renews: bool) -> Outcome<OutFile> {
         let place = path.display().to_string();
-        let temp = staged_in(folder_of(&path)).place(&place)?;
+        let temp = staged_in(folder_of(&path), name, rand_bytes).place(&place)?;
         Ok(OutFile { target: Target::Staged { temp: BufWriter::new(temp), path, renews }, place })
     }
 
@@ -99,10 +110,10 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn staged_in(folder: &Path) -> io::Result<NamedTempFile> {
+fn staged_in(folder: &Path, name: &OsStr, rand_bytes: usize) -> io::Result<NamedTempFile> {
     // tempfile makes files private (0600); a published file gets what the user's umask gives any other.
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".fairway-").suffix(".tmp");
+    builder.prefix(name).rand_bytes(rand_bytes).suffix(".tmp");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -132,6 +143,20 @@ mod tests {
         assert!(!path.exists());
         drop(file);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_renewal_left_is_taken_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pace.json");
+        std::fs::write(dir.path().join(".fairway-pace.json.tmp"), "ha").unwrap();
+        for text in ["one", "two"] {
+            let mut file = OutFile::renew(&path).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            file.publish().unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

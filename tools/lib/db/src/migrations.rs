@@ -41,6 +41,17 @@ pub struct ViewSql {
     pub sql: String,
 }
 
+impl Db {
+    /// The schema's views as the database has them: the name of each with the digest of its SELECT.
+    pub fn views(&mut self) -> Outcome<Vec<(String, String)>> {
+        let recorded = recorded(self.connection.as_mut(), &self.system)?;
+        let view = |(step, sha256): (String, Option<String>)| {
+            Some((step.strip_prefix(VIEW)?.to_owned(), sha256.unwrap_or_default()))
+        };
+        Ok(recorded.into_iter().filter_map(view).collect())
+    }
+}
+
 /// Something that a migration does, in words for people.
 pub type Change = String;
 

@@ -3,7 +3,8 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-/// When to start no further call, as the user says it: a time after the start, or an instant that several programs share.
+/// When to start no further call, as the user says it: a time after the start, or an instant that several programs
+/// share.
 #[derive(Clone, Copy, Debug)]
 pub enum Until {
     /// A time after the start.

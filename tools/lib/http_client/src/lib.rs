@@ -26,7 +26,8 @@ pub const REFUSAL_BYTES: usize = 600;
 /// An answer is received in pieces of this size.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// The pauses before further attempts at what may pass: the first, then twice as long each time, 20 s at most, a little at random.
+/// The pauses before further attempts at what may pass: the first, then twice as long each time, 20 s at most, a little
+/// at random.
 pub fn pauses(first: Duration) -> ExponentialBackoff {
     ExponentialBuilder::default()
         .with_min_delay(first)
@@ -51,8 +52,8 @@ pub enum Cut {
     Broken(String),
 }
 
-/// A whole body in one buffer, of so many bytes at most. The client's own time-out is for each read, which a server that drips never meets:
-/// `timeout` is for all of it, since `started`.
+/// A whole body in one buffer, of so many bytes at most. The client's own time-out is for each read, which a server
+/// that drips never meets: `timeout` is for all of it, since `started`.
 pub fn read_body(
     mut body: impl Read,
     most_bytes: usize,
@@ -78,8 +79,8 @@ pub fn read_body(
     }
 }
 
-/// The words of a refusal's body on one line: the member `message` of JSON, or all of its beginning. They may quote a secret, and half of
-/// one where they end: [`shortened`] after it was taken out.
+/// The words of a refusal's body on one line: the member `message` of JSON, or all of its beginning. They may quote a
+/// secret, and half of one where they end: [`shortened`] after it was taken out.
 pub fn words_of_refusal(body: impl Read) -> String {
     let mut bytes = Vec::new();
     // What cannot be read on is as long as it is.

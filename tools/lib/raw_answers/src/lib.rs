@@ -125,7 +125,7 @@ pub struct Sidecar {
     pub method: String,
     /// The address, without secrets.
     pub url: String,
-    /// The digest of method, address and body of the request, without secrets.
+    /// The digest of method, address, headers and body of the request, without secrets and conditions.
     pub request_sha256: String,
     /// When it was fetched: UTC with milliseconds.
     pub fetched_at: String,

@@ -4,11 +4,13 @@ use std::fmt;
 
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE, Engine};
 
-/// A key, token or password. It has no way to be printed: `{:?}` shows stars, and [`Secret::redact`] removes it from foreign words.
+/// A key, token or password. It has no way to be printed: `{:?}` shows stars, and [`Secret::redact`] removes it from
+/// foreign words.
 pub struct Secret(String);
 
 impl Secret {
-    /// The secret in a variable's value or a file's text; `None` if that is empty or holds blanks or characters other than ASCII's.
+    /// The secret in a variable's value or a file's text; `None` if that is empty or holds blanks or characters other
+    /// than ASCII's.
     pub fn from_text(text: &str) -> Option<Secret> {
         let secret = text.trim();
         let is_one = !secret.is_empty() && secret.bytes().all(|byte| byte.is_ascii_graphic());
@@ -20,9 +22,9 @@ impl Secret {
         &self.0
     }
 
-    /// Foreign words (a server's answer, an error that may quote the URL) without the key, in whatever usual way each of its characters
-    /// is written: as it is, percent-encoded once or twice, behind backslashes, as JSON's or Python's escape, as an entity of HTML; with
-    /// spaces and characters that do not show in between. Nor in base 64.
+    /// Foreign words (a server's answer, an error that may quote the URL) without the key, in whatever usual way each
+    /// of its characters is written: as it is, percent-encoded once or twice, behind backslashes, as JSON's or Python's
+    /// escape, as an entity of HTML; with spaces and characters that do not show in between. Nor in base 64.
     pub fn redact(&self, words: &str) -> String {
         let encoded = [BASE64_STANDARD, BASE64_URL_SAFE].map(|engine| engine.encode(&self.0));
         let words = encoded.iter().fold(words.to_owned(), |words, form| {
