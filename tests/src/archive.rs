@@ -11,8 +11,8 @@ use tempfile::TempDir;
 
 use crate::{bin_dir, repo};
 
-/// DataGolf's archive as it grows: past seasons, and the fixtures' season of 2025 day by day. A [`crate::Replay`] of its folder answers by
-/// what is there at the moment.
+/// DataGolf's archive as it grows: past seasons, and the fixtures' season of 2025 day by day. A [`crate::Replay`] of
+/// its folder answers by what is there at the moment.
 pub struct Archive {
     dir: TempDir,
     list: Vec<Value>,

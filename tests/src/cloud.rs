@@ -11,8 +11,8 @@ use crate::{Replay, Session, bin_dir, replay, repo};
 /// The password of every database's user until it is rotated.
 pub const PASSWORD: &str = "SECRET:password/of a user";
 
-/// The golf pipeline as Lambda functions: their packages in AWS's emulator, on real servers, with secrets in Secrets Manager. The session
-/// beside it sees the same database and bucket.
+/// The golf pipeline as Lambda functions: their packages in AWS's emulator, on real servers, with secrets in Secrets
+/// Manager. The session beside it sees the same database and bucket.
 pub struct Cloud {
     /// For looking, and for what a person would do in a shell.
     pub session: Session,
@@ -39,7 +39,8 @@ impl Cloud {
         database.sql(&format!(
             "CREATE USER `{master}`@'%' IDENTIFIED BY '{PASSWORD} who is the master'; \
              GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, \
-             SHOW DATABASES, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, \
+             SHOW DATABASES, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, CREATE VIEW, SHOW VIEW, CREATE \
+             ROUTINE, ALTER ROUTINE, \
              CREATE USER, EVENT, TRIGGER ON *.* TO `{master}`@'%' WITH GRANT OPTION"
         ));
         cloud.put_password("master", &master, &format!("{PASSWORD} who is the master"));
@@ -180,8 +181,8 @@ impl Cloud {
     }
 }
 
-/// The packages, unpacked: those in the folder FAIRWAY_PACKAGES, or laid out once a process from the programs that were built with the
-/// tests.
+/// The packages, unpacked: those in the folder FAIRWAY_PACKAGES, or laid out once a process from the programs that were
+/// built with the tests.
 pub fn packages() -> &'static Path {
     static PACKAGES: OnceLock<(Option<TempDir>, PathBuf)> = OnceLock::new();
     let (_, folder) = PACKAGES.get_or_init(|| {
@@ -206,9 +207,8 @@ pub fn packages() -> &'static Path {
 /// A message of a queue.
 fn message(body: &str) -> String {
     let body = body.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    format!(
-        r#"{{"messageId":"1","receiptHandle":"h","body":"{body}","attributes":{{}},"messageAttributes":{{}},"eventSource":"aws:sqs"}}"#
-    )
+    let rest = r#""attributes":{},"messageAttributes":{},"eventSource":"aws:sqs""#;
+    format!(r#"{{"messageId":"1","receiptHandle":"h","body":"{body}",{rest}}}"#)
 }
 
 /// As S3 writes a key into its notifications: as a form's field.

@@ -1,9 +1,9 @@
-//! Football's real matches, as one table.
+//! Football's real matches, as one table; a server that answers for its sources; the made-up league.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-use crate::{bin_dir, repo};
+use crate::{Session, bin_dir, repo};
 
 /// Columns of the season files, and what scripts/football calls them.
 const NAMES: [(&str, &str); 20] = [
@@ -68,7 +68,7 @@ pub struct Web {
 }
 
 impl Web {
-    /// What the sources said, and then what these files replace.
+    /// What the sources said, and then what these files replace: paths below the repository, or whole ones.
     ///
     /// # Panics
     ///
@@ -103,4 +103,122 @@ impl Drop for Web {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The sources with the requests of the made-up league: each list of `each.toml` in the place of the source's own.
+///
+/// # Panics
+///
+/// Where a file is not there, or a list is of no source.
+#[must_use]
+pub fn made_up_sources() -> String {
+    let read = |path: &str| std::fs::read_to_string(repo().join(path)).unwrap();
+    let mut sources = read("scripts/football/sources.toml");
+    for section in read("fixtures/football/web/each.toml").split("\n[").skip(1) {
+        let (name, list) = section.split_once("]\n").unwrap();
+        if name == "agent" {
+            sources = sources.replace("# contact = \"mailto:you@example.org\"", list.trim());
+            continue;
+        }
+        let start = sources.find(&format!("\n[sources.{name}]\n")).unwrap_or_else(|| panic!("{name}")) + 1;
+        let end = start + sources[start..].find("\n[").unwrap();
+        // A source that has no list asks the same whoever plays.
+        let Some(at) = sources[start..end].find("\neach = ") else { continue };
+        let at = start + at + 1;
+        let line = sources[at..].find('\n').unwrap();
+        sources.replace_range(at..at + line, list.trim());
+    }
+    sources
+}
+
+/// A session in which it is 12 October 2030: its `sources.toml` asks `web` for the made-up league, with the right keys.
+///
+/// # Panics
+///
+/// Where the fixtures are not there.
+#[must_use]
+pub fn made_up(web: &Web) -> Session {
+    let mut session = Session::new();
+    session.set("FAIRWAY_DB", "sqlite:football.db");
+    session.set("FAIRWAY_BUCKET", "./data");
+    session.set("FAIRWAY_SOURCES", "sources.toml");
+    session.set("FAIRWAY_SCHEMA", repo().join("scripts/football/schema.toml"));
+    session.set("FAIRWAY_RECIPE", repo().join("scripts/football/result.toml"));
+    session.set("FAIRWAY_NOW", "2030-10-12T12:00:00Z");
+    session.set("FAIRWAY_RETRY_DELAY", "1ms");
+    session.set("FAIRWAY_REPLAY", web.url());
+    session.set("FOOTBALL_DATA_TOKEN", "fixture-token");
+    session.set("API_FOOTBALL_KEY", "fixture-token");
+    session.file("sources.toml", made_up_sources());
+    session.ok(&format!("mkdir data; cp -r {} .", repo().join("scripts/football/aliases").display()));
+    session
+}
+
+/// Writes an answer and a file of answers that holds it alone, for [`Web::start`]: the path of that.
+///
+/// # Panics
+///
+/// Where the session's folder is not there.
+pub fn answer(session: &Session, name: &str, status: u16, url: &str, body: impl AsRef<[u8]>) -> String {
+    session.file(&format!("{name}.body"), body);
+    let is_of = |hosts: [&str; 2]| hosts.iter().any(|host| url.contains(host));
+    let kind = if is_of(["www.football-data.co.uk", "githubusercontent.com"]) {
+        "text/csv"
+    } else if is_of(["odds.example.org", "table.example.org"]) {
+        "text/html; charset=utf-8"
+    } else {
+        "application/json"
+    };
+    let path = session.file(
+        &format!("{name}.toml"),
+        format!(
+            "[[answers]]\nurl = \"{url}\"\nfile = \"{name}.body\"\nstatus = {status}\n\
+             headers = {{ Content-Type = \"{kind}\" }}\n"
+        ),
+    );
+    path.display().to_string()
+}
+
+/// The sources' file for a few seasons of the two sources that may be passed on.
+///
+/// # Panics
+///
+/// Where the file lists its seasons in another way.
+#[must_use]
+pub fn few_seasons(archive: &[&str], openfootball: &[&str]) -> String {
+    let sources = std::fs::read_to_string(repo().join("scripts/football/sources.toml")).unwrap();
+    let sources = listed(&sources, "each = { short = [", "] }", archive);
+    listed(&sources, "season = [\n", "]\n", openfootball)
+}
+
+/// A file with another list between two words, the first of which is there once.
+fn listed(text: &str, before: &str, after: &str, items: &[&str]) -> String {
+    assert_eq!(text.matches(before).count(), 1, "{before}");
+    let (head, rest) = text.split_once(before).unwrap();
+    let (_, tail) = rest.split_once(after).unwrap();
+    let items: Vec<String> = items.iter().map(|item| format!("{item:?}")).collect();
+    format!("{head}{before}{}{after}{tail}", items.join(", "))
+}
+
+/// A session for football's scripts, on the day of its archive: a database in a file, and a bucket in a folder.
+#[must_use]
+pub fn session() -> Session {
+    let mut session = Session::new();
+    session.ok("mkdir data");
+    session.set("FAIRWAY_DB", "sqlite:football.db");
+    session.set("FAIRWAY_BUCKET", "./data");
+    session.set("FAIRWAY_SCHEMA", repo().join("scripts/football/schema.toml"));
+    session.set("FAIRWAY_RECIPE", repo().join("scripts/football/result.toml"));
+    session.set("FAIRWAY_NOW", "2026-06-01T12:00:00Z");
+    session
+}
+
+/// The same with a file of sources of its own, and the lists of names that it names.
+#[must_use]
+pub fn session_with(sources: &str) -> Session {
+    let mut session = session();
+    session.ok(&format!("cp -r {}/aliases .", repo().join("scripts/football").display()));
+    session.file("sources.toml", sources);
+    session.set("FAIRWAY_SOURCES", "sources.toml");
+    session
 }

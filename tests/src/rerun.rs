@@ -3,7 +3,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::{Session, script};
+use crate::{Ran, Session, script};
 
 /// Golf's pipeline from its beginning to its end, as a shell takes it.
 pub fn refresh_and_train() -> String {
@@ -19,7 +19,7 @@ impl Session {
 
     /// The same of another line.
     #[track_caller]
-    pub fn finish_line(&self, line: &str, after: &str) {
+    pub fn finish_line(&self, line: &str, after: &str) -> Ran {
         let started = Instant::now();
         loop {
             let ran = self.run(line);
@@ -31,11 +31,12 @@ impl Session {
                 continue;
             }
             assert_eq!(ran.code, 0, "the rerun after {after}: {ran}");
-            return;
+            return ran;
         }
     }
 
-    /// Starts a line and kills it after a while, with all that it started, as when the machine goes. Whether it was still running.
+    /// Starts a line and kills it after a while, with all that it started, as when the machine goes. Whether it was
+    /// still running.
     pub fn kill_after(&self, line: &str, moment: Duration) -> bool {
         let mut child =
             self.command(line).process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

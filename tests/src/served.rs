@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::{Session, script};
 
-/// A running `predictd` of a session, on a free port. It looks for another model five times a second, and ends with the test.
+/// A running `predictd` of a session, on a free port. It looks for another model five times a second, and ends with the
+/// test.
 pub struct Served {
     child: Child,
     url: String,

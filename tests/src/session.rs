@@ -54,7 +54,8 @@ impl Default for Session {
 }
 
 impl Session {
-    /// A new empty folder, a state folder of its own and a fixed clock: 2026-01-06, weeks after the fixtures' last event.
+    /// A new empty folder, a state folder of its own and a fixed clock: 2026-01-06, weeks after the fixtures' last
+    /// event.
     pub fn new() -> Session {
         let dir = tempfile::Builder::new().prefix("fairway-test-").tempdir().unwrap();
         let path = format!("{}:{}", bin_dir().display(), std::env::var("PATH").unwrap_or_default());
@@ -87,13 +88,17 @@ impl Session {
 
     /// The same on servers, as in production: an empty database, and an empty bucket with a prefix.
     pub fn production(replay: &Replay, database: &MariaDb, objects: &Seaweed) -> Session {
-        let mut session = Session::golf(replay);
-        session.set("FAIRWAY_DB", database.new_database());
-        session.set("FAIRWAY_BUCKET", format!("s3://{}/golf", objects.new_bucket()));
+        Session::golf(replay).on_servers(database, objects, "golf")
+    }
+
+    /// A system's session, moved there before anything ran.
+    pub fn on_servers(mut self, database: &MariaDb, objects: &Seaweed, prefix: &str) -> Session {
+        self.set("FAIRWAY_DB", database.new_database());
+        self.set("FAIRWAY_BUCKET", format!("s3://{}/{prefix}", objects.new_bucket()));
         for (name, value) in Seaweed::env(&objects.endpoint()) {
-            session.set(name, value);
+            self.set(name, value);
         }
-        session
+        self
     }
 
     /// Sets a variable for the lines that follow.
@@ -145,8 +150,8 @@ impl Session {
         Ran::new(line, self.command(line).output().unwrap())
     }
 
-    /// Everything of the golf pipeline that must come out the same: tables without times, every byte of every object, who is
-    /// approved. Through which states the bucket came differs.
+    /// Everything of the golf pipeline that must come out the same: tables without times, every byte of every object,
+    /// who is approved. Through which states the bucket came differs.
     pub fn state(&self) -> String {
         let events = "SELECT tour, calendar_year, event_id, event_name, event_completed, sg_categories, \
                       traditional_stats, refetch, n_rounds, rounds_rev, content_sha256, unavailable \

@@ -5,8 +5,10 @@ use pipelines::{Replay, Session, SmallDisk, repo, script};
 
 fn tables(session: &Session) -> String {
     session.ok(
-        "db-query sql 'SELECT event_id, calendar_year, n_rounds, rounds_rev FROM pga_with_sg_cat_eventslist ORDER BY 1, 2'; \
-         db-query sql 'SELECT partition_key, inputs_digest, sha256 FROM fairway_exports ORDER BY 1'; db-query rows | sha256sum",
+        "db-query sql 'SELECT event_id, calendar_year, n_rounds, rounds_rev FROM pga_with_sg_cat_eventslist \
+         ORDER BY 1, 2'; \
+         db-query sql 'SELECT partition_key, inputs_digest, sha256 FROM fairway_exports ORDER BY 1'; \
+         db-query rows | sha256sum",
     )
 }
 
@@ -159,7 +161,8 @@ fn an_object_that_cannot_be_trained_on_ends_training_or_is_left_out_by_name() {
     session.set("FAIRWAY_RECIPE", session.path("recipe.toml"));
     session.run(&script("train")).says(&format!("{bad}: line 3")).says("1 left out");
     let newest = session.ok("registry ls | tail -n +2 | cut -d, -f1 | head -n 1");
-    let models = session.ok("for model in $(bucket ls golf/ | grep -o '^[^,]*json' ; bucket ls | grep -o '^[^,]*model[^,]*json'); do echo $model; done | sort -u");
+    let models = session.ok("for model in $(bucket ls golf/ | grep -o '^[^,]*json' ; bucket ls | grep -o \
+                             '^[^,]*model[^,]*json'); do echo $model; done | sort -u");
     assert!(!newest.is_empty() && !models.is_empty());
     let found = session.ok("grep -l excluded -r data | wc -l");
     assert_eq!(found.trim(), "1", "the model says what was left out: {models}");

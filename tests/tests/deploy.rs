@@ -1,4 +1,5 @@
-//! `scripts/aws/deploy`, `destroy` and `logs` with a stand-in for the AWS CLI: what they ask for, what they say, and where secrets do not go.
+//! `scripts/aws/deploy`, `destroy` and `logs` with a stand-in for the AWS CLI: what they ask for, what they say, and
+//! where secrets do not go.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 use std::fs;
@@ -9,15 +10,22 @@ use std::process::Command;
 use pipelines::repo;
 use tempfile::TempDir;
 
-/// Answers as the AWS CLI does as far as the scripts look, and writes down what it was asked. Files in its folder are the account's state.
+/// Answers as the AWS CLI does as far as the scripts look, and writes down what it was asked. Files in its folder are
+/// the account's state.
 const AWS: &str = r#"#!/bin/bash
 cd "$ACCOUNT" || exit 9
 echo "$*" >> calls
 case "$*" in
     --version) echo "aws-cli/${CLI_VERSION:-2.31.0} Python/3.13" ;;
-    "sts get-caller-identity"*) [ ! -f no-credentials ] || { echo "Unable to locate credentials" >&2; exit 253; }; echo 123456789012 ;;
+    "sts get-caller-identity"*)
+        [ ! -f no-credentials ] || { echo "Unable to locate credentials" >&2; exit 253; }
+        echo 123456789012
+        ;;
     "configure get region") echo us-east-1 ;;
-    *describe-stacks*StackStatus*) [ -f stack ] || { echo "Stack with id fairway does not exist" >&2; exit 254; }; cat stack ;;
+    *describe-stacks*StackStatus*)
+        [ -f stack ] || { echo "Stack with id fairway does not exist" >&2; exit 254; }
+        cat stack
+        ;;
     *describe-stacks*"ParameterKey=='BucketName'"*) echo fairway-123456789012-us-east-1 ;;
     *describe-stacks*ParameterKey==*) echo None ;;
     *describe-stacks*"OutputKey=='BucketName'"*) echo fairway-123456789012-us-east-1 ;;
@@ -40,7 +48,10 @@ case "$*" in
         echo "$answer" > "${@: -1}"
         case $answer in *errorType*) echo Unhandled ;; *) echo None ;; esac
         ;;
-    "lambda invoke"*) if [ -f probe ]; then cat probe; else echo '{"outcome": "done", "exit": 0}'; fi > "${@: -1}"; echo None ;;
+    "lambda invoke"*)
+        if [ -f probe ]; then cat probe; else echo '{"outcome": "done", "exit": 0}'; fi > "${@: -1}"
+        echo None
+        ;;
     "apigateway get-account"*) echo None ;;
     "apigateway get-usage-plan-keys"*) echo key-id ;;
     "apigateway get-api-key"*) echo SECRET-OF-THE-API ;;

@@ -49,7 +49,8 @@ fn stocked() -> (Replay, Session) {
     let session = Session::golf(&replay);
     session.run(&repo().join("scripts/golf/refresh").display().to_string()).expect(0);
     session.run(&repo().join("scripts/golf/train").display().to_string()).expect(0);
-    session.ok("db-query rows > rounds.csv; bucket cat training_data/ > all.csv; cp data/models/golf_*.json model.json");
+    session.ok("db-query rows > rounds.csv; bucket cat training_data/ > all.csv; \
+                cp data/models/golf_*.json model.json");
     (replay, session)
 }
 

@@ -14,7 +14,8 @@ fn session() -> Session {
     session.set("FAIRWAY_NOW", "2026-06-01T12:00:00Z");
     session.file("played.csv", matches_csv());
     session.ok(&format!("mkdir data; {}/load client played.csv", repo().join("scripts/football").display()));
-    session.ok("bucket cat training_data/result/ > cat.csv; { head -n 1 cat.csv; tail -n +2 cat.csv | sort -t, -k3,3; } > matches.csv");
+    session.ok("bucket cat training_data/result/ > cat.csv; { head -n 1 cat.csv; tail -n +2 cat.csv | sort \
+                -t, -k3,3; } > matches.csv");
     session
 }
 
@@ -99,7 +100,8 @@ fn what_happens_later_changes_no_feature_and_neither_does_the_order() {
         // From that day on: other results, other shots, half of the matches, and some that never were.
         session.ok(&format!(
             "awk -F, -v OFS=, -v cut={cut} 'NR == 1 || $3 < cut {{ print; next }}
-             NR % 2 {{ $7 += 3; $10 = 7; $11 = 1; print; if (NR % 4 == 1) {{ $5 = $5 \" B\"; print }} }}' matches.csv > changed.csv"
+             NR % 2 {{ $7 += 3; $10 = 7; $11 = 1; print; if (NR % 4 == 1) {{ $5 = $5 \" B\"; print }} }}' \
+             matches.csv > changed.csv"
         ));
         let changed = session.ok("features changed.csv");
         // The day itself is asked at its beginning: its features are those of the days before.
@@ -149,15 +151,21 @@ fn what_is_known_only_afterwards_is_no_feature() {
     planted("home_shots", "ahead");
     session
         .ok("sed -i 's/^impute = 0$//' planted.toml; grep -v '^E0,.*,2026-05-24' matches.csv > played.csv");
-    session.ok("{ echo competition,season,date,kickoff,home_team,away_team,home_shots; grep ,2026-05-24, matches.csv | cut -d, -f1-6 | sed 's/$/,/'; } > next.csv");
+    session.ok("{ echo competition,season,date,kickoff,home_team,away_team,home_shots; grep ,2026-05-24, \
+                matches.csv | cut -d, -f1-6 | sed 's/$/,/'; } > next.csv");
     session
-        .run("awk -F, '$12 != \"\"' played.csv > shots.csv; features --recipe planted.toml --input matches=shots.csv --now 2026-05-24 next.csv")
+        .run(
+            "awk -F, '$12 != \"\"' played.csv > shots.csv; \
+             features --recipe planted.toml --input matches=shots.csv --now 2026-05-24 next.csv",
+        )
         .expect(65)
         .says("is known ahead, and empty");
     // The answer in other words is told by `fit`, whatever is said of it.
     planted("home_margin", "ahead");
-    session.ok("awk -F, -v OFS=, 'NR == 1 { print $0, \"home_margin\"; next } { print $0, $7 - $8 }' matches.csv > margin.csv");
-    let fit = "features --recipe planted.toml margin.csv | clean --recipe planted.toml | fit --recipe planted.toml --candidate logistic";
+    session.ok("awk -F, -v OFS=, 'NR == 1 { print $0, \"home_margin\"; next } { print $0, $7 - $8 }' \
+                matches.csv > margin.csv");
+    let fit = "features --recipe planted.toml margin.csv | clean --recipe planted.toml | fit --recipe \
+               planted.toml --candidate logistic";
     session.run(&format!("{fit} > model.json")).expect(0).says("feature \"home_margin\" alone explains");
 }
 
@@ -177,7 +185,8 @@ fn forecasts_are_better_than_base_rates_and_not_too_good() {
     };
     let (log_loss, rps) = (line("log_loss"), line("rps"));
     assert_eq!(line("rows")[0], 1_900.0);
-    // The anchors of others on the same matches: base rates 1.070 and .2356, Elo .978 and .203, bookmakers .959 and .197.
+    // The anchors of others on the same matches: base rates 1.070 and .2356, Elo .978 and .203, bookmakers .959 and
+    // .197.
     assert!((log_loss[3] - 1.070).abs() < 0.002 && (rps[3] - 0.2356).abs() < 0.001, "{metrics}");
     assert!((log_loss[4] - 0.978).abs() < 0.003 && (rps[4] - 0.203).abs() < 0.001, "{metrics}");
     assert!(log_loss[2] < log_loss[3] && rps[2] < rps[3], "not better than base rates: {metrics}");
@@ -192,7 +201,8 @@ fn matches_that_arrive_train_again_and_nothing_else_does() {
     let load = repo().join("scripts/football/load").display().to_string();
     let load = format!("{load} client");
     session.ok(&format!(
-        "mv played.csv all.csv; head -n 4000 all.csv > some.csv; rm -r football.db data; mkdir data; {load} some.csv; {train}"
+        "mv played.csv all.csv; head -n 4000 all.csv > some.csv; rm -r football.db data; mkdir data; {load} \
+         some.csv; {train}"
     ));
     let before = session.ok("registry show; bucket ls --sha256");
     let again = session.run(&format!("{load} some.csv && {train}"));

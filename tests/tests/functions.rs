@@ -1,5 +1,5 @@
-//! The Lambda functions in AWS's emulator, on real servers: what the shell does, they do, and what Lambda, S3 and the network do to
-//! them changes nothing.
+//! The Lambda functions in AWS's emulator, on real servers: what the shell does, they do, and what Lambda, S3 and the
+//! network do to them changes nothing.
 #![cfg(feature = "s3")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
@@ -245,7 +245,8 @@ fn hops_end_when_nothing_is_stored_and_when_there_were_enough() {
     let answers = until_done(&cloud, &emulator);
     assert_eq!(answers.len(), 2, "{answers:?}");
     assert_eq!((&answers[1]["more"], &answers[1]["goes_on"]), (&json!(true), &json!(false)), "{answers:?}");
-    // A key that is suspended for longer than the run may wait: much is left, nothing was stored, and going on would be a loop.
+    // A key that is suspended for longer than the run may wait: much is left, nothing was stored, and going on would be
+    // a loop.
     let suspended = Replay::with(&folders, &["*:429:5@rounds"]);
     let cloud = crate::cloud(&suspended);
     let answer = outcome(&cloud.refresh(MINUTE), SCHEDULE, "done");
@@ -612,7 +613,10 @@ fn a_csv_that_makes_no_sense_is_named_and_serving_goes_on() {
     assert_ne!(after, before, "the pointer has moved");
 }
 
-const GOOD: &str = r#"{"sg_total":2.1,"driving_dist":291.4,"driving_acc":0.64,"gir":0.72,"scrambling":0.6,"prox_rgh":41.2,"prox_fw":29.8,"great_shots":4,"poor_shots":2}"#;
+const GOOD: &str = concat!(
+    r#"{"sg_total":2.1,"driving_dist":291.4,"driving_acc":0.64,"gir":0.72,"scrambling":0.6,"prox_rgh":41.2,"#,
+    r#""prox_fw":29.8,"great_shots":4,"poor_shots":2}"#
+);
 
 /// API Gateway's event with this body, and what comes back: status and body.
 #[track_caller]

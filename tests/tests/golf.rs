@@ -119,7 +119,8 @@ fn objects_that_were_lost_or_changed_are_written_again() {
     let session = Session::golf(&replay);
     session.run(&script("refresh")).expect(0);
     let before = session.ok("bucket ls training_data/ --sha256");
-    session.ok("bucket rm training_data/event_data_2025_pga_14.csv; echo x >> data/training_data/event_data_2025_pga_2.csv");
+    session.ok("bucket rm training_data/event_data_2025_pga_14.csv; echo x >> \
+                data/training_data/event_data_2025_pga_2.csv");
     session
         .run(&script("refresh"))
         .expect(0)
@@ -135,7 +136,8 @@ fn predictions_of_the_programs_agree_to_the_bit() {
     let session = Session::golf(&replay);
     session.run(&script("refresh")).expect(0);
     session.run(&script("train")).expect(0);
-    session.ok("cp data/models/golf_2026-01-06_*.json model.json; bucket get training_data/event_data_2025_pga_14.csv > e.csv");
+    session.ok("cp data/models/golf_2026-01-06_*.json model.json; bucket get \
+                training_data/event_data_2025_pga_14.csv > e.csv");
     let line = session.ok("predict --model model.json < e.csv | sed -n 2p");
     let cells: Vec<&str> = line.trim().split(',').collect();
     let features = [
@@ -201,12 +203,15 @@ fn several_targets_are_a_recipe_each_and_one_server() {
         .replace("[target]\ncolumn = \"sg_t2g\"", "[target]\ncolumn = \"sg_total\"")
         .replace("name = \"golf\"", "name = \"golf-total\"");
     session.file("total.toml", &other);
-    session.ok("db-query rows --partition pga/2025/14 --partition pga/2025/15 --partition pga/2025/16 > rounds.csv; \
-         clean --recipe total.toml rounds.csv > total.csv; fit --recipe total.toml --candidate ridge total.csv > total.json");
+    session.ok(
+        "db-query rows --partition pga/2025/14 --partition pga/2025/15 --partition pga/2025/16 > rounds.csv; \
+         clean --recipe total.toml rounds.csv > total.csv; \
+         fit --recipe total.toml --candidate ridge total.csv > total.json",
+    );
     session.file(
         "body.json",
-        "{\"driving_dist\":291.4,\"driving_acc\":0.64,\"gir\":0.72,\"scrambling\":0.6,\"prox_rgh\":41.2,\"prox_fw\":29.8,\
-         \"great_shots\":4,\"poor_shots\":2}",
+        "{\"driving_dist\":291.4,\"driving_acc\":0.64,\"gir\":0.72,\"scrambling\":0.6,\"prox_rgh\":41.2,\
+         \"prox_fw\":29.8,\"great_shots\":4,\"poor_shots\":2}",
     );
     let answers = session.asking(
         "--model t2g=data --model total=total.json",

@@ -1,4 +1,5 @@
-//! Training on an instance: `ec2_switch` in AWS's emulator switches one of moto's instances, and what it sends there runs in a shell.
+//! Training on an instance: `ec2_switch` in AWS's emulator switches one of moto's instances, and what it sends there
+//! runs in a shell.
 #![cfg(feature = "s3")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
@@ -68,7 +69,12 @@ impl Trainer {
     /// Runs what the instance was told, in a shell that has the AWS CLI as far as it is used.
     fn obey(&self, command: &Value) -> String {
         let session = &self.cloud.session;
-        let aws = session.file("cli/aws", "#!/bin/bash\n# aws s3 cp --only-show-errors s3://bucket/prefix/KEY FILE\n[ \"$1 $2\" = 's3 cp' ] || exit 2\nexec bucket get \"${4#\"$FAIRWAY_BUCKET\"/}\" --to \"$5\"\n");
+        let aws = session.file(
+            "cli/aws",
+            "#!/bin/bash\n# aws s3 cp --only-show-errors s3://bucket/prefix/KEY FILE\n\
+             [ \"$1 $2\" = 's3 cp' ] || exit 2\n\
+             exec bucket get \"${4#\"$FAIRWAY_BUCKET\"/}\" --to \"$5\"\n",
+        );
         fs::set_permissions(&aws, fs::Permissions::from_mode(0o755)).unwrap();
         let lines = command["Parameters"]["commands"].as_array().unwrap();
         let text: Vec<&str> = lines.iter().map(|line| line.as_str().unwrap()).collect();

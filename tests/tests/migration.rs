@@ -95,7 +95,8 @@ fn an_old_database_is_refused_until_it_is_migrated() {
     session.run("db-load verify; db-export --check").expect(0);
     // A version that this one does not know.
     session.ok("python3 -c \"import sqlite3; d = sqlite3.connect('golf.db'); \
-                d.execute('INSERT INTO fairway_migrations VALUES (?, ?, NULL, NULL)', ('golf', '0009 later')); d.commit()\"");
+                d.execute('INSERT INTO fairway_migrations VALUES (?, ?, NULL, NULL)', ('golf', '0009 \
+                later')); d.commit()\"");
     for line in ["db-query counts", "db-load listing /dev/null", "db-export --check", "db-load migrate"] {
         session.run(line).expect(78).says("newer version").says("0009 later");
     }
@@ -119,7 +120,12 @@ fn kill_at_each_call(session: &Session, restore: &dyn Fn(), most: usize) {
             "strace -f -qq -o /dev/null -e trace={CALLS} -e inject={CALLS}:signal=KILL:when={call} {migrate}"
         );
         killed += usize::from(session.run(&line).code != 0);
-        session.run("for i in $(seq 600); do db-load migrate --contract && exit; [ $? = 69 ] || exit; sleep 0.1; done; exit 69").expect(0);
+        session
+            .run(
+                "for i in $(seq 600); do \
+                 db-load migrate --contract && exit; [ $? = 69 ] || exit; sleep 0.1; done; exit 69",
+            )
+            .expect(0);
         session.run("db-load verify").expect(0);
         assert_eq!(
             partitions(session, "db-query unexported", 2),

@@ -1,14 +1,19 @@
-//! No output takes the place of what a program reads: every program, every flag that names a file to write, every kind of link.
+//! No output takes the place of what a program reads: every program, every flag that names a file to write, every kind
+//! of link.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 use pipelines::Session;
 
-const RECIPE: &str = "[recipe]\nname = \"line\"\n[keys]\ncolumns = [\"id\"]\nrow = [\"id\"]\n[columns.id]\ntype = \"integer\"\n\
-    [columns.x]\ntype = \"number\"\n[columns.y]\ntype = \"number\"\n[features]\ncolumns = [\"x\"]\n[target]\ncolumn = \"y\"\n\
+const RECIPE: &str = "[recipe]\nname = \"line\"\n[keys]\ncolumns = [\"id\"]\nrow = \
+                      [\"id\"]\n[columns.id]\ntype = \"integer\"\n\
+    [columns.x]\ntype = \"number\"\n[columns.y]\ntype = \"number\"\n[features]\ncolumns = \
+    [\"x\"]\n[target]\ncolumn = \"y\"\n\
     [split]\nby = [\"id\"]\nholdout = 0.2\n[[candidates]]\nalgorithm = \"linear\"\n";
 
-const CLASSES: &str = "[recipe]\nname = \"kind\"\n[keys]\ncolumns = [\"id\"]\nrow = [\"id\"]\n[columns.id]\ntype = \"integer\"\n\
-    [columns.x]\ntype = \"number\"\n[columns.k]\ntype = \"text\"\n[features]\ncolumns = [\"x\"]\n[target]\ncolumn = \"k\"\n\
+const CLASSES: &str = "[recipe]\nname = \"kind\"\n[keys]\ncolumns = [\"id\"]\nrow = \
+                       [\"id\"]\n[columns.id]\ntype = \"integer\"\n\
+    [columns.x]\ntype = \"number\"\n[columns.k]\ntype = \"text\"\n[features]\ncolumns = \
+    [\"x\"]\n[target]\ncolumn = \"k\"\n\
     task = \"classification\"\n[split]\nby = [\"id\"]\nholdout = 0.2\n[[candidates]]\nalgorithm = \"mean\"\n";
 
 fn session() -> Session {
@@ -25,7 +30,8 @@ fn session() -> Session {
 #[test]
 fn no_flag_replaces_what_is_read() {
     let session = session();
-    session.ok("ln -s in.csv link.csv; ln in.csv hard.csv; ln -s ../r.toml b/recipe.toml; mkdir sub; ln -s ../in.csv sub/in.csv");
+    session.ok("ln -s in.csv link.csv; ln in.csv hard.csv; ln -s ../r.toml b/recipe.toml; mkdir sub; ln -s \
+                ../in.csv sub/in.csv");
     let state = "sha256sum in.csv r.toml k.toml model.json kinds.json b/a/in.csv";
     let before = session.ok(state);
     for line in [
@@ -61,7 +67,8 @@ fn no_flag_replaces_what_is_read() {
         assert_eq!(left, "", "{line}");
     }
     // What nobody reads is replaced, as ever; a pipe and a device are written as they come.
-    session.ok("clean --recipe r.toml --rejects x.csv in.csv > y.csv && clean --recipe r.toml --rejects x.csv in.csv > y.csv");
+    session.ok("clean --recipe r.toml --rejects x.csv in.csv > y.csv && clean --recipe r.toml --rejects \
+                x.csv in.csv > y.csv");
     session.ok("clean --recipe r.toml --rejects /dev/null in.csv > /dev/null");
     session.ok("clean --recipe r.toml --rejects /dev/stderr in.csv > y.csv");
 }

@@ -1,4 +1,5 @@
-//! The functions' packages: what is in them, and that Lambda's runtime interface starts them as they come out of their zips.
+//! The functions' packages: what is in them, and that Lambda's runtime interface starts them as they come out of their
+//! zips.
 #![cfg(feature = "s3")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
@@ -11,8 +12,8 @@ use std::time::Duration;
 use pipelines::{bin_dir, repo};
 use servers::Emulator;
 
-/// What Lambda takes is 50 MB; a package that grows past about half of it is looked at first. (The zone database is in every
-/// program that reads recipes.)
+/// What Lambda takes is 50 MB; a package that grows past about half of it is looked at first. (The zone database is in
+/// every program that reads recipes.)
 const LARGEST_BYTES: u64 = 26_000_000;
 
 fn package(arguments: &[&str], path: Option<&Path>) -> Output {

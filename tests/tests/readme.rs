@@ -1,7 +1,7 @@
 //! Documentation that fails when it lies: each `$ ` line of the READMEs is run, and what follows it must come out.
 //!
-//! A console block's lines run in bash under `pipefail`, in a folder of the README's own that holds `fixtures`, `scripts` and
-//! an empty `data`. `…` stands for any text within a line, a line of only `…` for any number of lines.
+//! A console block's lines run in bash under `pipefail`, in a folder of the README's own that holds `fixtures`,
+//! `scripts` and an empty `data`. `…` stands for any text within a line, a line of only `…` for any number of lines.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 use std::path::{Path, PathBuf};

@@ -62,8 +62,8 @@ fn strokes_gained_of_real_tournaments_add_up() {
         .says("3,676 rows: 3,675 written")
         .says("1 replaced by a later one");
     session.run(&format!("{load} --last-wins")).expect(0).says("0 written, 3,675 as before");
-    // Four tournaments are played on several courses, of which one measures shots: there the parts are of that course and
-    // the total of all. `clean` says so, and the question leaves them out.
+    // Four tournaments are played on several courses, of which one measures shots: there the parts are of that course
+    // and the total of all. `clean` says so, and the question leaves them out.
     let select = "SELECT * FROM tournaments";
     let all = format!("db-query sql '{select}' | clean > all.csv");
     session.run(&all).expect(0).says("3,675 rows in, 3,107 out, 568 dropped").says(

@@ -1,4 +1,5 @@
-//! What the scripts of every system share: the first failing stage's exit code, and one line about the run, however it ends.
+//! What the scripts of every system share: the first failing stage's exit code, and one line about the run, however it
+//! ends.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 use pipelines::{Ran, Replay, Session, repo, script};
@@ -73,7 +74,8 @@ fn who_does_not_get_a_turn_says_that_too() {
 #[test]
 fn what_a_killed_script_had_read_is_taken_away_by_the_next() {
     let mut session = scripted(
-        "workspace\necho secret > \"$work/rows\"\nif [ \"${1:-}\" = die ]; then kill -9 $$; fi\nls -d \"$TMPDIR\"/fairway-work-*\nended",
+        "workspace\necho secret > \"$work/rows\"\nif [ \"${1:-}\" = die ]; then kill -9 $$; fi\nls -d \
+         \"$TMPDIR\"/fairway-work-*\nended",
     );
     session.ok("mkdir own");
     let tmp = session.path("own").display().to_string();

@@ -16,7 +16,8 @@ fn answer(source: &str, fetched_at: &str, days: u32, warmer: f64) -> String {
                 })
                 .collect();
             lines.push_str(&format!(
-                "{{\"v\":\"fairway.partition/1\",\"table\":\"readings\",\"key\":{{\"station\":\"{station}\",\"at_month\":\"{month}\"}},\
+                "{{\"v\":\"fairway.partition/1\",\"table\":\"readings\",\
+                 \"key\":{{\"station\":\"{station}\",\"at_month\":\"{month}\"}},\
                  \"raw\":\"raw/{source}/x.json\",\"fetched_at\":\"{fetched_at}\",\
                  \"columns\":[\"at\",\"source\",\"celsius\",\"revised_at\"],\"n_rows\":{},\"rows\":[{}]}}\n",
                 rows.len(),

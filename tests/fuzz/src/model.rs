@@ -1,7 +1,8 @@
 use model_file::{FORMATS, Model, digest};
 use serde_json::value::RawValue;
 
-/// Reads the bytes as a model's file, and as the body of one whose digest is right; what is taken must answer, and be read again as the same.
+/// Reads the bytes as a model's file, and as the body of one whose digest is right; what is taken must answer, and be
+/// read again as the same.
 ///
 /// # Panics
 ///

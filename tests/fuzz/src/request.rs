@@ -17,8 +17,8 @@ static SERVED: LazyLock<Vec<Arc<LoadedModel>>> = LazyLock::new(|| {
     models.into_iter().map(|model| Arc::new(LoadedModel::new(model, None))).collect()
 });
 
-/// Asks for what the bytes say: a line `<number of the model> <method> <path and query>`, a line that is the content type, one that is what is
-/// accepted (empty where nothing is said), and the body.
+/// Asks for what the bytes say: a line `<number of the model> <method> <path and query>`, a line that is the content
+/// type, one that is what is accepted (empty where nothing is said), and the body.
 ///
 /// # Panics
 ///

@@ -13,8 +13,8 @@ pub enum Cut {
     After,
 }
 
-/// A way to a server of 127.0.0.1 that passes every byte on, and cuts one connection once: at the n-th request that holds
-/// a pattern.
+/// A way to a server of 127.0.0.1 that passes every byte on, and cuts one connection once: at the n-th request that
+/// holds a pattern.
 #[derive(Debug)]
 pub struct Cutter {
     port: u16,

@@ -4,8 +4,8 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-/// A stand-in for Lambda's own API, as far as functions start functions by it: `Invoke` with the type `Event` is taken down and
-/// answered 202; who plays Lambda takes it from here.
+/// A stand-in for Lambda's own API, as far as functions start functions by it: `Invoke` with the type `Event` is taken
+/// down and answered 202; who plays Lambda takes it from here.
 #[derive(Debug)]
 pub struct Dispatcher {
     port: u16,

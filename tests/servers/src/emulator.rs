@@ -175,7 +175,8 @@ fn below(pid: u32) -> Vec<u32> {
 
 /// What Amazon Linux's base for functions has of what scripts may use: bash and coreutils, and nothing else.
 fn base_system(folder: &Path) {
-    const BASE: &str = "bash env basename cat cp cut date dirname echo expr false head id join ln ls mkdir mktemp mv nl \
+    const BASE: &str = "bash env basename cat cp cut date dirname echo expr false head id join ln ls mkdir \
+                        mktemp mv nl \
                         od paste printf pwd readlink rm rmdir seq sha256sum sleep sort split stat tac tail tee test \
                         timeout touch tr true uname uniq wc";
     for name in BASE.split_whitespace() {

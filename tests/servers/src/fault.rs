@@ -32,8 +32,8 @@ pub enum Trouble {
     TrickleBody(Duration),
 }
 
-/// A proxy in front of an HTTP server, which passes bytes on as they are (so that signatures hold) and makes trouble when told
-/// to. It handles one request a connection.
+/// A proxy in front of an HTTP server, which passes bytes on as they are (so that signatures hold) and makes trouble
+/// when told to. It handles one request a connection.
 #[derive(Debug)]
 pub struct Fault {
     port: u16,

@@ -12,7 +12,8 @@ const READY: Duration = Duration::from_secs(120);
 pub(crate) const PORTS: Duration = Duration::from_secs(30);
 
 /// Starts the server, says its process id, waits for its own standard input to close (which the death of the test does,
-/// too), then ends the server and removes its folder. Signals to all of a session's processes must not end it before that.
+/// too), then ends the server and removes its folder. Signals to all of a session's processes must not end it before
+/// that.
 const GUARD: &str = r#"
 folder=$1; shift
 # Where Debian keeps servers.

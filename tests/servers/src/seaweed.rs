@@ -9,15 +9,16 @@ use std::time::{Duration, Instant};
 
 use crate::guarded::{Guarded, PORTS, free_port};
 
-/// Who may do what. Two may do all that a store does, so that credentials can be replaced by others. They may not make buckets:
-/// for who may, this server makes the missing bucket of an object that is put.
+/// Who may do what. Two may do all that a store does, so that credentials can be replaced by others. They may not make
+/// buckets: for who may, this server makes the missing bucket of an object that is put.
 const IDENTITIES: &str = r#"{"identities": [
   {"name": "maker", "credentials": [{"accessKey": "AKIAMAKER", "secretKey": "SECRETMAKER"}], "actions": ["Admin"]},
   {"name": "first", "credentials": [{"accessKey": "AKIAFIRST", "secretKey": "SECRETFIRST"}],
    "actions": ["Read", "Write", "List"]},
   {"name": "second", "credentials": [{"accessKey": "AKIASECOND", "secretKey": "SECRETSECOND"}],
    "actions": ["Read", "Write", "List"]},
-  {"name": "reader", "credentials": [{"accessKey": "AKIAREADER", "secretKey": "SECRETREADER"}], "actions": ["Read", "List"]}
+  {"name": "reader", "credentials": [{"accessKey": "AKIAREADER", "secretKey": "SECRETREADER"}],
+   "actions": ["Read", "List"]}
 ]}"#;
 
 /// A private S3 server, SeaweedFS, that checks signatures.
@@ -46,7 +47,8 @@ impl Seaweed {
 
     /// A server of the test's own.
     pub fn new() -> Seaweed {
-        // One of its eight ports may have been taken since it was found free: then it ends at once, and others are tried.
+        // One of its eight ports may have been taken since it was found free: then it ends at once, and others are
+        // tried.
         for _ in 0..2 {
             let mut seaweed = Seaweed::unstarted();
             let server = seaweed.spawn();

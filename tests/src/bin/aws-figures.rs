@@ -1,4 +1,5 @@
-//! What the functions cost on this machine, for scripts/bench: one line of JSON a figure. See scripts/peers/measure/jobs/functions.py.
+//! What the functions cost on this machine, for scripts/bench: one line of JSON a figure. See
+//! scripts/peers/measure/jobs/functions.py.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what cannot be measured ends the run")]
 
 use std::fs;
@@ -29,8 +30,8 @@ fn tell(figure: Value) {
     writeln!(out, "{figure}").and_then(|()| out.flush()).expect("stdout takes figures");
 }
 
-/// How long each function takes until it asks for its first event, and its memory after that, beside a Python handler that imports
-/// what such a function would.
+/// How long each function takes until it asks for its first event, and its memory after that, beside a Python handler
+/// that imports what such a function would.
 fn starts(python: &Path, handler: &Path, runs: usize) {
     let folder = tempfile::tempdir().unwrap();
     let bootstrap = folder.path().join("bootstrap");

@@ -11,7 +11,10 @@ use pipelines::{Archive, Cloud, Replay, Served, Session, script};
 use serde_json::{Value, json};
 use servers::{Emulator, MariaDb, Seaweed};
 
-const BODY: &str = r#"{"sg_total":2.1,"driving_dist":291.4,"driving_acc":0.64,"gir":0.72,"scrambling":0.6,"prox_rgh":41.2,"prox_fw":29.8,"great_shots":4,"poor_shots":2}"#;
+const BODY: &str = concat!(
+    r#"{"sg_total":2.1,"driving_dist":291.4,"driving_acc":0.64,"gir":0.72,"scrambling":0.6,"prox_rgh":41.2,"#,
+    r#""prox_fw":29.8,"great_shots":4,"poor_shots":2}"#
+);
 
 fn main() {
     let began = Instant::now();
@@ -25,7 +28,8 @@ fn main() {
     let replay = Replay::with(&[&folder], &["3:429r:2", long[0], long[1]]);
     tell(
         "",
-        "MariaDB for RDS, SeaweedFS for S3, moto for Secrets Manager, AWS's own emulator for Lambda, replayed answers for DataGolf",
+        "MariaDB for RDS, SeaweedFS for S3, moto for Secrets Manager, AWS's own emulator for Lambda, \
+         replayed answers for DataGolf",
     );
     let cloud = Cloud::new(&replay, MariaDb::shared(), Seaweed::shared());
     let mut year = Year {
@@ -199,7 +203,8 @@ impl Year {
         tell(
             "",
             &format!(
-                "{csvs} CSVs and every stored round are those of one run of scripts/golf/refresh in a shell; {calls} calls to DataGolf in all"
+                "{csvs} CSVs and every stored round are those of one run of scripts/golf/refresh in a shell; \
+                 {calls} calls to DataGolf in all"
             ),
         );
     }

@@ -10,9 +10,9 @@ use servers::free_port;
 
 use crate::ends::{Faults, difference, odd_end};
 
-/// What the kernel answers, and to which calls. (Not to fcntl: a lock that cannot be let go is waited for, half a minute each
-/// time. Not to socketpair, with which tokio begins to listen for signals, and panics without: predictd has opened many
-/// files just before, to see that it may.)
+/// What the kernel answers, and to which calls. (Not to fcntl: a lock that cannot be let go is waited for, half a
+/// minute each time. Not to socketpair, with which tokio begins to listen for signals, and panics without: predictd has
+/// opened many files just before, to see that it may.)
 const ERRORS: [(&str, &str); 4] = [
     (
         "EIO",
@@ -24,8 +24,8 @@ const ERRORS: [(&str, &str); 4] = [
     ("EAGAIN", "clone3"),
 ];
 
-/// What a thread writes to wake another one that waits for sockets. It adds to a counter (eventfd), which no kernel refuses:
-/// tokio panics then, and the other one is waited for without end.
+/// What a thread writes to wake another one that waits for sockets. It adds to a counter (eventfd), which no kernel
+/// refuses: tokio panics then, and the other one is waited for without end.
 const WAKES: &str = r#""\1\0\0\0\0\0\0\0", 8"#;
 
 /// Who takes longer hangs.
@@ -68,7 +68,8 @@ fn db_load_stores_and_replaces() {
 fn db_export_writes_over_writes_and_removes() {
     attack(&Act {
         program: "db-export",
-        before: "dg-fetch rounds --event pga/2025/2 --event pga/2025/3 --event pga/2025/4 | db-load partitions; db-export; \
+        before: "dg-fetch rounds --event pga/2025/2 --event pga/2025/3 --event pga/2025/4 | db-load \
+                 partitions; db-export; \
                  db-query rows --partition pga/2025/4 > rows; db-load delete player_round_stats_pga_with_sg_data rows; \
                  dg-fetch rounds --event pga/2025/2 | sed 's/,29[0-9]/,300/g' | db-load partitions; \
                  dg-fetch rounds --event pga/2025/5 | db-load partitions",
@@ -80,7 +81,8 @@ fn db_export_writes_over_writes_and_removes() {
 fn bucket_puts() {
     attack(&Act {
         program: "bucket",
-        before: "dg-fetch events | db-load listing; seq 20000 > new; seq 30000 > old; bucket put training_data/a.csv --from old",
+        before: "dg-fetch events | db-load listing; seq 20000 > new; seq 30000 > old; bucket put \
+                 training_data/a.csv --from old",
         line: "$TRACED bucket put training_data/a.csv --from new > out/sha256",
     });
 }
@@ -99,7 +101,8 @@ fn clean_keeps_rejects() {
 fn fit_writes_a_model() {
     attack(&Act {
         program: "fit",
-        before: "dg-fetch events | db-load listing; db-query unfetched | dg-fetch rounds | db-load partitions; db-export; \
+        before: "dg-fetch events | db-load listing; db-query unfetched | dg-fetch rounds | db-load \
+                 partitions; db-export; \
                  bucket cat training_data/ --manifest manifest.json > all.csv",
         line: "$TRACED fit --manifest manifest.json all.csv > out/model.json",
     });
@@ -109,7 +112,8 @@ fn fit_writes_a_model() {
 fn registry_promotes() {
     attack(&Act {
         program: "registry",
-        before: "dg-fetch events | db-load listing; db-query unfetched | dg-fetch rounds | db-load partitions; db-export; \
+        before: "dg-fetch events | db-load listing; db-query unfetched | dg-fetch rounds | db-load \
+                 partitions; db-export; \
                  bucket cat training_data/ --manifest manifest.json > all.csv; \
                  fit --manifest manifest.json --candidate linear all.csv > first.json; \
                  registry promote --from first.json; echo page > page.html; \

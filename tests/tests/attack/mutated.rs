@@ -85,8 +85,8 @@ fn other_answer(ran: &Ran, whole: &str) -> Option<String> {
 
 const LIST_OBJECTS: &str = "mkdir -p m/training_data; cd m/training_data; sha256sum * 2> /dev/null || true";
 
-/// A known fault of db-export, to be taken away with it: a partition that nothing is noted of (its row is lost) before its
-/// first export is left out without a word, and exit 0; `db-load verify` finds it.
+/// A known fault of db-export, to be taken away with it: a partition that nothing is noted of (its row is lost) before
+/// its first export is left out without a word, and exit 0; `db-load verify` finds it.
 fn is_known(bucket: &str, verified: &Ran) -> bool {
     bucket == "empty" && verified.code == 1
 }
@@ -98,7 +98,8 @@ fn a_database() {
     // Before anything was exported, and when something is to be exported again.
     session.ok("mkdir empty; cp -a data due; rm due/training_data/event_data_2025_pga_3.csv");
     session.ok("dg-fetch events | FAIRWAY_DB=sqlite:loaded.db db-load listing; \
-                FAIRWAY_DB=sqlite:loaded.db db-query unfetched | dg-fetch rounds | FAIRWAY_DB=sqlite:loaded.db db-load partitions");
+                FAIRWAY_DB=sqlite:loaded.db db-query unfetched | dg-fetch rounds | \
+                FAIRWAY_DB=sqlite:loaded.db db-load partitions");
     let whole_objects = session.ok("cd data/training_data; sha256sum *");
     let rows = session.read("rows.csv");
     let starts = [("loaded.db", "empty"), ("golf.db", "due")]

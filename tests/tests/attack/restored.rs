@@ -93,7 +93,8 @@ fn copy(session: &Session, n: usize, line: &str) -> String {
 
 /// What is wrong with the database that was restored.
 fn wrong_copy(session: &Session) -> Option<String> {
-    let whole = session.ok("python3 -c 'import sqlite3; print(*sqlite3.connect(\"golf.db\").execute(\"PRAGMA integrity_check\").fetchone())'");
+    let whole = session.ok("python3 -c 'import sqlite3; \
+                            print(*sqlite3.connect(\"golf.db\").execute(\"PRAGMA integrity_check\").fetchone())'");
     let verified = session.run("db-load verify");
     let is_right = whole == "ok\n" && verified.code == 0;
     (!is_right).then(|| format!("the copy is not whole: {whole}{verified}"))

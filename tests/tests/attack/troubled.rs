@@ -85,8 +85,8 @@ fn a_rerun_after_any_trouble_ends_the_same() {
     assert!(met > 0, "no request was troubled");
 }
 
-/// Without the gate that compares with the approved model: it refuses one of all objects if one of some is better by chance. And
-/// corrections are looked for in all events.
+/// Without the gate that compares with the approved model: it refuses one of all objects if one of some is better by
+/// chance. And corrections are looked for in all events.
 fn session(small: &Small) -> Session {
     let mut session = small.session();
     let recipe = std::fs::read_to_string(session.variable("FAIRWAY_RECIPE").unwrap()).unwrap();
@@ -183,8 +183,8 @@ fn plan(chance: &mut Chance, fault: &Fault, bucket: &str, run: usize, stale: &[u
             4 => Trouble::TrickleBody(Duration::from_micros(50)),
             5 | 6 if is_put => Trouble::AlterSent(chance.below(700)),
             5 => {
-                // Known, to be taken away with the fault: a list with another letter in one of its tags is read as one that ends there,
-                // without a word.
+                // Known, to be taken away with the fault: a list with another letter in one of its tags is read as one
+                // that ends there, without a word.
                 plan.is_stale |= is_list;
                 Trouble::AlterBody(chance.below(1_500))
             }
