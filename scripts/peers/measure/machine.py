@@ -23,13 +23,15 @@ def machine():
     }
 
 
-PACKAGES = ["flask", "gunicorn", "numpy", "pandas", "polars", "pymysql", "scikit-learn", "sqlalchemy", "xgboost-cpu"]
+PACKAGES = ["flask", "gunicorn", "lxml", "numpy", "pandas", "polars", "pymysql"]
+PACKAGES += ["scikit-learn", "sqlalchemy", "xgboost-cpu"]
 # Programs that say their version, and what of it is the version.
 PROGRAMS = {
     "xan": ["xan", "--version"],
     "sqlite3": ["sqlite3", "--version"],
     "mariadbd": ["mariadbd", "--no-defaults", "--version"],
     "jq": ["jq", "--version"],
+    "jaq": ["jaq", "--version"],
     "curl": ["curl", "--version"],
     "wrk": ["wrk", "-v"],
     "rustc": ["rustc", "--version"],

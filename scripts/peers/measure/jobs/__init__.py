@@ -1,9 +1,28 @@
 """The jobs, in the order in which data meet them; `measure(bench, data)` of each gives rows of the report."""
 
-from . import batch, clean, features, fetch, fit, functions, learn, load_mariadb, load_sqlite, query, quickstart, serve
+from . import (
+    batch,
+    clean,
+    extract_csv,
+    extract_html,
+    extract_json,
+    features,
+    fetch,
+    fit,
+    functions,
+    learn,
+    load_mariadb,
+    load_sqlite,
+    query,
+    quickstart,
+    serve,
+)
 
 JOBS = {
     "fetch": fetch,
+    "extract-csv": extract_csv,
+    "extract-json": extract_json,
+    "extract-html": extract_html,
     "load-mariadb": load_mariadb,
     "load-sqlite": load_sqlite,
     "query": query,
