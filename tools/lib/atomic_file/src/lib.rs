@@ -43,9 +43,7 @@ impl OutFile {
         name.push(path.file_name().unwrap_or_default());
         let left = folder_of(&path).join(&name).with_added_extension("tmp");
         match std::fs::remove_file(&left) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Failure::io(left.display(), &error));
-            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Failure::io(left.display(), &error)),
             _ => OutFile::staged(path, &name, 0, true),
         }
     }
