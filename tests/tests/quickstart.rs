@@ -60,7 +60,7 @@ fn football_ends_with_forecasts_of_the_last_day() {
     for _ in 0..2 {
         let shown = session.ok(&line);
         for words in [
-            "12,704 of 33 seasons, 51 teams; kick-offs of 6,013",
+            "12,704 of 33 seasons, 51 teams; kick-offs of 5,991",
             "1,890 matches of five seasons",
             "base rates     1.0705  0.2328",
             "Man City - Aston Villa         71%   19%   10%   1-2",
