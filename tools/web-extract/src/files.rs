@@ -22,7 +22,7 @@ const WHOLE_BYTES: u64 = 8 << 20;
 
 /// A file that somebody gave.
 enum Given {
-    /// It is none of the source's files, and why.
+    /// A file beside the source's own, and why it is left out.
     LeftOut(String),
     /// It cannot be read.
     Bad(String, Failure),

@@ -3,7 +3,7 @@
 //! Read in this order: `plan.rs` (the rules of a source, held against the tables), `shape.rs` (a record becomes a row),
 //! `made.rs` (rows and rejects of an answer), `work.rs` (an answer becomes rows), `json.rs`, `csv_in.rs`, `page.rs`,
 //! `feed.rs` (records of each kind), `rows_out.rs` (the wire), `files.rs` (files that somebody gives), `names.rs`
-//! (spellings), `watch.rs` (programs without end).
+//! (spellings), `watch.rs` (programs without end), `budget.rs` (what is read ahead).
 
 mod budget;
 mod cell;

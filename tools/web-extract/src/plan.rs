@@ -25,9 +25,9 @@ pub(crate) struct Plan {
     pub(crate) lists: BTreeMap<String, NameList>,
     /// What files that somebody gives are called.
     pub(crate) file: Option<Regex>,
-    /// Headings that are no news.
+    /// Headings that are known.
     pub(crate) known: Option<Regex>,
-    /// Files beside them that are none, and why.
+    /// Files beside them that are left out, and why.
     pub(crate) ignore: BTreeMap<String, String>,
     /// The digest of everything that rows depend on, beside the answer.
     pub(crate) digest: String,
