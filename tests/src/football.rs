@@ -113,7 +113,7 @@ impl Drop for Web {
 #[must_use]
 pub fn made_up_sources() -> String {
     let read = |path: &str| std::fs::read_to_string(repo().join(path)).unwrap();
-    let mut sources = read("scripts/football/sources.toml");
+    let mut sources = sources();
     for section in read("fixtures/football/web/each.toml").split("\n[").skip(1) {
         let (name, list) = section.split_once("]\n").unwrap();
         if name == "agent" {
@@ -185,10 +185,19 @@ pub fn answer(session: &Session, name: &str, status: u16, url: &str, body: impl 
 ///
 /// Where the file lists its seasons in another way.
 #[must_use]
-pub fn few_seasons(archive: &[&str], openfootball: &[&str]) -> String {
-    let sources = std::fs::read_to_string(repo().join("scripts/football/sources.toml")).unwrap();
-    let sources = listed(&sources, "each = { short = [", "] }", archive);
+pub fn few_seasons(sources: &str, archive: &[&str], openfootball: &[&str]) -> String {
+    let sources = listed(sources, "each = { short = [", "] }", archive);
     listed(&sources, "season = [\n", "]\n", openfootball)
+}
+
+/// Football's sources as they are.
+///
+/// # Panics
+///
+/// Where they are not there.
+#[must_use]
+pub fn sources() -> String {
+    std::fs::read_to_string(repo().join("scripts/football/sources.toml")).unwrap()
 }
 
 /// A file with another list between two words, the first of which is there once.

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use pipelines::football::{Web, answer, made_up};
+use pipelines::football::{Web, answer, few_seasons, made_up};
 use pipelines::{Ran, Session, repo};
 use serde_json::{Value, json};
 
@@ -38,25 +38,9 @@ fn ask_again(session: &mut Session, web: &Web, days: u32, sources: &str) -> Ran 
     ran
 }
 
-/// The part of a text from these words to those, in other words.
-fn replace_between(text: &mut String, from: &str, to: &str, by: &str) {
-    let start = text.find(from).unwrap();
-    let inside = start + from.len();
-    let end = inside + text[inside..].find(to).unwrap() + to.len();
-    text.replace_range(start..end, by);
-}
-
 /// Every source, loaded; of the two real ones a season is enough.
 fn load_everything(session: &Session) {
-    let mut sources = session.read("sources.toml");
-    replace_between(&mut sources, "each = { short = [", "] }", "each = { short = [\"1718\"] }");
-    replace_between(
-        &mut sources,
-        "[sources.openfootball.each]\nseason = [",
-        "]\n",
-        "[sources.openfootball.each]\nseason = [\"2017-18\"]\n",
-    );
-    session.file("sources.toml", sources);
+    session.file("sources.toml", few_seasons(&session.read("sources.toml"), &["1718"], &["2017-18"]));
     load(session, SOURCES).expect(0);
 }
 

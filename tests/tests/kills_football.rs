@@ -107,7 +107,8 @@ fn everything_and_temporary(session: &Session) -> String {
 
 /// Before a first refresh.
 fn replayed(web: &Web, archive: &[&str], openfootball: &[&str]) -> Session {
-    let mut session = football::session_with(&football::few_seasons(archive, openfootball));
+    let mut session =
+        football::session_with(&football::few_seasons(&football::sources(), archive, openfootball));
     session.set("FAIRWAY_REPLAY", web.url());
     session
 }
@@ -137,7 +138,7 @@ fn football_killed_while_it_fetches_on_servers() {
 /// The server is asked by its own address, and not in place of others: for those nobody keeps a budget, and
 /// the file of calls is one that is written.
 fn counted(web: &Web) -> Session {
-    let sources = football::few_seasons(&["2425", "2526"], &["2025-26"]);
+    let sources = football::few_seasons(&football::sources(), &["2425", "2526"], &["2025-26"]);
     let place = web.url().trim_start_matches("http://");
     let sources = sources
         .replace("https://raw.githubusercontent.com/", &format!("{}/raw.githubusercontent.com/", web.url()));
