@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import attack, data
 from .bench import ROOT, Bench
-from .jobs import JOBS
+from .jobs import JOBS, WITHOUT_GOLF
 from .jobs.fit import ridge_recipe
 from .machine import machine, versions
 from .report import Report
@@ -32,8 +32,10 @@ def main():
         args.quick,
     )
     bench.unreached += args.missing
-    step("20 synthetic seasons" if not args.quick else "2 synthetic seasons")
-    generated = data.generate(bench)
+    generated = None
+    if args.only not in WITHOUT_GOLF:
+        step("20 synthetic seasons" if not args.quick else "2 synthetic seasons")
+        generated = data.generate(bench)
     rows, attacks = [], []
     for name, job in JOBS.items():
         if args.only in (None, name):
@@ -95,11 +97,14 @@ def setting(bench, generated):
         ["git", "-C", ROOT, *command], capture_output=True, text=True, check=False
     ).stdout.strip()
     changed = " with changes" if git("status", "--porcelain", "--untracked-files=no") else ""
+    golf = generated and {
+        "rounds": f"{data.count_rows(generated.rounds):,}",
+        "rounds CSV": f"{generated.rounds.stat().st_size / 1e6:.0f} MB",
+    }
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": (git("rev-parse", "--short", "HEAD") or "unknown") + changed,
-        "rounds": f"{data.count_rows(generated.rounds):,}",
-        "rounds CSV": f"{generated.rounds.stat().st_size / 1e6:.0f} MB",
+        **(golf or {}),
         "runs": f"median of {bench.runs}, or of fewer where these would take more than a minute",
     }
 

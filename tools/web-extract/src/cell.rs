@@ -1,5 +1,7 @@
 use std::borrow::Cow;
 
+use crate::notes::Notes;
+
 /// A member of a record, before it is a value of a column.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Cell<'a> {
@@ -19,6 +21,31 @@ impl Cell<'_> {
             Cell::Integer(value) => Cow::Owned(value.to_string()),
             Cell::Number(value) => Cow::Owned(rows::number::text(*value)),
             Cell::Text(text) => Cow::Borrowed(text),
+        }
+    }
+}
+
+/// The members of a record, in the order of the plan.
+pub(crate) trait Members {
+    /// The member at a place.
+    fn cell(&self, at: usize, notes: &mut Notes) -> Cell<'_>;
+
+    /// The same as the bytes that it was read from, where it was: a number needs no decoding.
+    fn bytes(&self, at: usize) -> Option<&[u8]>;
+}
+
+impl Members for [Cell<'_>] {
+    fn cell(&self, at: usize, _: &mut Notes) -> Cell<'_> {
+        match &self[at] {
+            Cell::Text(text) => Cell::Text(Cow::Borrowed(text.as_ref())),
+            other => other.clone(),
+        }
+    }
+
+    fn bytes(&self, at: usize) -> Option<&[u8]> {
+        match &self[at] {
+            Cell::Text(text) => Some(text.as_bytes()),
+            _ => None,
         }
     }
 }

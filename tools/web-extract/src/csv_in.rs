@@ -8,7 +8,7 @@ use raw_answers::Parameters;
 use rows::{Block, Blocks, Ending, Row, Table, Walk};
 use sources::Extract;
 
-use crate::cell::Cell;
+use crate::cell::{Cell, Members};
 use crate::made::Made;
 use crate::notes::Notes;
 use crate::plan::{Member, Plan};
@@ -176,13 +176,10 @@ pub(crate) fn check_encoding(notes: &Notes) -> Result<(), String> {
 
 /// A cell as text: UTF-8, or where it cannot be, windows-1252.
 fn decoded<'a>(cell: &'a [u8], notes: &mut Notes) -> Cow<'a, str> {
-    if cell.is_ascii() {
-        // ASCII is UTF-8.
-        return String::from_utf8_lossy(cell);
-    }
     match std::str::from_utf8(cell) {
         Ok(text) => {
-            notes.utf8_cells += 1;
+            // ASCII is UTF-8, and much else, too.
+            notes.utf8_cells += u64::from(!text.is_ascii());
             Cow::Borrowed(text)
         }
         Err(_) => {
@@ -193,12 +190,12 @@ fn decoded<'a>(cell: &'a [u8], notes: &mut Notes) -> Cow<'a, str> {
     }
 }
 
-/// Makes rows of a block.
+/// Makes rows of a block, and leaves its memory.
 pub(crate) fn read_block(
     plan: &Plan,
     layout: &Layout,
     parameters: &Parameters,
-    block: Block,
+    block: &mut Block,
     made: &mut Made,
 ) -> Result<(), String> {
     let mut shapers = plan
@@ -215,10 +212,11 @@ fn read_rows(
     plan: &Plan,
     layout: &Layout,
     shapers: &mut [Shaper<'_>],
-    block: Block,
+    block: &mut Block,
     made: &mut Made,
 ) -> Result<(), String> {
-    let mut walk = Walk::over(block);
+    let wanted = layout.places.iter().flatten().flatten().max().map_or(0, |last| last + 1);
+    let mut walk = Walk::over(std::mem::take(block)).wanting(wanted);
     while let Some(row) = walk.next_row() {
         if row.len() != layout.width
             && let Err(reason) = fits(&row, layout.width, &mut made.notes)
@@ -226,19 +224,29 @@ fn read_rows(
             made.reject(plan, 0, reason, &row)?;
             continue;
         }
-        let mut cells: Vec<Cell<'_>> = Vec::new();
         for (at, (shaper, places)) in shapers.iter_mut().zip(&layout.places).enumerate() {
-            cells.clear();
-            for place in places {
-                cells.push(match place {
-                    Some(place) => Cell::Text(decoded(row.cell(*place), &mut made.notes)),
-                    None => Cell::Null,
-                });
-            }
-            made.add(plan, at, shaper, &cells, &row)?;
+            made.add(plan, at, shaper, &RowMembers { row, places }, &row)?;
         }
     }
+    *block = walk.start(Block::default());
     Ok(())
+}
+
+/// The members of a row, as they are asked for.
+struct RowMembers<'a> {
+    row: Row<'a>,
+    places: &'a [Option<usize>],
+}
+
+impl Members for RowMembers<'_> {
+    fn cell(&self, at: usize, notes: &mut Notes) -> Cell<'_> {
+        self.bytes(at).map_or(Cell::Null, |bytes| Cell::Text(decoded(bytes, notes)))
+    }
+
+    #[inline]
+    fn bytes(&self, at: usize) -> Option<&[u8]> {
+        self.places[at].map(|place| self.row.cell(place))
+    }
 }
 
 /// Whether a row of another width than the header's is one all the same: empty cells at its end are nothing.

@@ -1,6 +1,6 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use clock::Now;
 use diagnostics::say;
@@ -179,11 +179,21 @@ fn stream(
     let mut unknown = std::collections::BTreeMap::new();
     let mut rejected = Vec::new();
     let (its_work, its_source) = (Arc::clone(work), source.to_owned());
-    let next = move || blocks.next_block(Block::default());
-    let make = move |block| {
+    // Blocks that are done with: their memory need not be cleared again.
+    let spare = Arc::new(Mutex::new(Vec::new()));
+    let done = Arc::clone(&spare);
+    let next = move || {
+        let block = spare.lock().ok().and_then(|mut spare| spare.pop());
+        blocks.next_block(block.unwrap_or_default())
+    };
+    let make = move |mut block: Block| {
         let ready = &its_work.plans[&its_source];
         let mut made = Made::new(&ready.plan, form, its_work.keeps_rejects);
-        match csv_in::read_block(&ready.plan, &layout, &parameters, block, &mut made) {
+        let read = csv_in::read_block(&ready.plan, &layout, &parameters, &mut block, &mut made);
+        if let Ok(mut done) = done.lock() {
+            done.push(block);
+        }
+        match read {
             Err(reason) if made.rejected.is_empty() => Err(reason),
             _ => Ok(made),
         }

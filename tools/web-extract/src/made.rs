@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use rows::Row;
 
-use crate::cell::Cell;
+use crate::cell::Members;
 use crate::notes::Notes;
 use crate::plan::Plan;
 use crate::rejected::Rejected;
@@ -82,11 +82,11 @@ impl Made {
         plan: &Plan,
         at: usize,
         shaper: &mut Shaper<'_>,
-        cells: &[Cell<'_>],
+        members: &(impl Members + ?Sized),
         origin: &impl Origin,
     ) -> Result<(), String> {
         let table = &plan.tables[at];
-        let reason = match shaper.shape(cells, &mut self.notes) {
+        let reason = match shaper.shape(members, &mut self.notes) {
             Shaped::LeftOut => {
                 self.notes.left_out += 1;
                 return Ok(());

@@ -83,6 +83,8 @@ pub(crate) struct ColumnPlan {
     /// The column with the season.
     pub(crate) within: Option<usize>,
     pub(crate) outside_is_null: bool,
+    /// Whether a member goes into the column as it is, but for its type.
+    pub(crate) is_plain: bool,
 }
 
 /// Where a column's value comes from.
@@ -294,9 +296,17 @@ impl ColumnPlan {
             return Err("a date without a time is for a column of type date, one with a time for an instant"
                 .to_owned());
         }
+        let is_plain = rule.nulls.is_empty()
+            && rule.pattern.is_none()
+            && rule.map.is_empty()
+            && rule.prefix.is_none()
+            && rule.date.is_empty()
+            && rule.within.is_none()
+            && names.is_none();
         Ok(ColumnPlan {
             at,
             kind: column.kind,
+            is_plain,
             from,
             nulls: rule.nulls.clone(),
             pattern: rule

@@ -33,6 +33,8 @@ pub(crate) struct Groups {
     last: usize,
     /// Where each partition is.
     places: HashMap<String, usize>,
+    /// Memory for a row of a CSV.
+    line: rows::Text,
 }
 
 /// The rows of an answer by their keys, as digests. Of two rows with one key that differ, and of which none is newer,
@@ -73,11 +75,12 @@ impl Keys {
 
 impl Groups {
     pub(crate) fn new(form: Form) -> Groups {
-        Groups { form, all: Vec::new(), last: 0, places: HashMap::new() }
+        Groups { form, all: Vec::new(), last: 0, places: HashMap::new(), line: rows::Text::default() }
     }
 
     pub(crate) fn push(&mut self, plan: &TablePlan, row: &[Value]) {
         let form = self.form;
+        let mut line = std::mem::take(&mut self.line);
         let group = self.group(plan, row);
         let text = &mut group.text;
         match form {
@@ -92,13 +95,14 @@ impl Groups {
                 text.push(b']');
             }
             Form::Csv => {
-                let mut line = rows::Text::default();
+                line.clear();
                 plan.written.iter().for_each(|&column| row[column].push_to(&mut line));
                 line.end_row();
                 text.extend_from_slice(line.bytes());
             }
         }
         group.rows += 1;
+        self.line = line;
     }
 
     /// Adds rows that came later.

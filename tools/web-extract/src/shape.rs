@@ -1,12 +1,12 @@
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::civil::{Date, DateTime, Time};
 use raw_answers::Parameters;
 use schema::{Type, Value};
 use sources::Season;
 
-use crate::cell::Cell;
+use crate::cell::{Cell, Members};
 use crate::notes::Notes;
 use crate::plan::{ColumnPlan, From, Plan, TablePlan};
 
@@ -27,6 +27,8 @@ pub(crate) struct Shaper<'a> {
     /// Texts that are the same for every row of an answer, by column.
     values: BTreeMap<usize, String>,
     dates: Remembered,
+    /// The names that were looked up, by column.
+    names: Vec<KnownNames>,
     pub(crate) unknown: BTreeMap<Unknown, u64>,
     row: Vec<Value>,
     /// Whether it was noted that a day of this row lies outside of its season.
@@ -40,12 +42,25 @@ struct Remembered {
     text: String,
     season: String,
     found: Option<Found>,
+    /// The day as a value.
+    day: Option<Value>,
 }
 
 #[derive(Clone, Copy)]
 enum Found {
     Day(Date),
     Outside(Date),
+}
+
+/// So many names of a column are remembered.
+const KNOWN_NAMES: usize = 4_096;
+
+/// What spellings mean in one source and scope.
+#[derive(Default)]
+struct KnownNames {
+    source: String,
+    scope: String,
+    names: HashMap<String, Value>,
 }
 
 /// What becomes of a record.
@@ -76,6 +91,7 @@ impl<'a> Shaper<'a> {
             table,
             values,
             dates: Remembered::default(),
+            names: std::iter::repeat_with(KnownNames::default).take(table.table.columns.len()).collect(),
             unknown: BTreeMap::new(),
             row: vec![Value::Null; table.table.columns.len()],
             noted: false,
@@ -83,16 +99,20 @@ impl<'a> Shaper<'a> {
     }
 
     /// The row of a record, whose members stand in the order of the plan.
-    pub(crate) fn shape(&mut self, members: &[Cell<'_>], notes: &mut Notes) -> Shaped<'_> {
+    pub(crate) fn shape(&mut self, members: &(impl Members + ?Sized), notes: &mut Notes) -> Shaped<'_> {
         for (at, texts) in &self.table.only {
-            let text = members[*at].text();
+            let cell = members.cell(*at, notes);
+            let text = cell.text();
             if !texts.iter().any(|wanted| *wanted == text.trim()) {
                 return Shaped::LeftOut;
             }
         }
-        self.row.fill(Value::Null);
         self.noted = false;
         let table = self.table;
+        // Each column is set, or the row is a reject.
+        if table.columns.len() < self.row.len() {
+            self.row.fill(Value::Null);
+        }
         for column in &table.columns {
             match self.value(column, members, notes) {
                 Ok(value) => self.row[column.at] = value,
@@ -114,19 +134,23 @@ impl<'a> Shaper<'a> {
     fn value(
         &mut self,
         column: &ColumnPlan,
-        members: &[Cell<'_>],
+        members: &(impl Members + ?Sized),
         notes: &mut Notes,
     ) -> Result<Value, String> {
         let cell = match &column.from {
-            From::Member(at) => match &members[*at] {
-                Cell::Text(text) => Cell::Text(Cow::Borrowed(text.as_ref())),
-                other => other.clone(),
-            },
+            From::Member(at) => {
+                if column.is_plain
+                    && let Some(value) = members.bytes(*at).and_then(|bytes| at_once(column.kind, bytes))
+                {
+                    return Ok(value);
+                }
+                members.cell(*at, notes)
+            }
             From::Value(_) => {
                 Cell::Text(Cow::Owned(self.values.get(&column.at).cloned().unwrap_or_default()))
             }
             From::DayOf(of, or) => {
-                let or = or.map(|at| members[at].text());
+                let or = or.map(|at| members.cell(at, notes).text().into_owned());
                 return self.day_of(column, *of, or.as_deref(), notes);
             }
         };
@@ -135,10 +159,10 @@ impl<'a> Shaper<'a> {
                 return column.otherwise.as_deref().map_or(Ok(Value::Null), |text| parsed(column.kind, text));
             }
             Cell::Number(value) if !value.is_finite() => return Err(format!("{value} is not a number")),
-            Cell::Integer(value) if is_plain(column) && column.kind == Type::Integer => {
+            Cell::Integer(value) if column.is_plain && column.kind == Type::Integer => {
                 return Ok(Value::Integer(value));
             }
-            Cell::Number(value) if is_plain(column) && column.kind == Type::Number => {
+            Cell::Number(value) if column.is_plain && column.kind == Type::Number => {
                 return column.kind.accept(Value::Number(value));
             }
             Cell::Text(text) => text,
@@ -173,8 +197,16 @@ impl<'a> Shaper<'a> {
             };
         }
         if let Some((list, source, scope)) = &column.names {
+            if let Some(name) = self.known_name(column, *source, *scope, &text) {
+                return Ok(name);
+            }
             let name = self.name(list, *source, *scope, &text)?;
-            return column.kind.accept(Value::from(name));
+            let name = column.kind.accept(Value::from(name))?;
+            let names = &mut self.names[column.at].names;
+            if names.len() < KNOWN_NAMES {
+                names.insert(text.into_owned(), name.clone());
+            }
+            return Ok(name);
         }
         if let Some(prefix) = &column.prefix {
             return column.kind.accept(Value::from(format!("{prefix}{text}")));
@@ -196,6 +228,24 @@ impl<'a> Shaper<'a> {
             }
             _ => Ok(value),
         }
+    }
+
+    /// The name of a spelling that was looked up before, while source and scope are what they were then.
+    fn known_name(
+        &mut self,
+        column: &ColumnPlan,
+        source: Option<usize>,
+        scope: Option<usize>,
+        spelling: &str,
+    ) -> Option<Value> {
+        let text = |at: Option<usize>| at.and_then(|at| self.row[at].text()).unwrap_or_default();
+        let (source, scope) = (text(source), text(scope));
+        let known = &mut self.names[column.at];
+        if known.source != source || known.scope != scope {
+            *known =
+                KnownNames { source: source.to_owned(), scope: scope.to_owned(), ..KnownNames::default() };
+        }
+        known.names.get(spelling).cloned()
     }
 
     /// The name that a spelling means.
@@ -241,13 +291,16 @@ impl<'a> Shaper<'a> {
         &mut self,
         column: &ColumnPlan,
         text: &str,
-        members: &[Cell<'_>],
+        members: &(impl Members + ?Sized),
         notes: &mut Notes,
     ) -> Result<Value, String> {
         let season = self.season(column);
         let remembered = self.dates.found.filter(|_| {
             self.dates.column == column.at && self.dates.text == text && self.dates.season == season
         });
+        if let (Some(Found::Day(_)), Some(day), None) = (remembered, &self.dates.day, column.time) {
+            return Ok(day.clone());
+        }
         let found = match remembered {
             Some(found) => found,
             None => {
@@ -257,6 +310,7 @@ impl<'a> Shaper<'a> {
                     text: text.to_owned(),
                     season: season.clone(),
                     found: Some(found),
+                    day: None,
                 };
                 found
             }
@@ -268,8 +322,13 @@ impl<'a> Shaper<'a> {
                 None => return Ok(Value::Null),
             },
         };
-        let Some(time) = column.time else { return Ok(Value::from(day.to_string())) };
-        let time = members[time].text();
+        let Some(time) = column.time else {
+            let day = Value::from(day.to_string());
+            self.dates.day = Some(day.clone());
+            return Ok(day);
+        };
+        let time = members.cell(time, notes);
+        let time = time.text();
         let time = time.trim();
         if time.is_empty() || column.nulls.iter().any(|null| null == time) {
             // An unknown time is unknown, not noon.
@@ -381,14 +440,29 @@ impl<'a> Shaper<'a> {
     }
 }
 
-/// Whether a number goes into the column as it is.
-fn is_plain(column: &ColumnPlan) -> bool {
-    column.nulls.is_empty()
-        && column.pattern.is_none()
-        && column.map.is_empty()
-        && column.names.is_none()
-        && column.prefix.is_none()
-        && column.date.is_empty()
+/// The value that nearly every text of a plain column is; of others, which take more looking, none.
+#[inline]
+fn at_once(kind: Type, bytes: &[u8]) -> Option<Value> {
+    let (&[first, ..], &[.., last]) = (bytes, bytes) else { return Some(Value::Null) };
+    match kind {
+        Type::Integer if bytes.len() <= 18 => {
+            let (digits, sign) = if first == b'-' { (&bytes[1..], -1) } else { (bytes, 1) };
+            let mut whole = 0;
+            for digit in digits {
+                whole = 10 * whole + i64::from(digit.is_ascii_digit().then_some(digit - b'0')?);
+            }
+            (!digits.is_empty()).then_some(Value::Integer(sign * whole))
+        }
+        // A zero has no sign: see `Type::accept`.
+        Type::Number => rows::number::parse(bytes).map(|value| Value::Number(value + 0.0)),
+        Type::Text(size) => {
+            // A character has at least one byte, and these are no blanks.
+            let fits = size.is_none_or(|size| bytes.len() <= usize::from(size));
+            let is_plain = fits && first.is_ascii_graphic() && last.is_ascii_graphic() && bytes.is_ascii();
+            is_plain.then(|| std::str::from_utf8(bytes).ok().map(Value::from))?
+        }
+        _ => None,
+    }
 }
 
 /// A text as a value of a type: what a CSV may hold, and whole numbers that are written with a fraction of 0.

@@ -300,10 +300,12 @@ fn read_csv(ready: &Ready, rows: &mut Made, parameters: &Parameters, body: &[u8]
     let plan = &ready.plan;
     let (layout, mut blocks) =
         csv_in::open("it", body, plan, &mut rows.notes).map_err(|failure| csv_in::words(&failure))?;
+    let mut spare = Block::default();
     loop {
-        let block = blocks.next_block(Block::default()).map_err(|failure| csv_in::words(&failure))?;
-        let Some(block) = block else { return csv_in::check_encoding(&rows.notes) };
-        csv_in::read_block(plan, &layout, parameters, block, rows)?;
+        let block = blocks.next_block(spare).map_err(|failure| csv_in::words(&failure))?;
+        let Some(mut block) = block else { return csv_in::check_encoding(&rows.notes) };
+        csv_in::read_block(plan, &layout, parameters, &mut block, rows)?;
+        spare = block;
     }
 }
 

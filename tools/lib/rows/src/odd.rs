@@ -51,6 +51,7 @@ impl OddRow {
     }
 
     pub(crate) fn row(&self, line: u64) -> Row<'_> {
-        Row { line, text: &self.spaced, starts: &self.starts, form: Form::TakenOut }
+        let (len, end) = (self.starts.len() - 1, self.spaced.len());
+        Row { line, text: &self.spaced, starts: &self.starts, len, end, form: Form::TakenOut }
     }
 }

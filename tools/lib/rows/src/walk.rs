@@ -7,16 +7,22 @@ use crate::row::{Form, Row};
 ///
 /// Rows whose quotes stand as RFC 4180 wants them are cut at the marks, 64 bytes at a time, and their cells are not
 /// copied. Every other row goes through the `csv` crate's reader: what a row is, it defines.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Walk {
     block: Block,
+    /// So many cells of a row are remembered, or some more.
+    wanted: usize,
     /// Where the block's first row begins, and on which line.
     begin: (usize, u64),
     chunk: Chunk,
     /// The row under way: its line, and its cells in the block, as `Row` has them.
     line: u64,
     starts: Vec<u32>,
+    /// How many starts there are, and how many cells.
+    known: usize,
     cells: usize,
+    /// One past the byte after the last cell.
+    end: usize,
     has_quotes: bool,
     /// The row under way, if its cells are not in the block.
     odd: Option<Box<OddRow>>,
@@ -85,25 +91,54 @@ impl Chunk {
         true
     }
 
-    /// Pushes the start of the cell after each end up to that of the row; `true` if the row ends in this chunk.
+    /// Pushes the start of the cell after each end up to that of the row, while fewer than `wanted` are known; where the next row
+    /// begins, if the row ends in this chunk.
     #[inline]
-    fn cut(&mut self, starts: &mut Vec<u32>, cells: &mut usize) -> bool {
+    fn cut(
+        &mut self,
+        starts: &mut Vec<u32>,
+        known: &mut usize,
+        cells: &mut usize,
+        wanted: usize,
+    ) -> Option<usize> {
         let row_end = self.row_ends & self.row_ends.wrapping_neg();
         let mut ends = if row_end == 0 { self.ends } else { self.ends & (row_end | (row_end - 1)) };
         self.ends ^= ends;
         self.row_ends ^= row_end;
         let many = ends.count_ones() as usize;
-        if starts.len() < *cells + CHUNK + 2 {
-            starts.resize(2 * (*cells + CHUNK + 2), 0);
-        }
         // Of a chunk before the first there is nothing to cut.
-        let first = (self.next + 1).wrapping_sub(CHUNK) as u32;
-        for start in &mut starts[*cells + 1..][..many] {
-            *start = first + ends.trailing_zeros();
-            ends &= ends.wrapping_sub(1);
+        let first = (self.next + 1).wrapping_sub(CHUNK);
+        if *known < wanted {
+            if starts.len() < *known + CHUNK + 2 {
+                starts.resize(2 * (*known + CHUNK + 2), 0);
+            }
+            for start in &mut starts[*known + 1..][..many] {
+                *start = first as u32 + ends.trailing_zeros();
+                ends &= ends.wrapping_sub(1);
+            }
+            *known += many;
         }
         *cells += many;
-        row_end != 0
+        (row_end != 0).then(|| first + row_end.trailing_zeros() as usize)
+    }
+}
+
+impl Default for Walk {
+    fn default() -> Walk {
+        Walk {
+            block: Block::default(),
+            wanted: usize::MAX,
+            begin: (0, 0),
+            chunk: Chunk::default(),
+            line: 0,
+            starts: Vec::new(),
+            known: 0,
+            cells: 0,
+            end: 0,
+            has_quotes: false,
+            odd: None,
+            is_odd: false,
+        }
     }
 }
 
@@ -113,6 +148,11 @@ impl Walk {
         let mut walk = Walk::default();
         walk.start(block);
         walk
+    }
+
+    /// The same, for somebody who asks for the first cells of rows: where others begin is looked for when they are asked for.
+    pub fn wanting(self, cells: usize) -> Walk {
+        Walk { wanted: cells, ..self }
     }
 
     /// Starts on another block, and gives back the one before.
@@ -147,7 +187,9 @@ impl Walk {
             _ => Row {
                 line: self.line,
                 text: self.block.bytes(),
-                starts: &self.starts[..=self.cells],
+                starts: &self.starts[..=self.known],
+                len: self.cells,
+                end: self.end,
                 form: if self.has_quotes { Form::Quoted } else { Form::Plain },
             },
         }
@@ -161,7 +203,7 @@ impl Walk {
             return false;
         }
         self.line = self.block.line;
-        self.cells = 0;
+        (self.known, self.cells) = (0, 0);
         if self.starts.is_empty() {
             self.starts.resize(CHUNK, 0);
         }
@@ -169,23 +211,30 @@ impl Walk {
         let bytes = self.block.bytes();
         let (mut quotes, mut odd, mut inner_newline) =
             (self.chunk.has_quotes, self.chunk.is_odd, self.chunk.has_inner_newline);
-        while !self.chunk.cut(&mut self.starts, &mut self.cells) {
+        let after = loop {
+            let ends = self.chunk.cut(&mut self.starts, &mut self.known, &mut self.cells, self.wanted);
+            if let Some(after) = ends {
+                break after;
+            }
             if !self.chunk.advance(bytes) {
                 odd = true;
-                break;
+                break 0;
             }
             quotes |= self.chunk.has_quotes;
             odd |= self.chunk.is_odd;
             inner_newline |= self.chunk.has_inner_newline;
-        }
+        };
         self.is_odd = odd;
         if odd {
             return self.advance_oddly();
         }
         self.has_quotes = quotes;
-        let after = self.starts[self.cells] as usize;
+        self.end = after;
         if bytes[after - 2] == b'\r' {
-            self.starts[self.cells] -= 1;
+            self.end -= 1;
+            if self.known == self.cells {
+                self.starts[self.known] -= 1;
+            }
         }
         self.block.line += if inner_newline { newlines(&bytes[from..after]) } else { 1 };
         self.block.at = after;

@@ -53,13 +53,16 @@ fn by_table(bytes: &[u8], sizes: &[usize]) -> Vec<Found> {
     found
 }
 
-fn by_blocks(bytes: &[u8], sizes: &[usize]) -> Vec<Found> {
+/// With `wanted` cells at least whose places are remembered.
+fn by_blocks(bytes: &[u8], sizes: &[usize], wanted: usize) -> Vec<Found> {
     let mut blocks = Table::open("x", dribble(bytes, sizes), Ending::Any).unwrap().into_blocks();
     let (mut found, mut spare) = (Vec::new(), Block::default());
     while let Some(block) = blocks.next_block(spare).unwrap() {
-        let mut walk = Walk::default();
-        walk.start(block);
+        let mut walk = Walk::over(block).wanting(wanted);
         while let Some(row) = walk.next_row() {
+            let cells: Vec<&[u8]> = row.cells().collect();
+            assert!((0..row.len()).all(|at| row.cell(at) == cells[at]) && cells.len() == row.len());
+            assert_eq!(row.cell(row.len()), b"");
             found.push((row.line, (0..row.len()).map(|at| row.cell(at).to_vec()).collect()));
         }
         spare = walk.start(Block::default());
@@ -71,7 +74,9 @@ fn check(rows: &[u8], sizes: &[usize]) {
     let bytes = [HEADER, rows].concat();
     let expected = by_csv(&bytes);
     assert_eq!(by_table(&bytes, sizes), expected, "{}", bytes.escape_ascii());
-    assert_eq!(by_blocks(&bytes, sizes), expected, "{}", bytes.escape_ascii());
+    for wanted in [usize::MAX, 0, 1, 3, 70] {
+        assert_eq!(by_blocks(&bytes, sizes, wanted), expected, "{wanted} of {}", bytes.escape_ascii());
+    }
 }
 
 /// Any order of the bytes that mean something, with text that moves them to every place of a chunk.
