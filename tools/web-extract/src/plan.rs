@@ -85,6 +85,8 @@ pub(crate) struct ColumnPlan {
     pub(crate) outside_is_null: bool,
     /// Whether a member goes into the column as it is, but for its type.
     pub(crate) is_plain: bool,
+    /// Whether a name, or a day, depends on nothing but its text, and on the row's other columns.
+    pub(crate) is_direct: bool,
 }
 
 /// Where a column's value comes from.
@@ -303,10 +305,16 @@ impl ColumnPlan {
             && rule.date.is_empty()
             && rule.within.is_none()
             && names.is_none();
+        let is_direct = rule.nulls.is_empty()
+            && rule.pattern.is_none()
+            && rule.map.is_empty()
+            && rule.time.is_none()
+            && !is_plain;
         Ok(ColumnPlan {
             at,
             kind: column.kind,
             is_plain,
+            is_direct,
             from,
             nulls: rule.nulls.clone(),
             pattern: rule

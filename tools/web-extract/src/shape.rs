@@ -60,7 +60,8 @@ const KNOWN_NAMES: usize = 4_096;
 struct KnownNames {
     source: String,
     scope: String,
-    names: HashMap<String, Value>,
+    /// By the bytes of a member.
+    names: HashMap<Vec<u8>, Value>,
 }
 
 /// What becomes of a record.
@@ -114,6 +115,13 @@ impl<'a> Shaper<'a> {
             self.row.fill(Value::Null);
         }
         for column in &table.columns {
+            if let From::Member(at) = column.from
+                && column.is_plain
+                && let Some(bytes) = members.bytes(at)
+                && at_once(column.kind, bytes, &mut self.row[column.at])
+            {
+                continue;
+            }
             match self.value(column, members, notes) {
                 Ok(value) => self.row[column.at] = value,
                 Err(reason) => {
@@ -139,9 +147,7 @@ impl<'a> Shaper<'a> {
     ) -> Result<Value, String> {
         let cell = match &column.from {
             From::Member(at) => {
-                if column.is_plain
-                    && let Some(value) = members.bytes(*at).and_then(|bytes| at_once(column.kind, bytes))
-                {
+                if let Some(value) = members.bytes(*at).and_then(|bytes| self.remembered(column, bytes)) {
                     return Ok(value);
                 }
                 members.cell(*at, notes)
@@ -197,14 +203,11 @@ impl<'a> Shaper<'a> {
             };
         }
         if let Some((list, source, scope)) = &column.names {
-            if let Some(name) = self.known_name(column, *source, *scope, &text) {
-                return Ok(name);
-            }
             let name = self.name(list, *source, *scope, &text)?;
             let name = column.kind.accept(Value::from(name))?;
             let names = &mut self.names[column.at].names;
-            if names.len() < KNOWN_NAMES {
-                names.insert(text.into_owned(), name.clone());
+            if column.is_direct && names.len() < KNOWN_NAMES {
+                names.insert(text.into_owned().into_bytes(), name.clone());
             }
             return Ok(name);
         }
@@ -230,22 +233,26 @@ impl<'a> Shaper<'a> {
         }
     }
 
-    /// The name of a spelling that was looked up before, while source and scope are what they were then.
-    fn known_name(
-        &mut self,
-        column: &ColumnPlan,
-        source: Option<usize>,
-        scope: Option<usize>,
-        spelling: &str,
-    ) -> Option<Value> {
-        let text = |at: Option<usize>| at.and_then(|at| self.row[at].text()).unwrap_or_default();
-        let (source, scope) = (text(source), text(scope));
-        let known = &mut self.names[column.at];
-        if known.source != source || known.scope != scope {
-            *known =
-                KnownNames { source: source.to_owned(), scope: scope.to_owned(), ..KnownNames::default() };
+    /// What these bytes of a name or of a day were taken for before, if nothing else that counts has changed since.
+    fn remembered(&mut self, column: &ColumnPlan, bytes: &[u8]) -> Option<Value> {
+        if !column.is_direct {
+            return None;
         }
-        known.names.get(spelling).cloned()
+        let text = |at: Option<usize>| at.and_then(|at| self.row[at].text()).unwrap_or_default();
+        if let Some((_, source, scope)) = &column.names {
+            let (source, scope) = (text(*source), text(*scope));
+            let known = &mut self.names[column.at];
+            if known.source != source || known.scope != scope {
+                let (source, scope) = (source.to_owned(), scope.to_owned());
+                *known = KnownNames { source, scope, ..KnownNames::default() };
+            }
+            return known.names.get(bytes).cloned();
+        }
+        let dates = &self.dates;
+        let is_it = dates.column == column.at
+            && dates.text.as_bytes() == bytes
+            && dates.season == text(column.within);
+        dates.day.clone().filter(|_| is_it)
     }
 
     /// The name that a spelling means.
@@ -298,9 +305,6 @@ impl<'a> Shaper<'a> {
         let remembered = self.dates.found.filter(|_| {
             self.dates.column == column.at && self.dates.text == text && self.dates.season == season
         });
-        if let (Some(Found::Day(_)), Some(day), None) = (remembered, &self.dates.day, column.time) {
-            return Ok(day.clone());
-        }
         let found = match remembered {
             Some(found) => found,
             None => {
@@ -324,7 +328,9 @@ impl<'a> Shaper<'a> {
         };
         let Some(time) = column.time else {
             let day = Value::from(day.to_string());
-            self.dates.day = Some(day.clone());
+            if matches!(found, Found::Day(_)) {
+                self.dates.day = Some(day.clone());
+            }
             return Ok(day);
         };
         let time = members.cell(time, notes);
@@ -440,28 +446,48 @@ impl<'a> Shaper<'a> {
     }
 }
 
-/// The value that nearly every text of a plain column is; of others, which take more looking, none.
+/// Makes the value that nearly every text of a plain column is, where it goes: a value that is handed on is moved in other pieces than it was
+/// written in, and the processor waits for them. `false` of texts that take more looking.
 #[inline]
-fn at_once(kind: Type, bytes: &[u8]) -> Option<Value> {
-    let (&[first, ..], &[.., last]) = (bytes, bytes) else { return Some(Value::Null) };
+fn at_once(kind: Type, bytes: &[u8], into: &mut Value) -> bool {
+    let (&[first, ..], &[.., last]) = (bytes, bytes) else {
+        *into = Value::Null;
+        return true;
+    };
     match kind {
         Type::Integer if bytes.len() <= 18 => {
             let (digits, sign) = if first == b'-' { (&bytes[1..], -1) } else { (bytes, 1) };
-            let mut whole = 0;
+            let (mut whole, mut are_digits) = (0, !digits.is_empty());
             for digit in digits {
-                whole = 10 * whole + i64::from(digit.is_ascii_digit().then_some(digit - b'0')?);
+                whole = 10 * whole + i64::from(digit.wrapping_sub(b'0'));
+                are_digits &= digit.is_ascii_digit();
             }
-            (!digits.is_empty()).then_some(Value::Integer(sign * whole))
+            if are_digits {
+                *into = Value::Integer(sign * whole);
+            }
+            are_digits
         }
-        // A zero has no sign: see `Type::accept`.
-        Type::Number => rows::number::parse(bytes).map(|value| Value::Number(value + 0.0)),
+        Type::Number => match rows::number::parse(bytes) {
+            // A zero has no sign: see `Type::accept`.
+            Some(value) => {
+                *into = Value::Number(value + 0.0);
+                true
+            }
+            None => false,
+        },
         Type::Text(size) => {
             // A character has at least one byte, and these are no blanks.
             let fits = size.is_none_or(|size| bytes.len() <= usize::from(size));
             let is_plain = fits && first.is_ascii_graphic() && last.is_ascii_graphic() && bytes.is_ascii();
-            is_plain.then(|| std::str::from_utf8(bytes).ok().map(Value::from))?
+            match std::str::from_utf8(bytes) {
+                Ok(text) if is_plain => {
+                    *into = Value::from(text);
+                    true
+                }
+                _ => false,
+            }
         }
-        _ => None,
+        _ => false,
     }
 }
 

@@ -50,6 +50,8 @@ impl Value {
     pub fn push_to(&self, row: &mut rows::Text) {
         match self {
             Value::Null => row.push_plain(b""),
+            // Counts are small, mostly.
+            Value::Integer(value @ 0..=9) => row.push_plain(&[b'0' + *value as u8]),
             Value::Integer(value) => row.push_plain(itoa::Buffer::new().format(*value).as_bytes()),
             Value::Number(value) => row.push_number(*value),
             Value::Text(value) => row.push(value.as_bytes()),
