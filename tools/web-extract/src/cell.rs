@@ -30,7 +30,7 @@ pub(crate) trait Members {
     /// The member at a place.
     fn cell(&self, at: usize, notes: &mut Notes) -> Cell<'_>;
 
-    /// The same as the bytes that it was read from, where it was: a number needs no decoding.
+    /// Its raw bytes, which a number needs no decoding for; none of what is no text.
     fn bytes(&self, at: usize) -> Option<&[u8]>;
 }
 

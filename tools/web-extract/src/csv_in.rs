@@ -178,7 +178,7 @@ pub(crate) fn check_encoding(notes: &Notes) -> Result<(), String> {
 fn decoded<'a>(cell: &'a [u8], notes: &mut Notes) -> Cow<'a, str> {
     match std::str::from_utf8(cell) {
         Ok(text) => {
-            // ASCII is UTF-8, and much else, too.
+            // ASCII says nothing about the encoding.
             notes.utf8_cells += u64::from(!text.is_ascii());
             Cow::Borrowed(text)
         }
@@ -190,7 +190,7 @@ fn decoded<'a>(cell: &'a [u8], notes: &mut Notes) -> Cow<'a, str> {
     }
 }
 
-/// Makes rows of a block, and leaves its memory.
+/// Makes rows of a block, and leaves the block empty, for its memory to be used again.
 pub(crate) fn read_block(
     plan: &Plan,
     layout: &Layout,

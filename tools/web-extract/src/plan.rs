@@ -85,7 +85,7 @@ pub(crate) struct ColumnPlan {
     pub(crate) outside_is_null: bool,
     /// Whether a member goes into the column as it is, but for its type.
     pub(crate) is_plain: bool,
-    /// Whether a name, or a day, depends on nothing but its text, and on the row's other columns.
+    /// Whether the value of a name or a day follows from its text, as it was read, and from other columns of the row.
     pub(crate) is_direct: bool,
 }
 

@@ -1,8 +1,9 @@
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use jiff::civil::{Date, DateTime, Time};
 use raw_answers::Parameters;
+use rustc_hash::FxHashMap;
 use schema::{Type, Value};
 use sources::Season;
 
@@ -61,7 +62,7 @@ struct KnownNames {
     source: String,
     scope: String,
     /// By the bytes of a member.
-    names: HashMap<Vec<u8>, Value>,
+    names: FxHashMap<Vec<u8>, Value>,
 }
 
 /// What becomes of a record.
@@ -110,7 +111,7 @@ impl<'a> Shaper<'a> {
         }
         self.noted = false;
         let table = self.table;
-        // Each column is set, or the row is a reject.
+        // Columns with a rule are overwritten below; the others must be cleared.
         if table.columns.len() < self.row.len() {
             self.row.fill(Value::Null);
         }
@@ -122,6 +123,8 @@ impl<'a> Shaper<'a> {
             {
                 continue;
             }
+            // A column may look at itself: it must not see the row before.
+            self.row[column.at] = Value::Null;
             match self.value(column, members, notes) {
                 Ok(value) => self.row[column.at] = value,
                 Err(reason) => {
@@ -205,9 +208,12 @@ impl<'a> Shaper<'a> {
         if let Some((list, source, scope)) = &column.names {
             let name = self.name(list, *source, *scope, &text)?;
             let name = column.kind.accept(Value::from(name))?;
-            let names = &mut self.names[column.at].names;
-            if column.is_direct && names.len() < KNOWN_NAMES {
-                names.insert(text.into_owned().into_bytes(), name.clone());
+            // Others say something of the encoding each time.
+            if column.is_direct && text.is_ascii() {
+                let names = &mut self.known_names(column.at, *source, *scope).names;
+                if names.len() < KNOWN_NAMES {
+                    names.insert(text.into_owned().into_bytes(), name.clone());
+                }
             }
             return Ok(name);
         }
@@ -238,21 +244,25 @@ impl<'a> Shaper<'a> {
         if !column.is_direct {
             return None;
         }
-        let text = |at: Option<usize>| at.and_then(|at| self.row[at].text()).unwrap_or_default();
         if let Some((_, source, scope)) = &column.names {
-            let (source, scope) = (text(*source), text(*scope));
-            let known = &mut self.names[column.at];
-            if known.source != source || known.scope != scope {
-                let (source, scope) = (source.to_owned(), scope.to_owned());
-                *known = KnownNames { source, scope, ..KnownNames::default() };
-            }
-            return known.names.get(bytes).cloned();
+            return self.known_names(column.at, *source, *scope).names.get(bytes).cloned();
         }
+        let season = column.within.and_then(|at| self.row[at].text()).unwrap_or_default();
         let dates = &self.dates;
-        let is_it = dates.column == column.at
-            && dates.text.as_bytes() == bytes
-            && dates.season == text(column.within);
-        dates.day.clone().filter(|_| is_it)
+        let is_it = dates.column == column.at && dates.text.as_bytes() == bytes && dates.season == season;
+        dates.day.clone().filter(|_| is_it && bytes.is_ascii())
+    }
+
+    /// The names of a column that are known in the row's source and scope.
+    fn known_names(&mut self, at: usize, source: Option<usize>, scope: Option<usize>) -> &mut KnownNames {
+        let text = |at: Option<usize>| at.and_then(|at| self.row[at].text()).unwrap_or_default();
+        let (source, scope) = (text(source), text(scope));
+        let known = &mut self.names[at];
+        if known.source != source || known.scope != scope {
+            let (source, scope) = (source.to_owned(), scope.to_owned());
+            *known = KnownNames { source, scope, ..KnownNames::default() };
+        }
+        known
     }
 
     /// The name that a spelling means.
@@ -446,8 +456,8 @@ impl<'a> Shaper<'a> {
     }
 }
 
-/// Makes the value that nearly every text of a plain column is, where it goes: a value that is handed on is moved in other pieces than it was
-/// written in, and the processor waits for them. `false` of texts that take more looking.
+/// Makes the value that nearly every text of a plain column is, in its place: returning it would copy it with wider loads than it was stored
+/// with, which stalls the processor. `false` of texts that take more looking.
 #[inline]
 fn at_once(kind: Type, bytes: &[u8], into: &mut Value) -> bool {
     let (&[first, ..], &[.., last]) = (bytes, bytes) else {
@@ -455,7 +465,8 @@ fn at_once(kind: Type, bytes: &[u8], into: &mut Value) -> bool {
         return true;
     };
     match kind {
-        Type::Integer if bytes.len() <= 18 => {
+        // Whatever the bytes are, so many of them cannot overflow.
+        Type::Integer if bytes.len() <= 17 => {
             let (digits, sign) = if first == b'-' { (&bytes[1..], -1) } else { (bytes, 1) };
             let (mut whole, mut are_digits) = (0, !digits.is_empty());
             for digit in digits {
@@ -475,6 +486,10 @@ fn at_once(kind: Type, bytes: &[u8], into: &mut Value) -> bool {
             }
             None => false,
         },
+        // Many columns say the same in row after row.
+        Type::Text(_) if matches!(into, Value::Text(before) if before.as_bytes() == bytes && bytes.is_ascii()) => {
+            true
+        }
         Type::Text(size) => {
             // A character has at least one byte, and these are no blanks.
             let fits = size.is_none_or(|size| bytes.len() <= usize::from(size));

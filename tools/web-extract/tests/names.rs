@@ -221,3 +221,30 @@ fn names_of_parameters_are_names_too() {
         .expect(65)
         .says("\"58\" of x is not in the list of names");
 }
+
+#[test]
+fn what_was_looked_up_before_holds_where_it_was_looked_up() {
+    let session = names(LIST);
+    assert_eq!(
+        meant(&file(&session, "alpha", "E0,City\nX0,City\nE0,City\nX0,City\n")),
+        ["Man City", "Brook City", "Man City", "Brook City"]
+    );
+    // The same spelling as a text and as a number, in two leagues.
+    let json = "[sources.gamma]\nurl = \"https://api.example.org/\"\n[sources.gamma.extract]\nkind = \"json\"\n\
+                [sources.gamma.extract.tables.matches]\nrows = \".[]\"\n[sources.gamma.extract.tables.matches.columns]\n\
+                season = { value = \"2025-26\" }\nsource = { value = \"gamma\" }\nhome = { names = \"team\" }\n";
+    session.file("sources.toml", format!("{}\n{json}", session.read("sources.toml")));
+    session.file("names/teams.csv", "source,scope,spelling,name\n,E0,5,Five E\n,X0,5,Five X\n");
+    session.file(
+        "x.json",
+        r#"[{"league":"E0","home":"5"},{"league":"X0","home":5},{"league":"E0","home":"5"}]"#,
+    );
+    let ran = session.run("web-extract --source gamma --format csv x.json");
+    assert_eq!(meant(&ran), ["Five E", "Five X", "Five E"]);
+    // A name in two encodings is one in none.
+    session.file("names/teams.csv", "source,scope,spelling,name\n,E0,Alav\u{e9}s,Alaves\n");
+    session
+        .run("printf 'league,home\\nE0,Alav\\351s\\nE0,Alav\\303\\251s\\n' > x.csv; web-extract --source alpha --format csv x.csv")
+        .expect(65)
+        .says("some cells are UTF-8 and some cannot be");
+}

@@ -44,7 +44,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// A cell of which nobody remembered where it begins.
+    /// A cell whose start was not kept.
     #[cold]
     fn later_cell(&self, index: usize) -> &'a [u8] {
         if index < self.len { self.cells().nth(index).unwrap_or_default() } else { &[] }
@@ -58,7 +58,7 @@ impl<'a> Row<'a> {
         (0..row.len).map(move |index| if index < known { row.cell(index) } else { row.cell_from(&mut at) })
     }
 
-    /// The cell that begins at a place, which then is the next one's.
+    /// The cell that begins at `at`, which is moved on to the next one.
     fn cell_from(&self, at: &mut usize) -> &'a [u8] {
         let rest = self.text.get(*at..self.end - 1).unwrap_or_default();
         let (from, mark) = match rest {

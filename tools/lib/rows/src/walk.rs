@@ -10,7 +10,7 @@ use crate::row::{Form, Row};
 #[derive(Debug)]
 pub struct Walk {
     block: Block,
-    /// So many cells of a row are remembered, or some more.
+    /// At least so many starts of cells are kept of a row.
     wanted: usize,
     /// Where the block's first row begins, and on which line.
     begin: (usize, u64),
