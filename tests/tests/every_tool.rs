@@ -3,7 +3,7 @@
 
 use pipelines::{Replay, Session, repo};
 
-const TOOLS: [&str; 18] = [
+const TOOLS: [&str; 19] = [
     "dg-fetch",
     "web-fetch",
     "web-extract",
@@ -17,6 +17,7 @@ const TOOLS: [&str; 18] = [
     "fit",
     "score",
     "backtest",
+    "score-grid",
     "model",
     "predict",
     "registry",

@@ -138,7 +138,8 @@ fn load(args: &Args, path: &std::path::Path) -> Outcome<Recipe> {
 }
 
 fn is_same_target(one: &Recipe, other: &Recipe) -> bool {
-    one.target.column == other.target.column && one.target.classes == other.target.classes
+    let (one, other) = (&one.target, &other.target);
+    one.column == other.column && one.task == other.task && one.classes == other.classes
 }
 
 impl Judged {

@@ -29,8 +29,7 @@ const MONTHS: [&str; 12] = [
 
 pub(crate) fn page(judged: &Judged) -> Outcome<String> {
     let Judged { recipe, walked, other, report, .. } = judged;
-    let classes = &walked.classes;
-    let measure = if classes.is_empty() { "RMSE" } else { "log loss" };
+    let measure = walked.kind.measure();
     let mut facts = vec![
         ("predicts", recipe.target.column.clone()),
         ("blocks", walked.blocks.len().to_string()),
@@ -103,15 +102,14 @@ fn stretches<K: Ord>(judged: &Judged, key: impl Fn(&Walked, usize) -> K) -> BTre
     for at in (0..walked.times.len()).filter(|at| is_shared(&walked.predictions.rows[*at])) {
         rows.entry(key(walked, at)).or_default().push(at);
     }
-    let width = walked.classes.len().max(1);
+    let width = walked.kind.width();
     let wide = |values: &[f64], places: &[usize]| -> Vec<f64> {
         places.iter().flat_map(|&at| values[at * width..(at + 1) * width].iter().copied()).collect()
     };
     let stretch = |(key, places): (K, Vec<usize>)| {
         let predictions = &walked.predictions;
         let answers: Vec<f64> = places.iter().map(|&at| predictions.answers[at]).collect();
-        let error =
-            |said: &[f64]| Scores::of(&answers, said, walked.classes.len()).map(|scores| scores.error());
+        let error = |said: &[f64]| Scores::of(&answers, said, walked.kind).map(|scores| scores.error());
         let theirs = other.as_ref().and_then(|(_, other)| {
             let rows = places.iter().map(|&at| predictions.rows[at]);
             let there: Result<Vec<usize>, usize> =

@@ -1,8 +1,10 @@
-//! Gradient boosted trees (Friedman, "Greedy Function Approximation", 2001): for squared errors, or for the log loss of each class against the others.
+//! Gradient boosted trees (Friedman, "Greedy Function Approximation", 2001): for squared errors, for the Poisson deviance of counts, or for
+//! the log loss of each class against the others.
 
 use std::collections::BTreeSet;
 
 use failure::{Failure, Outcome};
+use metrics::Kind;
 use model_file::{Algorithm, Sum, Tree};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -12,6 +14,7 @@ use crate::bins::Bins;
 use crate::grown;
 use crate::levels::{Gradients, Grower};
 use crate::matrix::Matrix;
+use crate::poisson::base;
 
 /// How trees are boosted.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +34,8 @@ enum Loss {
     Squared,
     /// Of log odds, against answers that are 0 or 1.
     Log,
+    /// Half the deviance, of the logarithms of counts' means.
+    Poisson,
 }
 
 impl Loss {
@@ -42,6 +47,23 @@ impl Loss {
                 let probability = 1.0 / (1.0 + (-predicted).exp());
                 [probability - answer, probability * (1.0 - probability)]
             }
+            Loss::Poisson => {
+                let mean = predicted.exp();
+                [mean - answer, mean]
+            }
+        }
+    }
+
+    /// What a leaf adds to the predictions of its rows: from the sums of their first and second derivatives, the penalty being in the second.
+    fn leaf(self, learning_rate: f64, first: f64, second: f64) -> f64 {
+        if second <= 0.0 {
+            return 0.0;
+        }
+        match self {
+            Loss::Squared | Loss::Log => -learning_rate * first / second,
+            // The sums are those of the means and of what is left of the counts: this is the logarithm by which the means must grow. A
+            // leaf in which nothing happened would fall without end.
+            Loss::Poisson => learning_rate * (-first / second).max(-0.999).ln_1p(),
         }
     }
 
@@ -54,6 +76,7 @@ impl Loss {
                 let wrong = if answer > 0.0 { -predicted } else { predicted };
                 wrong.max(0.0) + (-wrong.abs()).exp().ln_1p()
             }
+            Loss::Poisson => predicted.exp() - answer * predicted,
         };
         let rows = answers.iter().zip(predicted).enumerate();
         rows.map(|(row, (answer, predicted))| matrix.weight(row) * one(*answer, *predicted)).sum()
@@ -84,7 +107,14 @@ pub(crate) fn boosted(matrix: &Matrix, boosting: Boosting, seed: u64) -> Outcome
         None => (None, matrix),
     };
     let rows = Rows { grown_on, bins: Bins::of(grown_on), judging };
-    if matrix.classes == 0 {
+    if matrix.kind == Kind::Count {
+        // Counts that are all 0 are refused, also where none of the rows that are grown on has one.
+        base(matrix)?;
+        let Sum { base, trees } =
+            rows.boost(boosting, Loss::Poisson, base(grown_on)?, 1.0, |answer| answer)?;
+        return Ok(Algorithm::PoissonBoosted { base, trees });
+    }
+    if matrix.kind.classes() == 0 {
         let standard = Standard::of(grown_on);
         let Sum { base, trees } = rows.boost(boosting, Loss::Squared, 0.0, standard.deviation, |answer| {
             (answer - standard.mean) / standard.deviation
@@ -92,8 +122,8 @@ pub(crate) fn boosted(matrix: &Matrix, boosting: Boosting, seed: u64) -> Outcome
         return Ok(Algorithm::BoostedTrees { base: standard.mean + base, trees });
     }
     // Of two classes, the second one's log odds say it all.
-    let first = usize::from(matrix.classes == 2);
-    let sums = (first..matrix.classes).into_par_iter().map(|class| {
+    let first = usize::from(matrix.kind.classes() == 2);
+    let sums = (first..matrix.kind.classes()).into_par_iter().map(|class| {
         let is_class = |answer: f64| f64::from(u8::from(answer == class as f64));
         let count = grown_on.weight_of_all();
         let targets = grown_on.target.iter().enumerate();
@@ -162,10 +192,8 @@ impl Rows<'_> {
             if places.len() == 1 {
                 break; // nothing is left to learn
             }
-            let leaf = |sums: &_| {
-                let weight = gradients.second(sums) + l2;
-                if weight > 0.0 { -learning_rate * gradients.first(sums) / weight } else { 0.0 }
-            };
+            let leaf =
+                |sums: &_| loss.leaf(learning_rate, gradients.first(sums), gradients.second(sums) + l2);
             for place in places.iter().filter(|place| place.split.is_none()) {
                 let value = leaf(&place.sums);
                 order[place.start..place.end].iter().for_each(|row| predicted[*row as usize] += value);

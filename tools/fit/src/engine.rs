@@ -1,4 +1,5 @@
 use failure::Outcome;
+use metrics::Kind;
 use model_file::{Algorithm, Term};
 use recipe::{Candidate, Grid};
 
@@ -7,16 +8,24 @@ use crate::descent::elastic_net;
 use crate::fitted::Fitted;
 use crate::forest::{Growing, forest};
 use crate::least_squares::{linear, ridge};
+use crate::logarithm;
 use crate::logistic::logistic;
 use crate::matrix::Matrix;
+use crate::poisson::{base, poisson};
 
 /// Fits a candidate whose settings are settled. `names` are the columns', for messages.
 pub(crate) fn fit(candidate: &Candidate, matrix: &Matrix, names: &[String], seed: u64) -> Outcome<Algorithm> {
+    // The mean of the answers needs no logarithm.
+    if matrix.log1p && !matches!(candidate, Candidate::Mean {}) {
+        return logarithm::fit(candidate, matrix, names, seed);
+    }
     let whole = |grid: &Grid| grid.value() as usize;
     Ok(match candidate {
-        Candidate::Mean {} if matrix.classes > 0 => Algorithm::ClassShares { shares: matrix.shares() },
+        Candidate::Mean {} if matrix.kind.classes() > 0 => Algorithm::ClassShares { shares: matrix.shares() },
+        Candidate::Mean {} if matrix.kind == Kind::Count => Algorithm::Mean { value: base(matrix)?.exp() },
         Candidate::Mean {} => Algorithm::Mean { value: matrix.mean_target() },
         Candidate::Logistic { alpha } => logistic(matrix, names, alpha.value())?,
+        Candidate::Poisson { alpha } => poisson(matrix, names, alpha.value())?,
         Candidate::Linear { intercept } => {
             let Fitted { intercept, coefficients } = linear(matrix, names, *intercept)?;
             Algorithm::Linear { intercept, terms: terms(&coefficients) }

@@ -76,7 +76,7 @@ impl Answers for Classes {
 /// they can.
 pub(crate) fn forest(matrix: &Matrix, growing: Growing, seed: u64) -> Outcome<Algorithm> {
     let bins = Bins::of(matrix);
-    if matrix.classes == 0 {
+    if matrix.kind.classes() == 0 {
         let mean = matrix.mean_target();
         let answers = Numbers(matrix.target.iter().map(|answer| answer - mean).collect());
         let grown = grow_all(matrix, &bins, &answers, growing, seed);
@@ -86,7 +86,7 @@ pub(crate) fn forest(matrix: &Matrix, growing: Growing, seed: u64) -> Outcome<Al
         return Ok(Algorithm::RandomForest { trees });
     }
     let numbers = matrix.target.iter().map(|class| *class as u32).collect();
-    let answers = Classes { numbers, classes: matrix.classes };
+    let answers = Classes { numbers, classes: matrix.kind.classes() };
     let grown = grow_all(matrix, &bins, &answers, growing, seed);
     let mut shares: Vec<Vec<f64>> = Vec::new();
     let mut trees = Vec::with_capacity(grown.len());
@@ -127,7 +127,8 @@ fn grow_all<A: Answers>(
         own.fill(0.0);
         answers.add(&mut own, row, 1.0);
         answers.add(&mut baseline, row, weight);
-        let square = if matrix.classes == 0 { own[1] * own[1] } else { f64::from(u8::from(*answer >= 0.0)) };
+        let square =
+            if matrix.kind.classes() == 0 { own[1] * own[1] } else { f64::from(u8::from(*answer >= 0.0)) };
         squares += weight * square;
     }
     let noise = NOISE * (squares - purity(&baseline));

@@ -103,10 +103,10 @@ fn along_a_line(part: &Part, width: usize, feature: usize) -> f64 {
 
 /// What there is to explain: the variance of numbers, the entropy of classes.
 fn ignorance(part: &Part) -> f64 {
-    if part.classes == 0 {
+    if part.kind.classes() == 0 {
         return moments(part.target.iter().copied()).1;
     }
-    let mut counts = vec![0.0; part.classes];
+    let mut counts = vec![0.0; part.kind.classes()];
     part.target.iter().for_each(|class| counts[*class as usize] += 1.0);
     entropy(&counts) / part.rows() as f64
 }
@@ -133,10 +133,10 @@ fn by_value(part: &Part, width: usize, feature: usize) -> f64 {
             end += 1;
         }
         let answers = rows[start..end].iter().map(|row| row.1);
-        left += if part.classes == 0 {
+        left += if part.kind.classes() == 0 {
             moments(answers).1 * (end - start) as f64
         } else {
-            let mut counts = vec![0.0; part.classes];
+            let mut counts = vec![0.0; part.kind.classes()];
             answers.for_each(|class| counts[class as usize] += 1.0);
             entropy(&counts)
         };

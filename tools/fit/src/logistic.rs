@@ -37,7 +37,7 @@ pub(crate) fn logistic(matrix: &Matrix, names: &[String], alpha: f64) -> Outcome
     let scale = Scale::of(matrix, names)?;
     let width = matrix.width;
     // Of two classes, the second one's log odds say it all.
-    let planes = if matrix.classes == 2 { 1 } else { matrix.classes };
+    let planes = if matrix.kind.classes() == 2 { 1 } else { matrix.kind.classes() };
     let mut rows = vec![0.0; matrix.values.len()];
     for (row, standard) in matrix.iter().zip(rows.chunks_exact_mut(width)) {
         scale.standardise(row, standard);

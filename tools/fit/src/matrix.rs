@@ -1,3 +1,4 @@
+use metrics::Kind;
 use model_file::Column;
 
 use crate::training::Part;
@@ -6,12 +7,12 @@ use crate::training::Part;
 const WEIGHTLESS: f64 = 1e-9;
 
 /// Rows as an algorithm sees them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Matrix {
     /// Columns of a row.
     pub(crate) width: usize,
-    /// How many classes the answers are of; 0 if they are numbers.
-    pub(crate) classes: usize,
+    /// What the answers are.
+    pub(crate) kind: Kind,
     /// Row-major.
     pub(crate) values: Vec<f64>,
     /// The answers; of classes, their indices.
@@ -20,6 +21,8 @@ pub(crate) struct Matrix {
     pub(crate) groups: Vec<u32>,
     /// How much each row counts, 1 in the mean; empty where all count alike.
     pub(crate) weights: Vec<f64>,
+    /// Whether numbers are fitted by the logarithms of 1 + them.
+    pub(crate) log1p: bool,
     /// Whether there are training rows beside these: a column that says nothing here may say much there.
     pub(crate) is_part: bool,
 }
@@ -33,7 +36,7 @@ impl Matrix {
         wanted: impl Fn(u32) -> bool,
     ) -> Matrix {
         let width = if preparation.is_empty() { features } else { preparation.len() };
-        let mut matrix = Matrix { width, classes: part.classes, ..Matrix::default() };
+        let mut matrix = Matrix { width, kind: part.kind, log1p: part.log1p, ..Matrix::default() };
         for ((row, &answer), &group) in
             part.features.chunks_exact(features).zip(&part.target).zip(&part.groups)
         {
@@ -88,7 +91,8 @@ impl Matrix {
     pub(crate) fn only(&self, columns: &[usize]) -> Matrix {
         Matrix {
             width: columns.len(),
-            classes: self.classes,
+            kind: self.kind,
+            log1p: self.log1p,
             values: self.iter().flat_map(|row| columns.iter().map(|&column| row[column])).collect(),
             target: self.target.clone(),
             groups: self.groups.clone(),
@@ -99,8 +103,8 @@ impl Matrix {
 
     /// The rows whose groups are wanted, and the others.
     pub(crate) fn divided(&self, wanted: impl Fn(u32) -> bool) -> (Matrix, Matrix) {
-        let empty =
-            || Matrix { width: self.width, classes: self.classes, is_part: true, ..Matrix::default() };
+        let (width, kind, log1p) = (self.width, self.kind, self.log1p);
+        let empty = || Matrix { width, kind, log1p, is_part: true, ..Matrix::default() };
         let (mut those, mut others) = (empty(), empty());
         for (at, ((row, &answer), &group)) in self.iter().zip(&self.target).zip(&self.groups).enumerate() {
             let side = if wanted(group) { &mut those } else { &mut others };
@@ -134,7 +138,7 @@ impl Matrix {
 
     /// The share of each class among the answers.
     pub(crate) fn shares(&self) -> Vec<f64> {
-        let mut counts = vec![0.0; self.classes];
+        let mut counts = vec![0.0; self.kind.classes()];
         for (row, class) in self.target.iter().enumerate() {
             counts[*class as usize] += self.weight(row);
         }

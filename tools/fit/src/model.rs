@@ -6,7 +6,7 @@ use model_file::{
     TargetCard,
 };
 use rayon::prelude::*;
-use recipe::{Candidate, Recipe};
+use recipe::{Candidate, Recipe, Task, Transform};
 
 use crate::distribution::Distributions;
 use crate::key::MADE_BY;
@@ -105,7 +105,7 @@ pub(crate) fn fit(job: &Job<'_>, training_key: String, mut training: Training) -
         training_key,
         made_by: MADE_BY.to_owned(),
         task: recipe.target.task,
-        target: target(recipe, &training.classes),
+        target: TargetCard::of(recipe, &training.classes),
         features: features(recipe, &training)?,
         null_values: recipe.clean.null_values.clone(),
         preparation,
@@ -137,21 +137,23 @@ pub(crate) fn fit(job: &Job<'_>, training_key: String, mut training: Training) -
     let residuals = match &walked {
         None => {
             let said = answers(&body, &training.held_out);
-            body.metrics.held_out = scored(&training.held_out, &said);
+            if training.held_out.rows() > 0 {
+                body.metrics.held_out = Some(scored(&training.held_out, &said).ok_or_else(overflow)?);
+            }
             let halves = training.held_out.groups.iter().map(|half| *half == 1);
             Residuals::of(&said, &training.held_out.target, halves)
         }
         Some(walked) => {
             let predictions = &walked.predictions;
-            let classes = training.trained.classes;
-            let scores = |said: &[f64]| Scores::of(&predictions.answers, said, classes);
+            let kind = training.trained.kind;
+            let scores = |said: &[f64]| Scores::of(&predictions.answers, said, kind);
             body.metrics.held_out = Some(scores(&predictions.said).ok_or_else(overflow)?);
             body.metrics.baseline.held_out = scores(&predictions.baseline);
             let halves = predictions.weeks.iter().map(|week| week % 2 == 0);
             Residuals::of(&predictions.said, &predictions.answers, halves)
         }
     };
-    body.intervals = recipe.intervals.and_then(|wanted| residuals.intervals(wanted.coverage));
+    body.intervals = recipe.intervals.and_then(|wanted| residuals.intervals(wanted.coverage, least(recipe)));
     if recipe.intervals.is_some() && body.intervals.is_none() {
         say!("warning: too few held-out rows in two groups to learn [intervals] from: the model has none");
     }
@@ -179,7 +181,16 @@ fn answers(body: &Body, part: &Part) -> Vec<f64> {
 }
 
 fn scored(part: &Part, said: &[f64]) -> Option<Scores> {
-    Scores::of(&part.target, said, part.classes)
+    Scores::of(&part.target, said, part.kind)
+}
+
+/// What no answer lies below.
+fn least(recipe: &Recipe) -> Option<f64> {
+    match (recipe.target.task, recipe.target.transform) {
+        (Task::Count, _) => Some(0.0),
+        (_, Some(Transform::Log1p)) => Some(-1.0),
+        _ => None,
+    }
 }
 
 /// How far answers lie from predictions, of one half of the groups that judge a model and of the other.
@@ -200,7 +211,7 @@ impl Residuals {
     }
 
     /// None if they are too few for the coverage, or the other half is empty.
-    fn intervals(self, coverage: f64) -> Option<Intervals> {
+    fn intervals(self, coverage: f64, least: Option<f64>) -> Option<Intervals> {
         let Residuals { mut learnt, measured } = self;
         learnt.sort_unstable_by(f64::total_cmp);
         // The smallest width that would hold the share also if one more row came.
@@ -210,6 +221,7 @@ impl Residuals {
         (!measured.is_empty()).then(|| Intervals {
             coverage,
             half_width,
+            least,
             rows: learnt.len() as u64,
             rows_measured: measured.len() as u64,
             measured: inside as f64 / measured.len() as f64,
@@ -221,20 +233,8 @@ impl Residuals {
 fn explained(metrics: &Measured) -> Option<f64> {
     match (metrics.held_out.as_ref()?, metrics.baseline.held_out.as_ref()?) {
         (Scores::Regression(own), _) => own.r2,
+        (Scores::Count(own), _) => own.d2,
         (Scores::Classification(own), baseline) => Some(1.0 - own.log_loss / baseline.error()),
-    }
-}
-
-/// What is predicted, with the classes that there are.
-pub(crate) fn target(recipe: &Recipe, classes: &[String]) -> TargetCard {
-    let name = recipe.target.column.clone();
-    let column = recipe.columns.get(&name);
-    TargetCard {
-        unit: column.and_then(|column| column.unit.clone()),
-        description: column.and_then(|column| column.description.clone()),
-        name,
-        classes: classes.to_vec(),
-        ordered: recipe.target.ordered,
     }
 }
 
@@ -275,7 +275,7 @@ fn measure(training: &Training) -> Outcome<Measured> {
     let said = trained.always();
     let always = |part: &Part| scored(part, &said.repeat(part.rows()));
     let (scores, held_out) = (always(trained).ok_or_else(overflow)?, always(&training.held_out));
-    let (mean, shares) = match trained.classes {
+    let (mean, shares) = match trained.kind.classes() {
         0 => (said.first().copied(), Vec::new()),
         _ => (None, said),
     };
@@ -293,7 +293,7 @@ fn checks(trained: &Part, width: usize, body: &Body) -> Vec<Check> {
         let mut said = Vec::new();
         body.answers(&row, &mut said);
         let prediction = body.prediction(&said);
-        Check { prediction, probabilities: if trained.classes > 0 { said } else { Vec::new() }, row }
+        Check { prediction, probabilities: if trained.kind.classes() > 0 { said } else { Vec::new() }, row }
     };
     picked.into_iter().map(check).collect()
 }

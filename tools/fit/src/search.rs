@@ -54,7 +54,7 @@ impl Choice {
     /// The comparison, a line each; nothing if there was none.
     pub(crate) fn tell(&self, training: &Training) {
         if self.comparison.best.is_some() {
-            tell(&self.comparison, if training.classes.is_empty() { "RMSE" } else { "log loss" });
+            tell(&self.comparison, training.trained.kind.measure());
         }
     }
 }
@@ -269,9 +269,9 @@ impl Job<'_> {
 
 /// The error that candidates are compared by.
 fn error_of(algorithm: &Algorithm, rows: &Matrix) -> Error {
-    let mut said = Vec::with_capacity(rows.rows() * rows.classes.max(1));
+    let mut said = Vec::with_capacity(rows.rows() * rows.kind.width());
     algorithm.answers(&rows.values, rows.width, &mut said);
-    let scores = Scores::of(&rows.target, &said, rows.classes);
+    let scores = Scores::of(&rows.target, &said, rows.kind);
     let overflow = || "the predictions overflow: are the features' units right?".to_owned();
     scores.map(|scores| scores.error()).ok_or_else(overflow)
 }

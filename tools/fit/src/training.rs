@@ -7,7 +7,8 @@ use clock::{Instant, is_date};
 use failure::{Failure, Outcome};
 use history::{TimeColumns, Times};
 use manifest::Manifest;
-use recipe::{GroupKey, Period, Recipe, Task};
+use metrics::Kind;
+use recipe::{GroupKey, Period, Recipe, Target, Task, Transform};
 use rows::{Row, Table, number};
 use schema::{Type, ValueRef};
 
@@ -93,12 +94,14 @@ pub(crate) struct Part {
     pub(crate) features: Vec<f64>,
     /// Of classes, their indices; -1 is one that training rows do not have.
     pub(crate) target: Vec<f64>,
-    /// How many classes there are; 0 if the target is a number.
-    pub(crate) classes: usize,
+    /// What the target is.
+    pub(crate) kind: Kind,
     /// Of rows that are trained on the number of each one's group; of held-out ones the half, 0 or 1, that its group belongs to.
     pub(crate) groups: Vec<u32>,
     /// When each was asked and known, where that counts.
     pub(crate) times: Vec<Times>,
+    /// Whether numbers are fitted by the logarithms of 1 + them.
+    pub(crate) log1p: bool,
     /// In how many microseconds the weight of a row is halved.
     pub(crate) half_life: Option<i64>,
 }
@@ -111,10 +114,11 @@ impl Part {
     /// What is said without features: the mean of the answers, or the share of each class.
     pub(crate) fn always(&self) -> Vec<f64> {
         let rows = self.rows() as f64;
-        if self.classes == 0 {
+        let classes = self.kind.classes();
+        if classes == 0 {
             return vec![self.target.iter().sum::<f64>() / rows];
         }
-        let mut counts = vec![0.0; self.classes];
+        let mut counts = vec![0.0; classes];
         self.target.iter().for_each(|class| counts[*class as usize] += 1.0);
         counts.into_iter().map(|count| count / rows).collect()
     }
@@ -133,6 +137,8 @@ struct Columns<'a> {
     times: Option<TimeColumns>,
     /// Of a recipe that walks forward by a column.
     block: Option<usize>,
+    /// The target.
+    target: &'a Target,
 }
 
 /// The groups seen so far, by the cells that name them.
@@ -194,6 +200,7 @@ impl Training {
         let mut keys = RowKeys::default();
         let mut classes = Texts::default();
         training.texts.resize_with(recipe.features.columns.len(), Texts::default);
+        training.trained.log1p = recipe.target.transform == Some(Transform::Log1p);
         training.trained.half_life = recipe.training.half_life.as_ref().and_then(Period::micros);
         let walks = recipe.split.walk_forward.is_some();
         let mut row_number = 0;
@@ -253,8 +260,14 @@ impl Training {
         }
         training.groups_held_out = sides.groups_held_out();
         training.groups = groups.groups;
-        if recipe.target.task == Task::Classification {
-            training.name_classes(recipe, &classes)?;
+        match recipe.target.task {
+            Task::Classification => training.name_classes(recipe, &classes)?,
+            Task::Count => {
+                for part in [&mut training.trained, &mut training.held_out] {
+                    part.kind = Kind::Count;
+                }
+            }
+            Task::Regression => {}
         }
         Ok(training)
     }
@@ -288,7 +301,7 @@ impl Training {
         let places: Vec<f64> =
             found.list.iter().map(|class| place(class).map_or(-1.0, |place| place as f64)).collect();
         for part in [&mut self.trained, &mut self.held_out] {
-            part.classes = self.classes.len();
+            part.kind = Kind::Classes(self.classes.len());
             part.target.iter_mut().for_each(|class| *class = places[*class as usize]);
         }
         Ok(())
@@ -302,10 +315,11 @@ impl Training {
             Part {
                 features: features.copied().collect(),
                 target: rows.iter().map(|&at| self.trained.target[at]).collect(),
-                classes: self.trained.classes,
+                kind: self.trained.kind,
                 groups: vec![0; rows.len()],
                 times: rows.iter().map(|&at| self.trained.times[at]).collect(),
                 half_life: self.trained.half_life,
+                log1p: self.trained.log1p,
             }
         };
         let mut trained = part(fitted);
@@ -381,6 +395,7 @@ impl<'a> Columns<'a> {
         Ok(Columns {
             times: is_timed.then(|| TimeColumns::find(recipe, table)).transpose()?,
             block: block.map(|name| table.require(name)).transpose()?,
+            target: &recipe.target,
             cells: Cells::find(recipe, table)?,
             row_key: positions(&recipe.keys.row)?,
             split: positions(&recipe.split.by)?,
@@ -404,7 +419,15 @@ impl<'a> Columns<'a> {
         };
         let features = &mut part.features;
         let target = self.cells.read(row, |at, cell| features.push(number(cell, &mut texts[at])))?;
-        part.target.push(number(target, classes));
+        let target = number(target, classes);
+        let name = &self.target.column;
+        if self.target.task == Task::Count && !(target >= 0.0 && target.fract() == 0.0) {
+            return Err(format!("column {name:?}: {target} is not a count: a whole number, 0 or more"));
+        }
+        if self.target.transform == Some(Transform::Log1p) && target <= -1.0 {
+            return Err(format!("column {name:?}: {target} has no log1p, which takes numbers above -1"));
+        }
+        part.target.push(target);
         Ok(())
     }
 }

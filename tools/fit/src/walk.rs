@@ -6,17 +6,17 @@ use std::io::Cursor;
 
 use clock::Instant;
 use diagnostics::{plural, say};
-use evaluation::{Predictions, Rows};
+use evaluation::{Against, Predictions, Rows};
 use failure::{Failure, Outcome};
 use fingerprint::Fingerprint;
 use history::Times;
-use metrics::Scores;
-use model_file::{Block, Model};
+use metrics::{Kind, Scores};
+use model_file::{Block, Model, TargetCard};
 use recipe::Recipe;
 use rows::{Ending, Table};
 
 use crate::matrix::Matrix;
-use crate::model::{Job, Settled, target};
+use crate::model::{Job, Settled};
 use crate::training::{Part, Training};
 
 /// What is done again for each block: a recipe's procedure.
@@ -43,6 +43,8 @@ pub struct Walked {
     pub block_of: Vec<u32>,
     /// When each was asked and known.
     pub times: Vec<Times>,
+    /// What is predicted.
+    pub kind: Kind,
     /// The classes that are predicted; none if it is a number.
     pub classes: Vec<String>,
 }
@@ -66,10 +68,20 @@ impl Procedure<'_> {
     }
 }
 
-/// What judges a model that walked forward: its procedure walks anew over the rows, and so does that of the other one.
+/// What judges a model that walked forward: its procedure walks anew over the rows, and so does that of another one.
 /// Where the other cannot, [`Rows::incomparable`] says why.
-pub fn walked_rows(model: &Model, against: Option<&Model>, name: &str, rows: &[u8]) -> Outcome<Rows> {
+pub fn walked_rows(model: &Model, against: Option<Against<'_>>, name: &str, rows: &[u8]) -> Outcome<Rows> {
     let own = again(model, name, rows)?;
+    let against = match against {
+        None => None,
+        Some(Against::Model(against)) => Some(against),
+        Some(Against::Column(column)) => {
+            let table = Table::open(name, Cursor::new(rows), Ending::Terminated)?;
+            let stored = Predictions::stored(&model.body().target, column, table)?;
+            let target = model.body().target.clone();
+            return Rows::walked(model.id(), target, &own.predictions, Some(Ok((column, &stored))));
+        }
+    };
     let other = against.map(|against| {
         let (ours, theirs) = (&model.body().target, &against.body().target);
         if !ours.is_the_same(theirs) {
@@ -113,18 +125,19 @@ fn again(model: &Model, name: &str, rows: &[u8]) -> Outcome<Walked> {
 /// Predicts each block of the recipe from what was known before its first question.
 pub(crate) fn walk(job: &Job<'_>, training: &Training, tells: bool) -> Outcome<Walked> {
     let Job { recipe, candidates, seed, .. } = *job;
-    let classes = training.trained.classes;
+    let kind = training.trained.kind;
     let mut walked = Walked {
         blocks: Vec::new(),
         predictions: Predictions::default(),
         block_of: Vec::new(),
         times: Vec::new(),
+        kind,
         classes: training.classes.clone(),
     };
     // Of each prediction its row, its block, and its place in the block.
     let mut places: Vec<(usize, usize, usize)> = Vec::new();
     let (mut said_in, mut baseline_in) = (Vec::new(), Vec::new());
-    let width = classes.max(1);
+    let width = kind.width();
     for Asked { name, asked, rows } in blocks(recipe, training)? {
         let times = &training.trained.times;
         let known: Vec<usize> = (0..times.len()).filter(|&row| times[row].known <= asked).collect();
@@ -143,7 +156,7 @@ pub(crate) fn walk(job: &Job<'_>, training: &Training, tells: bool) -> Outcome<W
         settled.algorithm.answers(&matrix.values, matrix.width, &mut said);
         let baselines = baseline.repeat(rows.len());
         let error = |said: &[f64]| {
-            let scores = Scores::of(&part.held_out.target, said, classes);
+            let scores = Scores::of(&part.held_out.target, said, kind);
             scores.map(|scores| scores.error()).ok_or_else(|| {
                 Failure::data(format!(
                     "block {name}: the predictions overflow: are the features' units right?"
@@ -162,7 +175,7 @@ pub(crate) fn walk(job: &Job<'_>, training: &Training, tells: bool) -> Outcome<W
             name,
         };
         if tells {
-            tell(&block, classes > 0);
+            tell(&block, kind);
         }
         walked.blocks.push(block);
         places.extend(rows.iter().enumerate().map(|(at, row)| (*row, said_in.len(), at)));
@@ -208,7 +221,7 @@ impl Walked {
 
     /// The predictions beside those of another recipe, for whoever measures them.
     pub fn rows(&self, recipe: &Recipe, other: Option<(&str, &Predictions)>) -> Outcome<Rows> {
-        let target = target(recipe, &self.classes);
+        let target = TargetCard::of(recipe, &self.classes);
         Rows::walked(recipe.recipe.name.clone(), target, &self.predictions, other.map(Ok))
     }
 }
@@ -277,16 +290,19 @@ fn blocks(recipe: &Recipe, training: &Training) -> Outcome<Vec<Asked>> {
 /// The mean of what was known, or the shares of the classes; what was never seen is not impossible, and has half a row.
 fn baseline(known: &Part) -> Vec<f64> {
     let mut always = known.always();
-    if known.classes > 0 && always.contains(&0.0) {
+    if known.kind.classes() > 0 && always.contains(&0.0) {
         let rows = known.rows() as f64;
-        let all = rows + 0.5 * known.classes as f64;
+        let all = rows + 0.5 * known.kind.classes() as f64;
         always.iter_mut().for_each(|share| *share = (*share * rows + 0.5) / all);
+    }
+    if known.kind == Kind::Count && always == [0.0] {
+        always[0] = 0.5 / known.rows() as f64;
     }
     always
 }
 
-fn tell(block: &Block, is_class: bool) {
-    let (measure, always) = if is_class { ("log loss", "the shares") } else { ("RMSE", "the mean") };
+fn tell(block: &Block, kind: Kind) {
+    let (measure, always) = (kind.measure(), if kind.classes() > 0 { "the shares" } else { "the mean" });
     say!(
         "{}: {}, {measure} {:.4}; always {always}: {:.4} ({}, fitted on {})",
         block.name,

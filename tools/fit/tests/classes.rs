@@ -217,7 +217,7 @@ fn what_is_no_classification_is_refused() {
         .expect(65)
         .says("column \"result\": \"draw\" is not among [target] classes");
     session.file("r.toml", classes("", "[[candidates]]\nalgorithm = \"ridge\"\nalpha = 1\n"));
-    session.run("fit --recipe r.toml m.csv").expect(78).says("\"ridge\" predicts a number");
+    session.run("fit --recipe r.toml m.csv").expect(78).says("\"ridge\" does not predict a class");
     session.file("r.toml", classes("ordered = true", logistic));
     session.run("fit --recipe r.toml m.csv").expect(78).says("ordered needs classes");
     session.file("r.toml", format!("{MATCHES}[target]\ncolumn = \"result\"\n{logistic}"));

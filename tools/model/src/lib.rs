@@ -7,6 +7,7 @@ mod diff;
 mod onnx;
 mod probe;
 mod report;
+mod scores;
 mod show;
 
 use std::io::{IsTerminal, Write, stdout};

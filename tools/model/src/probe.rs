@@ -117,7 +117,7 @@ impl<'a> Probe<'a> {
     fn error(&self, values: &[f64]) -> Option<f64> {
         let mut said = Vec::new();
         self.model.answers(values, &mut said);
-        let scores = Scores::of(&self.answers, &said, self.model.classes().len());
+        let scores = Scores::of(&self.answers, &said, self.model.body().target.kind());
         scores.map(|scores| scores.error())
     }
 
@@ -185,8 +185,10 @@ pub(crate) fn gain(model: &Model) -> Option<Vec<f64>> {
             }
         }
     };
-    let trees: Vec<&Tree> = match &body.algorithm {
-        Algorithm::RandomForest { trees } | Algorithm::BoostedTrees { trees, .. } => trees.iter().collect(),
+    let trees: Vec<&Tree> = match body.algorithm.fitted() {
+        Algorithm::RandomForest { trees }
+        | Algorithm::BoostedTrees { trees, .. }
+        | Algorithm::PoissonBoosted { trees, .. } => trees.iter().collect(),
         Algorithm::ClassBoosted { sums } => sums.iter().flat_map(|sum| &sum.trees).collect(),
         Algorithm::ClassForest { shares, trees } => {
             if trees.iter().any(|tree| tree.rows().is_empty()) {

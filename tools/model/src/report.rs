@@ -14,10 +14,14 @@ use page::{Page, figure, html, tenths};
 use rows::{Ending, Table};
 
 use crate::probe::{self, Dependence, Probe};
+use crate::scores::{self, Scores};
 use crate::show::always;
 
 /// Points in a picture: more are one blot, and a page of megabytes.
 const POINTS: usize = 1_500;
+
+/// Classes that each have a curve.
+const MOST_CURVES: usize = 6;
 
 /// Bins of residuals.
 const BARS: usize = 30;
@@ -35,6 +39,8 @@ pub(crate) fn page(model: &Model, path: &Path, seed: u64) -> Outcome<String> {
     let report = rows.report(Resampling { samples: 1_000, seed });
     let confusion = rows.confusion();
     let said_and_right = rows.said_and_right();
+    let of_classes = classes_alone(model, &rows);
+    let scores = scores::scores(model, path, rows.places(), &said_and_right)?;
     drop(rows);
     let probe = Probe::read(model, path, which)?;
     let body = model.body();
@@ -45,12 +51,22 @@ pub(crate) fn page(model: &Model, path: &Path, seed: u64) -> Outcome<String> {
     card.candidates();
     match &confusion {
         None => card.numbers(&said_and_right)?,
-        Some(confusion) => card.classes(said_and_right, confusion)?,
+        Some(confusion) => card.classes(said_and_right, of_classes, confusion)?,
+    }
+    if let Some(scores) = &scores {
+        card.scores(scores)?;
     }
     card.importances(&probe.permutation_importance(seed), probe::gain(model).as_deref(), &report);
     card.dependences(&probe.dependences())?;
     card.features();
     Ok(card.page.finish())
+}
+
+/// Of each class its probability and 1 if it is the right one, row by row; nothing where the classes are many.
+fn classes_alone(model: &Model, rows: &Rows) -> Vec<Vec<(f64, f64)>> {
+    let classes = model.classes().len();
+    let drawn = if classes <= MOST_CURVES { classes } else { 0 };
+    (0..drawn).map(|class| rows.probability_and_right(class)).collect()
 }
 
 /// What stands under the title.
@@ -253,16 +269,35 @@ impl Card<'_> {
         Ok(())
     }
 
-    fn classes(&mut self, said_and_right: Vec<(f64, f64)>, confusion: &Confusion) -> Outcome {
+    /// `of_classes`: of each class its probability and 1 if it is the right one, row by row.
+    fn classes(
+        &mut self,
+        said_and_right: Vec<(f64, f64)>,
+        of_classes: Vec<Vec<(f64, f64)>>,
+        confusion: &Confusion,
+    ) -> Outcome {
         self.page.heading(
             "Reliability",
-            &format!("{} in tenths of the most probable class's probability: on the line, as many are right as the probability says.", self.judging()),
+            &format!(
+                "{} in tenths of a probability: of the most probable class's, and of each class's where there are at most {MOST_CURVES}. On \
+                 the line, as many are right as the probability says.",
+                self.judging()
+            ),
         );
-        let tenths = tenths(said_and_right);
-        let axes =
-            Axes { x: "mean probability", y: "share that is right", x_range: 0.0..1.0, y_range: 0.0..1.0 };
-        let curve = chart::calibration(&axes, &tenths)?;
-        self.page.pictures(&[("reliability", curve)]);
+        let curve = |points: Vec<(f64, f64)>| {
+            let axes = Axes {
+                x: "mean probability",
+                y: "share that is right",
+                x_range: 0.0..1.0,
+                y_range: 0.0..1.0,
+            };
+            chart::calibration(&axes, &tenths(points))
+        };
+        let mut pictures = vec![("the most probable class", curve(said_and_right)?)];
+        for (class, points) in self.model.classes().iter().zip(of_classes) {
+            pictures.push((class.as_str(), curve(points)?));
+        }
+        self.page.pictures(&pictures);
         self.page.push("</section>");
         self.page.heading("Confusion", "Right classes in rows, predicted ones in columns.");
         let classes = self.model.classes();
@@ -277,6 +312,23 @@ impl Card<'_> {
         };
         let rows: Vec<_> = classes.iter().zip(&confusion.counts).map(row).collect();
         self.page.table(&header, &rows, false);
+        self.page.push("</section>");
+        Ok(())
+    }
+
+    /// How likely each score was, beside how often it came out.
+    fn scores(&mut self, scores: &Scores) -> Outcome {
+        self.page.heading(
+            "Scores",
+            &format!(
+                "The counts of both sides in {}, in per cent: the mean of what was said before, and how often they came out.",
+                plural(scores.meetings, "meeting")
+            ),
+        );
+        let darkest = scores.said.iter().chain(&scores.came_out).copied().fold(f64::MIN_POSITIVE, f64::max);
+        let names = Scores::names();
+        let picture = |shares: &[f64]| chart::heat("second side", "first side", &names, shares, darkest);
+        self.page.pictures(&[("said", picture(&scores.said)?), ("came out", picture(&scores.came_out)?)]);
         self.page.push("</section>");
         Ok(())
     }

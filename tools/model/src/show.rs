@@ -20,6 +20,7 @@ fn write_card(model: &Model, body: &Body, out: &mut String) -> std::fmt::Result 
     }
     let unit = body.target.unit.as_deref().map_or_else(String::new, |unit| format!(", in {unit}"));
     let what = match model.classes() {
+        [] if body.target.counted => format!("the mean of a count{unit}"),
         [] => format!("a number{unit}"),
         classes => format!("one of {}: {}", plural(classes.len() as u64, "class"), shortened(classes)),
     };
@@ -101,6 +102,10 @@ pub(crate) fn figures(scores: &Scores) -> String {
                 scores.log_loss, scores.accuracy, scores.brier
             )
         }
+        Scores::Count(scores) => {
+            let d2 = scores.d2.map_or_else(String::new, |d2| format!(", D2 {d2:.4}"));
+            format!("deviance {:.4}, RMSE {:.4}{d2}", scores.deviance, scores.rmse)
+        }
     }
 }
 
@@ -154,12 +159,19 @@ fn candidates(body: &Body, out: &mut String) -> std::fmt::Result {
 /// The coefficients of a sum.
 fn terms(model: &Model, out: &mut String) -> std::fmt::Result {
     let body = model.body();
-    let planes: Vec<(String, f64, &[Term])> = match &body.algorithm {
+    let target = match &body.algorithm {
+        Algorithm::Log1p { .. } => format!("logarithm of 1 + {}", body.target.name),
+        _ => body.target.name.clone(),
+    };
+    let planes: Vec<(String, f64, &[Term])> = match body.algorithm.fitted() {
         Algorithm::Linear { intercept, terms }
         | Algorithm::Ridge { intercept, terms, .. }
         | Algorithm::Lasso { intercept, terms, .. }
         | Algorithm::ElasticNet { intercept, terms, .. } => {
-            vec![(body.target.name.clone(), *intercept, terms)]
+            vec![(target, *intercept, terms)]
+        }
+        Algorithm::Poisson { intercept, terms, .. } => {
+            vec![(format!("logarithm of the mean of {}", body.target.name), *intercept, terms)]
         }
         Algorithm::Logistic { planes, .. } => {
             // Of two classes, the one plane is the second one's.

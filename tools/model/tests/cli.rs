@@ -84,7 +84,7 @@ fn a_report_is_one_page_that_needs_nothing_else() {
     for (model, pictures, words) in [
         ("model", 3 + 2, "Predicted and actual"),
         ("trees", 3 + 2, "Gain is the share"),
-        ("classes", 1 + 2, "Confusion"),
+        ("classes", 1 + 2 + 2, "Confusion"),
     ] {
         let page = session.ok(&format!("model report {model}.json --rows in.csv"));
         assert_eq!(page.matches("<svg ").count(), pictures, "{model}");

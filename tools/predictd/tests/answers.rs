@@ -109,8 +109,8 @@ fn every_algorithm_answers_as_predict_does_to_the_bit() {
             }
         }
     }
-    // Seven of numbers; of classes four, each of two classes and of more.
-    assert_eq!(algorithms.len(), 7 + 2 * 4, "{algorithms:?}");
+    // Seven of numbers and one of counts alone; of classes four, each of two classes and of more.
+    assert_eq!(algorithms.len(), 7 + 1 + 2 * 4, "{algorithms:?}");
 }
 
 #[test]

@@ -11,8 +11,14 @@ use serde_json::{Value, json};
 const ROW: &str = r#"{"sg_total": 2.5, "gir": 0.5, "prox_fw": 28}"#;
 
 fn with_intervals() -> Model {
-    let intervals =
-        Intervals { coverage: 0.9, half_width: 0.75, rows: 40, rows_measured: 40, measured: 0.91 };
+    let intervals = Intervals {
+        coverage: 0.9,
+        half_width: 0.75,
+        least: None,
+        rows: 40,
+        rows_measured: 40,
+        measured: 0.91,
+    };
     Model::seal(model_file::Body { intervals: Some(intervals), means: vec![0.0, 0.5, 30.0], ..body(0.3) })
         .unwrap()
 }

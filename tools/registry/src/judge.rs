@@ -1,7 +1,7 @@
 use std::io::BufReader;
 use std::path::PathBuf;
 
-use ::evaluation::{Resampling, Rows, Which, verdicts};
+use ::evaluation::{Against, Resampling, Rows, Which, verdicts};
 use failure::{Failure, IoContext, Outcome};
 use model_file::Model;
 use recipe::{Gate, Recipe, Verdict};
@@ -43,6 +43,7 @@ impl Judge {
         }
         if let Some(path) = self.rows.as_ref().filter(|_| !self.gates.is_empty()) {
             let name = path.display().to_string();
+            let approved = approved.map(Against::Model);
             let rows = if model.body().walk_forward.is_some() {
                 let text = input_files::read(path).place(&name)?;
                 all.push(as_it_ships(model, &name, &text)?);

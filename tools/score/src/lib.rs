@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use atomic_file::OutFile;
 use clap::{Parser, ValueEnum};
 use diagnostics::{plural, say};
-use evaluation::{Compared, Report, Resampling, Rows};
+use evaluation::{Against, Compared, Report, Resampling, Rows};
 use failure::{Failure, IoContext, Outcome};
 use metrics::Confusion;
-use model_file::Model;
-use recipe::Recipe;
+use model_file::{Model, TargetCard};
+use recipe::{Recipe, Task};
 use rows::{Ending, Table};
 
-/// Scores a model on the rows that it never saw, beside always predicting the mean, or beside another model.
+/// Scores a model on the rows that it never saw, beside always predicting the mean, another model, or a column of predictions.
 ///
 /// Example: bucket cat training_data/ --bucket ./data | score --model model.json
 #[derive(Parser)]
@@ -24,18 +24,30 @@ pub struct Args {
     /// CSV from `clean`, with the target; `-` or nothing is stdin.
     input: Option<PathBuf>,
     /// The model file.
-    #[arg(long, value_name = "FILE")]
-    model: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "predicted", conflicts_with = "predicted")]
+    model: Option<PathBuf>,
+    /// Score what stands in this column instead of a model; of classes, in the columns NAME_CLASS. Every row counts.
+    #[arg(long, value_name = "NAME", requires = "recipe", conflicts_with_all = ["against", "rows", "gate"])]
+    predicted: Option<String>,
     /// Another model file: both are scored now, on rows that neither trained on.
     #[arg(long, value_name = "FILE")]
     against: Option<PathBuf>,
+    /// Compare with what stands in this column; of classes, in the columns NAME_CLASS. Rows where it is empty are not compared.
+    #[arg(long, value_name = "NAME", conflicts_with = "against")]
+    against_column: Option<String>,
+    /// The columns whose cells name a row's group, which is drawn as a whole (default: the recipe's of [validation]).
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "predicted")]
+    group_by: Vec<String>,
+    /// How many rows after a row its season comes again, for mase: rows must stand in order of time.
+    #[arg(long, value_name = "ROWS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    season: u32,
     /// Which rows, by the split rules in the models.
     #[arg(long, value_enum, default_value_t = Which::HeldOut)]
     rows: Which,
     /// Ask the recipe's gates; exit 1 if one of them does not hold.
     #[arg(long, requires = "recipe")]
     gate: bool,
-    /// The prediction problem (TOML), for its gates.
+    /// The prediction problem (TOML), for its gates, and for the target of --predicted.
     #[arg(long, value_name = "FILE", env = "FAIRWAY_RECIPE")]
     recipe: Option<PathBuf>,
     /// Write here how often which class was taken for which (CSV).
@@ -62,36 +74,36 @@ enum Which {
 
 /// Runs the program.
 pub fn run(args: Args) -> Outcome {
-    let gates = match &args.recipe {
-        Some(path) if args.gate => Recipe::load(path, input_files::read_text)?.gates,
-        _ => Vec::new(),
+    let recipe = match &args.recipe {
+        Some(path) if args.gate || args.predicted.is_some() => {
+            Some(Recipe::load(path, input_files::read_text)?)
+        }
+        _ => None,
     };
-    let model = Model::open(&args.model)?;
-    let against = args.against.as_deref().map(Model::open).transpose()?;
-    let rows = read(&args, &model, against.as_ref())?;
+    let rows = read(&args, recipe.as_ref())?.with_season(args.season as usize);
     if let Some(reason) = rows.incomparable.as_ref().filter(|_| !args.gate) {
-        return Err(Failure::data(format!("--against: {reason}")));
+        let flag = if args.against_column.is_some() { "--against-column" } else { "--against" };
+        return Err(Failure::data(format!("{flag}: {reason}")));
     }
     if let Some((line, class)) = &rows.unknown_class {
         say!(
             "warning: {} of classes that {} does not know, the first {class:?} in line {line}: no answer for them is right",
             plural(rows.of_unknown_classes(), "row"),
-            model.id()
+            rows.id()
         );
     }
     let report = rows.report(Resampling { samples: args.samples, seed: args.seed });
     if let Some(path) = &args.confusion {
         let confusion = rows
             .confusion()
-            .ok_or_else(|| Failure::usage(format!("--confusion: {} predicts a number", report.model)))?;
-        write_confusion(&confusion, model.classes(), path)?;
+            .ok_or_else(|| Failure::usage(format!("--confusion: {} predicts no classes", report.model)))?;
+        write_confusion(&confusion, rows.classes(), path)?;
     }
     write(&report)?;
     tell(&report);
-    if !args.gate {
-        return Ok(());
-    }
-    let verdicts = evaluation::verdicts(&gates, &rows, Resampling { samples: 1, seed: args.seed });
+    let Some(recipe) = recipe.filter(|_| args.gate) else { return Ok(()) };
+    let resampling = Resampling { samples: 1, seed: args.seed };
+    let verdicts = evaluation::verdicts(&recipe.gates, &rows, resampling);
     let failed = verdicts.iter().filter(|verdict| !verdict.passed).count();
     for verdict in &verdicts {
         say!("{}: {}", if verdict.passed { "holds" } else { "FAILS" }, verdict.rule);
@@ -102,13 +114,21 @@ pub fn run(args: Args) -> Outcome {
     }
 }
 
-fn read(args: &Args, model: &Model, against: Option<&Model>) -> Outcome<Rows> {
+fn read(args: &Args, recipe: Option<&Recipe>) -> Outcome<Rows> {
+    let Some(path) = &args.model else { return read_stored(args, recipe) };
+    let model = Model::open(path)?;
+    let other = args.against.as_deref().map(Model::open).transpose()?;
+    let against = match (&other, &args.against_column) {
+        (Some(other), _) => Some(Against::Model(other)),
+        (None, Some(column)) => Some(Against::Column(column)),
+        (None, None) => None,
+    };
     let mut input = cli::input(args.input.as_deref())?;
     if args.rows == Which::HeldOut && model.body().walk_forward.is_some() {
         // Both models walk over them.
         let mut rows = Vec::new();
         input.reader.read_to_end(&mut rows).place(&input.name)?;
-        return fit::walked_rows(model, against, &input.name, &rows);
+        return fit::walked_rows(&model, against, &input.name, &rows);
     }
     let table = Table::open(input.name, input.reader, Ending::Terminated)?;
     let which = match args.rows {
@@ -116,7 +136,23 @@ fn read(args: &Args, model: &Model, against: Option<&Model>) -> Outcome<Rows> {
         Which::Trained => evaluation::Which::Trained,
         Which::All => evaluation::Which::All,
     };
-    Rows::read(model, against, table, which)
+    Rows::read(&model, against, table, which)
+}
+
+/// Rows whose predictions stand beside their answers.
+fn read_stored(args: &Args, recipe: Option<&Recipe>) -> Outcome<Rows> {
+    // The command line asks for both.
+    let (Some(recipe), Some(predicted)) = (recipe, &args.predicted) else {
+        return Err(Failure::usage("--predicted needs --recipe"));
+    };
+    if recipe.target.task == Task::Classification && recipe.target.classes.is_empty() {
+        return Err(Failure::config("--predicted: the recipe's [target] does not list its classes"));
+    }
+    let target = TargetCard::of(recipe, &recipe.target.classes);
+    let groups = if args.group_by.is_empty() { recipe.validation_by() } else { args.group_by.clone() };
+    let input = cli::input(args.input.as_deref())?;
+    let table = Table::open(input.name, input.reader, Ending::Terminated)?;
+    Rows::stored(target, predicted, args.against_column.as_deref(), &groups, table)
 }
 
 fn tell(report: &Report) {

@@ -167,3 +167,63 @@ fn rows_that_cannot_be_scored_are_named() {
     session.run("score --model none.json data.csv").expect(74).says("none.json");
     session.run("score --model r.toml data.csv").expect(65).says("r.toml: not a model file");
 }
+
+#[test]
+fn columns_are_scored_beside_models_and_beside_columns() {
+    let session = session();
+    session.ok("predict --model model.json data.csv > said.csv");
+    // What was said by the model, and a worse column that is empty in some rows.
+    session.ok("awk -F, -v OFS=, 'NR == 1 { print $0, \"worse\" } NR > 1 { print $0, (NR % 5 ? $5 + 1 : \"\") }' said.csv > both.csv");
+    let table = |line: &str| -> Vec<Vec<String>> {
+        session.ok(line).lines().map(|line| line.split(',').map(str::to_owned).collect()).collect()
+    };
+    let own = table("score --model model.json --rows all data.csv");
+    let column = table("score --predicted predicted_y --recipe r.toml --group-by g said.csv");
+    assert_eq!((&column[1][1], &column[2][1]), (&"400".to_owned(), &"40".to_owned()));
+    for (own, column) in own.iter().zip(&column).skip(3) {
+        assert_eq!(own[..4], column[..4], "the same predictions, groups and draws");
+        assert_eq!(column[4], "", "a column has no baseline");
+    }
+    // The groups are the recipe's unless others are named.
+    assert_eq!(table("score --predicted predicted_y --recipe r.toml said.csv")[2][1], "40");
+    assert_eq!(table("score --predicted predicted_y --recipe r.toml --group-by row said.csv")[2][1], "400");
+
+    let against = table("score --model model.json --rows all --against-column worse both.csv");
+    let columns = table("score --predicted predicted_y --recipe r.toml --against-column worse both.csv");
+    assert_eq!(against[0][5], "against");
+    assert_eq!(against[1][1], "320", "a fifth has no other prediction");
+    for (one, other) in against.iter().zip(&columns).skip(3) {
+        assert_eq!((&one[1], &one[5..]), (&other[1], &other[5..]), "both compare the same");
+    }
+    let rmse = &columns[3];
+    let number = |at: usize| rmse[at].parse::<f64>().unwrap();
+    assert!(number(6) < 0.0 && number(8) < 0.0, "it is better, and surely: {rmse:?}");
+    assert!(columns.last().unwrap()[1].parse::<f64>().unwrap() < 0.01);
+
+    let refused = |line: &str, code: i32, words: &str| {
+        session.run(&format!("{line} > /dev/null")).expect(code).says(words);
+    };
+    refused("score --predicted nothing --recipe r.toml said.csv", 65, "no column \"nothing\"");
+    refused("score --model model.json --against-column nothing data.csv", 65, "no column \"nothing\"");
+    refused("score --predicted predicted_y said.csv", 2, "--recipe");
+    refused("score said.csv", 2, "--model");
+    refused("score --predicted predicted_y --model model.json said.csv", 2, "--model");
+    let line = "sed '3s/[^,]*$/often/' both.csv | score --recipe r.toml --predicted predicted_y --against-column worse";
+    refused(line, 65, "line 3, column \"worse\": \"often\" is not a number");
+}
+
+#[test]
+fn the_error_of_a_season_ago_is_what_mase_divides_by() {
+    let session = session();
+    let mase = |season: &str| -> f64 {
+        let scores = session.ok(&format!("score --model model.json --rows all {season} data.csv"));
+        let line = scores.lines().find(|line| line.starts_with("mase,")).unwrap();
+        line.split(',').nth(1).unwrap().parse().unwrap()
+    };
+    assert_eq!(mase(""), mase("--season 1"));
+    // The answers come again after 26 rows, but for nothing: their step is 0, and there is no ratio.
+    let scores = session.ok("score --model model.json --rows all --season 26 data.csv");
+    assert!(scores.contains("\nmase,,"), "{scores}");
+    assert!(mase("--season 13") > mase(""), "13 rows apart answers differ by 1 only");
+    session.run("score --model model.json --season 0 data.csv").expect(2);
+}

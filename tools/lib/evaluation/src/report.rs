@@ -1,4 +1,4 @@
-use metrics::{Classes, Metric, Numbers};
+use metrics::{Classes, Counts, Kind, Metric, Numbers};
 use rows::number;
 
 use crate::resample::{Resampling, interval};
@@ -109,6 +109,7 @@ pub struct Slope {
 /// What computes the metrics of one set of predictions.
 enum Measures<'a> {
     Numbers(Numbers<'a>),
+    Counts(Counts<'a>),
     Classes(Classes<'a>),
 }
 
@@ -116,6 +117,7 @@ impl Measures<'_> {
     fn all(&self, weights: &[f64]) -> Vec<Metric> {
         match self {
             Measures::Numbers(numbers) => numbers.all(weights),
+            Measures::Counts(counts) => counts.all(weights),
             Measures::Classes(classes) => classes.all(weights),
         }
     }
@@ -135,16 +137,19 @@ impl Rows {
     fn report_of(&self, part: &Part, against: Option<&str>, resampling: Resampling) -> Report {
         let own = self.measures(part, &part.predictions);
         let other = against.map(|_| self.measures(part, &part.others));
-        let baseline = part.baseline_of_each();
-        let baseline = self.measures(part, &baseline);
+        let said = part.baseline_of_each();
+        // Columns of predictions have none.
+        let baseline = (!part.baseline.is_empty()).then(|| self.measures(part, &said));
         let ones = vec![1.0; part.answers.len()];
         let resampled = resampling.of(&part.groups, part.group_count, |weights| {
             (own.all(weights), other.as_ref().map(|other| other.all(weights)))
         });
         let others = other.as_ref().map(|other| other.all(&ones));
         let difference = |own: Option<f64>, other: Option<f64>| Some(own? - other?);
-        let lines = own.all(&ones).into_iter().zip(baseline.all(&ones)).enumerate();
-        let lines = lines.map(|(at, ((metric, model), (_, baseline)))| {
+        let baselines = baseline.map(|baseline| baseline.all(&ones)).unwrap_or_default();
+        let lines = own.all(&ones).into_iter().enumerate();
+        let lines = lines.map(|(at, (metric, model))| {
+            let baseline = baselines.get(at).and_then(|(_, value)| *value);
             let against = others.as_ref().map(|others| {
                 let differences = resampled.iter().map(|(own, other)| {
                     let other = other.as_ref().and_then(|other| other[at].1);
@@ -174,7 +179,7 @@ impl Rows {
     /// How often which class was taken for which; none if the model predicts numbers.
     pub fn confusion(&self) -> Option<metrics::Confusion> {
         match self.measures(self.part(), &self.part().predictions) {
-            Measures::Numbers(_) => None,
+            Measures::Numbers(_) | Measures::Counts(_) => None,
             Measures::Classes(classes) => Some(classes.confusion()),
         }
     }
@@ -223,30 +228,26 @@ impl Rows {
 
     fn measures<'a>(&self, part: &'a Part, predictions: &'a [f64]) -> Measures<'a> {
         let target = &self.target;
-        match target.classes.len() {
-            0 => Measures::Numbers(Numbers::new(&part.answers, predictions)),
-            classes => {
+        match target.kind() {
+            Kind::Number => {
+                Measures::Numbers(Numbers::new(&part.answers, predictions).with_season(self.season))
+            }
+            Kind::Count => Measures::Counts(Counts::new(&part.answers, predictions)),
+            Kind::Classes(classes) => {
                 let classes = Classes::new(&part.answers, predictions, classes);
                 Measures::Classes(classes.with_orders(target.ordered))
             }
         }
     }
 
-    /// By group, how much larger the model's squared errors, or its log losses, are than the other's, added up.
+    /// By group, how much larger the model's losses are than the other's, added up.
     fn differences(&self, part: &Part) -> Vec<f64> {
-        let classes = self.target.classes.len();
-        let width = classes.max(1);
-        let error = |answer: f64, predicted: &[f64]| match classes {
-            0 => (answer - predicted[0]) * (answer - predicted[0]),
-            _ => {
-                let right = if answer >= 0.0 { predicted[answer as usize] } else { 0.0 };
-                -right.max(metrics::LEAST_PROBABILITY).ln()
-            }
-        };
+        let kind = self.target.kind();
         let mut differences = vec![0.0; part.group_count];
-        let predicted = part.predictions.chunks_exact(width).zip(part.others.chunks_exact(width));
+        let predicted =
+            part.predictions.chunks_exact(kind.width()).zip(part.others.chunks_exact(kind.width()));
         for ((answer, group), (own, other)) in part.answers.iter().zip(&part.groups).zip(predicted) {
-            differences[*group as usize] += error(*answer, own) - error(*answer, other);
+            differences[*group as usize] += kind.loss(*answer, own) - kind.loss(*answer, other);
         }
         differences
     }

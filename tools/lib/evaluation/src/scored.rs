@@ -3,9 +3,12 @@ use std::collections::HashMap;
 use std::io::Read;
 
 use failure::{Failure, Outcome};
+use metrics::Kind;
 use model_file::{FeatureColumns, Model, TargetCard};
 use recipe::GroupKey;
 use rows::{Row, Table, number};
+
+use crate::stored::StoredColumns;
 
 /// A side of the models' splits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +19,15 @@ pub enum Which {
     Trained,
     /// Every row; the split columns need not be there.
     All,
+}
+
+/// What a model is compared with.
+#[derive(Clone, Copy, Debug)]
+pub enum Against<'a> {
+    /// Another model.
+    Model(&'a Model),
+    /// What stands in a column of the rows, or of classes in the columns NAME_CLASS.
+    Column(&'a str),
 }
 
 /// Rows with their answers and what models say of them.
@@ -33,6 +45,10 @@ pub struct Rows {
     pub unknown_class: Option<(u64, String)>,
     /// Whether they were predicted by walking forward.
     pub(crate) is_walked: bool,
+    /// Which rows of the table the own ones are, where they were predicted by walking forward.
+    pub(crate) places: Vec<u64>,
+    /// How many rows a season of numbers is.
+    pub(crate) season: usize,
     /// Those that the model's own rule wants.
     pub(crate) own: Part,
     /// Those of them that the other model's rule wants, too.
@@ -125,14 +141,17 @@ impl Rows {
             }
         }
         let all: Vec<usize> = (0..own.rows.len()).collect();
+        let places = own.rows.clone();
         let own = own.at(&all, width);
-        Ok(Rows { id, target, against, incomparable, unknown_class: None, is_walked: true, own, shared })
+        let (unknown_class, is_walked, season) = (None, true, 1);
+        Ok(Rows { id, target, against, incomparable, unknown_class, is_walked, places, season, own, shared })
     }
 
-    /// Reads and predicts the wanted rows. `against` is another model to compare with; if it cannot be, [`Rows::incomparable`] says why.
+    /// Reads and predicts the wanted rows. `against` is what it is compared with; if another model cannot be, [`Rows::incomparable`]
+    /// says why.
     pub fn read<R: Read>(
         model: &Model,
-        against: Option<&Model>,
+        against: Option<Against<'_>>,
         mut table: Table<R>,
         which: Which,
     ) -> Outcome<Rows> {
@@ -141,14 +160,18 @@ impl Rows {
         let features = FeatureColumns::find(model, &table)?;
         let target = &model.body().target.name;
         let target_at = table.require(target)?;
-        let compared = against.map(|against| comparable(model, against, &table, which));
-        let (mut other, incomparable) = match compared.transpose() {
-            Ok(other) => (other, None),
-            Err(reason) => (None, Some(reason)),
+        let (mut other, incomparable) = match against {
+            None => (None, None),
+            Some(Against::Column(name)) => {
+                let columns = StoredColumns::find(name, &model.body().target, &table)?;
+                (Some(Other::Columns(columns)), None)
+            }
+            Some(Against::Model(against)) => match comparable(model, against, &table, which) {
+                Ok(features) => (Some(Other::Model { model: against, features }), None),
+                Err(reason) => (None, Some(reason)),
+            },
         };
-        let sides = Sides::find(model, other.as_ref().map(|other| other.model), &table, which)?;
-        let classes: HashMap<&[u8], f64> =
-            model.classes().iter().enumerate().map(|(at, class)| (class.as_bytes(), at as f64)).collect();
+        let sides = Sides::find(model, other.as_ref().and_then(Other::model), &table, which)?;
         let name = table.name().to_owned();
         let baseline = &model.body().metrics.baseline;
         let baseline = baseline.mean.map_or_else(|| baseline.shares.clone(), |mean| vec![mean]);
@@ -161,6 +184,8 @@ impl Rows {
             incomparable,
             unknown_class: None,
             is_walked: false,
+            places: Vec::new(),
+            season: 1,
             own,
             shared,
         };
@@ -173,33 +198,30 @@ impl Rows {
             let failed = |reason: String| Failure::data(format!("{name}: {reason}"));
             let start = rows.own.predictions.len();
             features.predict(model, &row, &mut values, &mut rows.own.predictions).map_err(failed)?;
-            let cell = row.cell(target_at);
-            let answer = if classes.is_empty() {
-                number::parse(cell)
-            } else {
-                Some(classes.get(cell).copied().unwrap_or(-1.0)).filter(|_| !cell.is_empty())
-            };
-            let answer = answer.ok_or_else(|| {
-                let (line, cell) = (row.line, String::from_utf8_lossy(cell));
-                let what = if classes.is_empty() { "number" } else { "class" };
-                failed(format!("line {line}, column {target:?}: {cell:?} is no {what} to score against"))
-            })?;
-            if !classes.is_empty() && answer < 0.0 && rows.unknown_class.is_none() {
-                rows.unknown_class = Some((row.line, String::from_utf8_lossy(cell).into_owned()));
+            let answer = answer_of(&row, target_at, &model.body().target).map_err(failed)?;
+            if !model.classes().is_empty() && answer < 0.0 && rows.unknown_class.is_none() {
+                let cell = String::from_utf8_lossy(row.cell(target_at)).into_owned();
+                rows.unknown_class = Some((row.line, cell));
             }
             rows.own.answers.push(answer);
             rows.own.groups.push(own_numbers.of(&sides.group, &row));
             let shared = other.as_ref().filter(|_| sides.is_shared(&row));
-            match shared.map(|it| it.features.predict(it.model, &row, &mut values, &mut rows.shared.others)) {
-                None => {}
-                Some(Ok(())) => {
+            let said = shared.map(|other| match other {
+                Other::Model { model, features } => {
+                    Ok(features.predict(model, &row, &mut values, &mut rows.shared.others).map(|()| true))
+                }
+                Other::Columns(columns) => columns.read(&row, &mut rows.shared.others).map(Ok),
+            });
+            match said.transpose().map_err(failed)? {
+                None | Some(Ok(false)) => {}
+                Some(Ok(true)) => {
                     rows.shared.predictions.extend_from_slice(&rows.own.predictions[start..]);
                     rows.shared.answers.push(answer);
                     rows.shared.groups.push(shared_numbers.of(&sides.group, &row));
                 }
                 // It takes no nulls, or overflows: the model is measured all the same.
                 Some(Err(reason)) => {
-                    let id = other.take().map(|other| other.model.id()).unwrap_or_default();
+                    let id = other.take().map(|other| other.id()).unwrap_or_default();
                     rows.incomparable = Some(format!("{id}: {reason}"));
                 }
             }
@@ -214,16 +236,36 @@ impl Rows {
                 }
             )));
         }
-        rows.own.number(&own_numbers, &sides);
-        rows.shared.number(&shared_numbers, &sides);
+        rows.own.number(&own_numbers, !sides.group.is_empty());
+        rows.shared.number(&shared_numbers, !sides.group.is_empty());
         rows.shared.baseline.clone_from(&rows.own.baseline);
-        match other.map(|other| other.model.id()) {
+        match other.map(|other| other.id()) {
             Some(id) if rows.shared.answers.is_empty() => {
                 rows.incomparable = Some(format!("{id} has no such row in common with {}", model.id()));
             }
             other => rows.against = other,
         }
         Ok(rows)
+    }
+
+    /// The model's id, or what else the predictions are known by.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Of rows that were predicted by walking forward each one's place in the table, counted from 0; ascending.
+    pub fn places(&self) -> &[u64] {
+        &self.places
+    }
+
+    /// The classes that are predicted, in order; none if it is a number.
+    pub fn classes(&self) -> &[String] {
+        &self.target.classes
+    }
+
+    /// The same rows, in which a season is so many of them: see [`metrics::Numbers::with_season`].
+    pub fn with_season(self, season: usize) -> Rows {
+        Rows { season, ..self }
     }
 
     /// Of the rows that are scored, those of classes that the model does not know: no answer for them can be right.
@@ -247,25 +289,64 @@ impl Part {
         }
     }
 
-    fn number(&mut self, numbers: &Numbers, sides: &Sides<'_>) {
+    /// Without `has_groups` each row is a group of its own.
+    pub(crate) fn number(&mut self, numbers: &Numbers, has_groups: bool) {
         numbers.put_in_order(&mut self.groups);
-        self.group_count = if sides.group.is_empty() { self.answers.len() } else { numbers.groups.len() };
+        self.group_count = if has_groups { numbers.groups.len() } else { self.answers.len() };
     }
 }
 
-/// A second model, and where its features stand.
-struct Other<'a> {
-    model: &'a Model,
-    features: FeatureColumns,
+/// What is compared with, and where it stands.
+enum Other<'a> {
+    Model { model: &'a Model, features: FeatureColumns },
+    Columns(StoredColumns),
+}
+
+impl<'a> Other<'a> {
+    fn model(&self) -> Option<&'a Model> {
+        match self {
+            Other::Model { model, .. } => Some(model),
+            Other::Columns(_) => None,
+        }
+    }
+
+    fn id(&self) -> String {
+        match self {
+            Other::Model { model, .. } => model.id(),
+            Other::Columns(columns) => columns.name().to_owned(),
+        }
+    }
+}
+
+/// What is right: a number, or the index of a class, -1 of one that is not the target's.
+pub(crate) fn answer_of(row: &Row<'_>, at: usize, target: &TargetCard) -> Result<f64, String> {
+    let cell = row.cell(at);
+    let is_class = !target.classes.is_empty();
+    let answer = if is_class {
+        let place = target.classes.iter().position(|class| class.as_bytes() == cell);
+        Some(place.map_or(-1.0, |place| place as f64)).filter(|_| !cell.is_empty())
+    } else {
+        let is_possible = |answer: &f64| !target.counted || (*answer >= 0.0 && answer.fract() == 0.0);
+        number::parse(cell).filter(is_possible)
+    };
+    answer.ok_or_else(|| {
+        let (line, cell) = (row.line, String::from_utf8_lossy(cell));
+        let what = match target.kind() {
+            Kind::Number => "number",
+            Kind::Count => "count",
+            Kind::Classes(_) => "class",
+        };
+        format!("line {line}, column {:?}: {cell:?} is no {what} to score against", target.name)
+    })
 }
 
 /// Whether both can be scored on the same rows, or why not.
-fn comparable<'a, R: Read>(
+fn comparable<R: Read>(
     model: &Model,
-    against: &'a Model,
+    against: &Model,
     table: &Table<R>,
     which: Which,
-) -> Result<Other<'a>, String> {
+) -> Result<FeatureColumns, String> {
     let (own, others) = (&model.body().target, &against.body().target);
     if !own.is_the_same(others) {
         return Err(format!("{} predicts another thing ({:?})", against.id(), others.name));
@@ -280,7 +361,7 @@ fn comparable<'a, R: Read>(
             return Err(format!("no column {missing:?}, which says what {} never trained on", against.id()));
         }
     }
-    Ok(Other { model: against, features })
+    Ok(features)
 }
 
 /// Which rows are wanted, by the rules that are stored in the models.
@@ -335,7 +416,7 @@ impl<'a> Sides<'a> {
 
 /// Groups, numbered as they come.
 #[derive(Default)]
-struct Numbers {
+pub(crate) struct Numbers {
     groups: HashMap<GroupKey, u32>,
     key: GroupKey,
     rows: u32,
@@ -356,7 +437,7 @@ impl Numbers {
         }
     }
 
-    fn of(&mut self, columns: &[usize], row: &Row<'_>) -> u32 {
+    pub(crate) fn of(&mut self, columns: &[usize], row: &Row<'_>) -> u32 {
         if columns.is_empty() {
             self.rows += 1;
             return self.rows - 1;

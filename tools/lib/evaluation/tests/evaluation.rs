@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use evaluation::{Report, Resampling, Rows, Which, verdicts};
+use evaluation::{Against, Report, Resampling, Rows, Which, verdicts};
 use failure::Outcome;
 use model_file::Model;
 use recipe::Gate;
@@ -31,7 +31,7 @@ fn table(text: &str) -> Table<&[u8]> {
 }
 
 fn read(model: &Model, against: Option<&Model>, text: &str, which: Which) -> Outcome<Rows> {
-    Rows::read(model, against, table(text), which)
+    Rows::read(model, against.map(Against::Model), table(text), which)
 }
 
 fn value(report: &Report, metric: &str) -> f64 {

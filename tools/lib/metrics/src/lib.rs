@@ -1,18 +1,27 @@
 #![doc = include_str!("../README.md")]
 
 mod classes;
+mod counts;
+mod kind;
 mod numbers;
 mod scores;
 
 pub use classes::{Classes, Confusion};
+pub use counts::{Counts, deviance};
+pub use kind::Kind;
 pub use numbers::Numbers;
-pub use scores::{Classification, Regression, Scores};
+pub use scores::{Classification, Count, Regression, Scores};
 
-/// A probability below this counts as this, so that one row cannot make a log loss infinite.
+/// A probability, or a mean count, below this counts as this, so that one row cannot make a loss infinite.
 pub const LEAST_PROBABILITY: f64 = 1e-15;
 
 /// The metrics of numbers, as they are shown.
-pub const OF_NUMBERS: [&str; 8] = ["rmse", "mae", "r2", "mape", "smape", "mase", "bias", "calibration_slope"];
+pub const OF_NUMBERS: [&str; 9] =
+    ["rmse", "mae", "r2", "wape", "mape", "smape", "mase", "bias", "calibration_slope"];
+
+/// The metrics of counts, as they are shown.
+pub const OF_COUNTS: [&str; 8] =
+    ["deviance", "log_score", "rmse", "mae", "d2", "dispersion", "bias", "calibration_slope"];
 
 /// The metrics of classes, as they are shown; `rps` of classes in order, `top3` of more than three.
 pub const OF_CLASSES: [&str; 8] =
@@ -31,9 +40,9 @@ impl Better {
     /// None of a metric that has its best value in the middle, or that is not known.
     pub fn of(metric: &str) -> Option<Better> {
         match metric {
-            "rmse" | "mae" | "mape" | "smape" | "mase" | "log_loss" | "brier" | "rps"
-            | "calibration_error" => Some(Better::Lower),
-            "r2" | "accuracy" | "top3" | "macro_f1" | "auc" => Some(Better::Higher),
+            "rmse" | "mae" | "wape" | "mape" | "smape" | "mase" | "log_loss" | "brier" | "rps"
+            | "calibration_error" | "deviance" | "log_score" => Some(Better::Lower),
+            "r2" | "d2" | "accuracy" | "top3" | "macro_f1" | "auc" => Some(Better::Higher),
             _ => None,
         }
     }

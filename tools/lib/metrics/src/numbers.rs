@@ -5,16 +5,22 @@ use crate::{Metric, ratio};
 pub struct Numbers<'a> {
     answers: &'a [f64],
     predictions: &'a [f64],
-    /// Mean absolute difference between an answer and the one before it.
+    /// Mean absolute difference between an answer and the one a season before it.
     step: Option<f64>,
 }
 
 impl<'a> Numbers<'a> {
     /// As many predictions as answers, in the rows' order.
     pub fn new(answers: &'a [f64], predictions: &'a [f64]) -> Numbers<'a> {
-        let steps: f64 = answers.windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum();
-        let step = ratio(steps, answers.len().saturating_sub(1) as f64).filter(|step| *step > 0.0);
-        Numbers { answers, predictions, step }
+        Numbers { answers, predictions, step: None }.with_season(1)
+    }
+
+    /// The same, where a season is so many rows: what repeats itself does so after them. At least 1, which is the row before.
+    pub fn with_season(self, rows: usize) -> Numbers<'a> {
+        let pairs = self.answers.iter().zip(self.answers.get(rows..).unwrap_or_default());
+        let steps: f64 = pairs.map(|(before, answer)| (answer - before).abs()).sum();
+        let step = ratio(steps, self.answers.len().saturating_sub(rows) as f64).filter(|step| *step > 0.0);
+        Numbers { step, ..self }
     }
 
     /// Every metric, in the order in which they are shown.
@@ -25,6 +31,7 @@ impl<'a> Numbers<'a> {
             ("rmse", squared.map(f64::sqrt)),
             ("mae", absolute),
             ("r2", self.r2(weights)),
+            ("wape", self.wape(weights)),
             ("mape", self.mape(weights)),
             ("smape", self.smape(weights)),
             ("mase", absolute.zip(self.step).map(|(absolute, step)| absolute / step)),
@@ -67,6 +74,16 @@ impl<'a> Numbers<'a> {
         ratio(squared, around_mean).map(|left| 1.0 - left)
     }
 
+    /// Absolute errors in per cent of the answers without sign, both added up; none if all of those are 0.
+    fn wape(&self, weights: &[f64]) -> Option<f64> {
+        let (mut errors, mut sizes) = (0.0, 0.0);
+        for (weight, answer, prediction) in self.rows(weights) {
+            errors += weight * (answer - prediction).abs();
+            sizes += weight * answer.abs();
+        }
+        ratio(100.0 * errors, sizes)
+    }
+
     /// Mean absolute error in per cent of the answers; none if one of them is 0.
     fn mape(&self, weights: &[f64]) -> Option<f64> {
         if self.answers.contains(&0.0) {
@@ -84,7 +101,7 @@ impl<'a> Numbers<'a> {
     }
 
     /// Mean of what the predictions are above the answers.
-    fn bias(&self, weights: &[f64]) -> Option<f64> {
+    pub(crate) fn bias(&self, weights: &[f64]) -> Option<f64> {
         self.mean(weights, |answer, prediction| prediction - answer)
     }
 
@@ -98,7 +115,7 @@ impl<'a> Numbers<'a> {
     }
 
     /// Slope of the least squares line of the answers over the predictions; 1 if a prediction that is higher by one unit means an answer that is.
-    fn slope(&self, weights: &[f64]) -> Option<f64> {
+    pub(crate) fn slope(&self, weights: &[f64]) -> Option<f64> {
         let answer = self.mean(weights, |answer, _| answer)?;
         let prediction = self.mean(weights, |_, prediction| prediction)?;
         let shared = self.mean(weights, |a, p| (a - answer) * (p - prediction))?;
@@ -123,6 +140,7 @@ mod tests {
         let value = |name: &str| all.iter().find(|(known, _)| *known == name).unwrap().1;
         assert_eq!(value("mae"), Some(1.0));
         assert_eq!(value("mape"), Some(50.0));
+        assert!((value("wape").unwrap() - 300.0 / 7.0).abs() < 1e-12);
         // 2/3, 0 and 2/3 of it, in per cent.
         assert!((value("smape").unwrap() - 400.0 / 9.0).abs() < 1e-12);
         assert_eq!(value("mase"), Some(1.0 / 1.5));
@@ -130,7 +148,10 @@ mod tests {
         assert_eq!(value("calibration_slope"), None, "the predictions do not vary");
         let doubled = of(&[2.0, 4.0, 8.0], &[1.0, 2.0, 4.0], &[1.0; 3]);
         assert_eq!(doubled.last().unwrap(), &("calibration_slope", Some(2.0)));
-        assert_eq!(of(&[0.0], &[1.0], &[1.0])[3], ("mape", None));
+        assert_eq!(of(&[0.0], &[1.0], &[1.0])[3..5], [("wape", None), ("mape", None)]);
+        // A season of two: steps of 3 and 7.
+        let seasonal = Numbers::new(&[1.0, 2.0, 4.0, 9.0], &[1.0, 2.0, 4.0, 4.0]).with_season(2);
+        assert_eq!(seasonal.all(&[1.0; 4])[6], ("mase", Some(1.25 / 5.0)));
     }
 
     #[test]

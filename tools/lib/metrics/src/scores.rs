@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Classes, Numbers};
+use crate::{Classes, Counts, Kind, Numbers};
 
 /// How good predictions are, in the few figures that a model carries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -10,6 +10,8 @@ pub enum Scores {
     Regression(Regression),
     /// Of classes.
     Classification(Classification),
+    /// Of counts.
+    Count(Count),
 }
 
 /// Regression metrics over some rows.
@@ -24,6 +26,20 @@ pub struct Regression {
     pub mae: f64,
     /// Coefficient of determination; absent where the answers do not vary.
     pub r2: Option<f64>,
+}
+
+/// Metrics of counts over some rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Count {
+    /// How many rows were scored.
+    pub rows: u64,
+    /// Mean Poisson deviance.
+    pub deviance: f64,
+    /// Root mean squared error.
+    pub rmse: f64,
+    /// Share of the deviance around the rows' mean that is taken away; absent where the answers do not vary.
+    pub d2: Option<f64>,
 }
 
 /// Classification metrics over some rows.
@@ -41,12 +57,26 @@ pub struct Classification {
 }
 
 impl Scores {
-    /// Scores what a model says, row by row: numbers if there are no classes, else the probability of each.
-    pub fn of(answers: &[f64], said: &[f64], classes: usize) -> Option<Scores> {
-        match classes {
-            0 => Scores::of_numbers(answers, said),
-            classes => Scores::of_classes(answers, said, classes),
+    /// Scores what a model says, row by row: a number, or the probability of each class.
+    pub fn of(answers: &[f64], said: &[f64], kind: Kind) -> Option<Scores> {
+        match kind {
+            Kind::Number => Scores::of_numbers(answers, said),
+            Kind::Count => Scores::of_counts(answers, said),
+            Kind::Classes(classes) => Scores::of_classes(answers, said, classes),
         }
+    }
+
+    /// Scores the means that were predicted of counts; `None` without rows, or when a sum is not finite.
+    pub fn of_counts(answers: &[f64], predictions: &[f64]) -> Option<Scores> {
+        let counts = Counts::new(answers, predictions);
+        let weights = vec![1.0; answers.len()];
+        let (squared, _) = Numbers::new(answers, predictions).errors(&weights);
+        Some(Scores::Count(Count {
+            rows: answers.len() as u64,
+            deviance: counts.deviance(&weights)?,
+            rmse: squared?.sqrt(),
+            d2: counts.d2(&weights),
+        }))
     }
 
     /// Scores predictions against answers; `None` without rows, or when a sum is not finite.
@@ -81,22 +111,26 @@ impl Scores {
         match self {
             Scores::Regression(scores) => scores.rows,
             Scores::Classification(scores) => scores.rows,
+            Scores::Count(scores) => scores.rows,
         }
     }
 
-    /// The error that models are compared by: RMSE of numbers, log loss of classes.
+    /// The error that models are compared by: RMSE of numbers, deviance of counts, log loss of classes.
     pub fn error(&self) -> f64 {
         match self {
             Scores::Regression(scores) => scores.rmse,
             Scores::Classification(scores) => scores.log_loss,
+            Scores::Count(scores) => scores.deviance,
         }
     }
 
     /// What [`Scores::error`] is called.
     pub fn measure(&self) -> &'static str {
         match self {
-            Scores::Regression(_) => "RMSE",
-            Scores::Classification(_) => "log loss",
+            Scores::Regression(_) => Kind::Number.measure(),
+            // However many classes there are.
+            Scores::Classification(_) => Kind::Classes(0).measure(),
+            Scores::Count(_) => Kind::Count.measure(),
         }
     }
 }
@@ -124,6 +158,8 @@ mod tests {
         assert!(matches!(serde_json::from_str(numbers).unwrap(), Scores::Regression(_)));
         let classes = r#"{"rows":4,"accuracy":1.0,"log_loss":0.5,"brier":0.1}"#;
         assert!(matches!(serde_json::from_str(classes).unwrap(), Scores::Classification(_)));
+        let counts = r#"{"rows":4,"deviance":1.0,"rmse":1.2,"d2":0.1}"#;
+        assert!(matches!(serde_json::from_str(counts).unwrap(), Scores::Count(_)));
         assert!(serde_json::from_str::<Scores>(r#"{"rows":4,"accuracy":1.0}"#).is_err());
     }
 }

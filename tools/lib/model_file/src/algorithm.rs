@@ -1,3 +1,4 @@
+use metrics::Kind;
 use serde::{Deserialize, Serialize};
 
 use crate::tree::{self, Tree};
@@ -47,6 +48,22 @@ pub enum Algorithm {
         /// Added up in this order.
         terms: Vec<Term>,
     },
+    /// The logarithm of a count's mean is a sum; the coefficients are those of the columns as they come, unscaled.
+    Poisson {
+        /// Weight of half the penalty on coefficients of columns with unit standard deviation.
+        alpha: f64,
+        /// The logarithm of the prediction where every column is 0.
+        intercept: f64,
+        /// Added up in this order.
+        terms: Vec<Term>,
+    },
+    /// A number whose logarithm was fitted: the exponential of what is predicted, times `ratio`, less 1.
+    Log1p {
+        /// What makes the mean of the exponentials that of the answers.
+        ratio: f64,
+        /// What predicts the logarithm of 1 + the number.
+        of: Box<Algorithm>,
+    },
     /// The mean of trees.
     RandomForest {
         /// Each says a value of the target.
@@ -54,6 +71,13 @@ pub enum Algorithm {
     },
     /// The sum of trees.
     BoostedTrees {
+        /// Where the sum starts.
+        base: f64,
+        /// Added up in this order.
+        trees: Vec<Tree>,
+    },
+    /// The logarithm of a count's mean is the sum of trees.
+    PoissonBoosted {
         /// Where the sum starts.
         base: f64,
         /// Added up in this order.
@@ -96,7 +120,9 @@ struct Parameters {
     base: Option<f64>,
     intercept: Option<f64>,
     l1_ratio: Option<f64>,
+    of: Option<Box<Algorithm>>,
     planes: Option<Vec<Plane>>,
+    ratio: Option<f64>,
     shares: Option<Vec<Shares>>,
     sums: Option<Vec<Sum>>,
     terms: Option<Vec<Term>>,
@@ -116,7 +142,8 @@ impl TryFrom<Parameters> for Algorithm {
     type Error = String;
 
     fn try_from(all: Parameters) -> Result<Algorithm, String> {
-        let Parameters { name, mut alpha, mut base, mut intercept, mut l1_ratio, .. } = all;
+        let Parameters { name, mut alpha, mut base, mut intercept, mut l1_ratio, mut of, mut ratio, .. } =
+            all;
         let Parameters { mut planes, mut shares, mut sums, mut terms, mut trees, mut value, .. } = all;
         fn take<T>(of: &mut Option<T>, what: &str) -> Result<T, String> {
             of.take().ok_or_else(|| format!("the algorithm has no `{what}`"))
@@ -143,6 +170,16 @@ impl TryFrom<Parameters> for Algorithm {
                 intercept: take(&mut intercept, "intercept")?,
                 terms: take(&mut terms, "terms")?,
             },
+            "poisson" => Algorithm::Poisson {
+                alpha: take(&mut alpha, "alpha")?,
+                intercept: take(&mut intercept, "intercept")?,
+                terms: take(&mut terms, "terms")?,
+            },
+            "poisson_boosted" => {
+                let (base, trees) = (take(&mut base, "base")?, take(&mut trees, "trees")?);
+                Algorithm::PoissonBoosted { base, trees }
+            }
+            "log1p" => Algorithm::Log1p { ratio: take(&mut ratio, "ratio")?, of: take(&mut of, "of")? },
             "random_forest" => Algorithm::RandomForest { trees: take(&mut trees, "trees")? },
             "boosted_trees" => {
                 Algorithm::BoostedTrees { base: take(&mut base, "base")?, trees: take(&mut trees, "trees")? }
@@ -172,7 +209,8 @@ impl TryFrom<Parameters> for Algorithm {
             "class_boosted" => Algorithm::ClassBoosted { sums: take(&mut sums, "sums")? },
             other => return Err(format!("algorithm {other:?} is not known")),
         };
-        let is_left = [alpha, base, intercept, l1_ratio, value].iter().any(Option::is_some)
+        let is_left = [alpha, base, intercept, l1_ratio, ratio, value].iter().any(Option::is_some)
+            || of.is_some()
             || planes.is_some()
             || shares.is_some()
             || sums.is_some()
@@ -232,8 +270,20 @@ impl Algorithm {
             Algorithm::Lasso { .. } => "lasso",
             Algorithm::ElasticNet { .. } => "elastic_net",
             Algorithm::Logistic { .. } => "logistic",
+            Algorithm::Poisson { .. } => "poisson",
+            Algorithm::Log1p { of, .. } => of.name(),
             Algorithm::RandomForest { .. } | Algorithm::ClassForest { .. } => "random_forest",
-            Algorithm::BoostedTrees { .. } | Algorithm::ClassBoosted { .. } => "boosted_trees",
+            Algorithm::BoostedTrees { .. }
+            | Algorithm::PoissonBoosted { .. }
+            | Algorithm::ClassBoosted { .. } => "boosted_trees",
+        }
+    }
+
+    /// What was fitted: of numbers that are fitted by their logarithms, what predicts the logarithm.
+    pub fn fitted(&self) -> &Algorithm {
+        match self {
+            Algorithm::Log1p { of, .. } => of,
+            other => other,
         }
     }
 
@@ -250,10 +300,22 @@ impl Algorithm {
             | Algorithm::ElasticNet { intercept, terms, .. } => {
                 out.extend(each.map(|row| sum_of(*intercept, terms, row)));
             }
+            Algorithm::Poisson { intercept, terms, .. } => {
+                out.extend(each.map(|row| sum_of(*intercept, terms, row).exp()));
+            }
+            Algorithm::Log1p { ratio, of } => {
+                of.answers(rows, columns, out);
+                out[start..].iter_mut().for_each(|said| *said = ratio * said.exp() - 1.0);
+            }
             Algorithm::RandomForest { trees } => {
                 out.resize(start + each.len(), 0.0);
                 add_up(trees, rows, columns, &mut out[start..], 1);
                 out[start..].iter_mut().for_each(|sum| *sum /= trees.len() as f64);
+            }
+            Algorithm::PoissonBoosted { base, trees } => {
+                out.resize(start + each.len(), *base);
+                add_up(trees, rows, columns, &mut out[start..], 1);
+                out[start..].iter_mut().for_each(|sum| *sum = sum.exp());
             }
             Algorithm::BoostedTrees { base, trees } => {
                 out.resize(start + each.len(), *base);
@@ -302,8 +364,14 @@ impl Algorithm {
     }
 
     /// Checked before the first prediction: no index points outside, no number is infinite.
-    pub(crate) fn check(&self, columns: usize, classes: usize) -> Result<(), String> {
+    pub(crate) fn check(&self, columns: usize, kind: Kind) -> Result<(), String> {
+        let classes = kind.classes();
         let planes = if classes == 2 { 1 } else { classes };
+        let is_for_counts = match self {
+            Algorithm::Mean { .. } => kind == Kind::Count,
+            Algorithm::Poisson { .. } | Algorithm::PoissonBoosted { .. } => true,
+            _ => false,
+        };
         let is_for_classes = matches!(
             self,
             Algorithm::ClassShares { .. }
@@ -311,7 +379,7 @@ impl Algorithm {
                 | Algorithm::ClassForest { .. }
                 | Algorithm::ClassBoosted { .. }
         );
-        if is_for_classes != (classes > 0) {
+        if is_for_classes != (classes > 0) || is_for_counts != (kind == Kind::Count) {
             return Err(format!("{} does not predict what its task says", self.name()));
         }
         let fits = |found: usize, wanted: usize| {
@@ -348,7 +416,9 @@ impl Algorithm {
             }
             Algorithm::Mean { value } => check_terms(*value, &[], columns),
             Algorithm::Linear { intercept, terms } => check_terms(*intercept, terms, columns),
-            Algorithm::Ridge { alpha, intercept, terms } | Algorithm::Lasso { alpha, intercept, terms } => {
+            Algorithm::Ridge { alpha, intercept, terms }
+            | Algorithm::Lasso { alpha, intercept, terms }
+            | Algorithm::Poisson { alpha, intercept, terms } => {
                 check_weight("alpha", *alpha)?;
                 check_terms(*intercept, terms, columns)
             }
@@ -363,7 +433,16 @@ impl Algorithm {
                 }
                 check_trees(trees, columns)
             }
-            Algorithm::BoostedTrees { base, trees } => {
+            Algorithm::Log1p { ratio, of } => {
+                if !(ratio.is_finite() && *ratio > 0.0) {
+                    return Err(format!("ratio {ratio} is not a factor"));
+                }
+                match of.as_ref() {
+                    Algorithm::Log1p { .. } => Err("a logarithm of a logarithm".to_owned()),
+                    of => of.check(columns, kind),
+                }
+            }
+            Algorithm::BoostedTrees { base, trees } | Algorithm::PoissonBoosted { base, trees } => {
                 check_terms(*base, &[], columns)?;
                 check_trees(trees, columns)
             }

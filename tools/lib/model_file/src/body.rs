@@ -2,8 +2,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use manifest::Manifest;
-use metrics::{Scores, most_probable};
-use recipe::{Drift, Learned, Limit, Split, Task};
+use metrics::{Kind, Scores, most_probable};
+use recipe::{Drift, Learned, Limit, Recipe, Split, Task};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -85,7 +85,7 @@ impl Body {
 
     /// How many numbers [`Body::answers`] adds for a row.
     pub fn answers_of_a_row(&self) -> usize {
-        self.target.classes.len().max(1)
+        self.target.kind().width()
     }
 
     /// The features of a row that lie beyond the training rows, or are texts that the model does not know.
@@ -176,7 +176,7 @@ pub struct Block {
     pub algorithm: String,
     /// What it was fitted with.
     pub settings: BTreeMap<String, f64>,
-    /// RMSE in the target's unit, or log loss.
+    /// RMSE in the target's unit, mean Poisson deviance, or log loss.
     pub error: f64,
     /// The same of always predicting the mean of the rows that were known, or the shares of the classes among them.
     pub baseline: f64,
@@ -225,12 +225,38 @@ pub struct TargetCard {
     /// Whether their order means something.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ordered: bool,
+    /// Whether it is a count, whose mean is predicted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub counted: bool,
 }
 
 impl TargetCard {
+    /// What a recipe predicts, with the classes that there are.
+    pub fn of(recipe: &Recipe, classes: &[String]) -> TargetCard {
+        let name = recipe.target.column.clone();
+        let column = recipe.columns.get(&name);
+        TargetCard {
+            unit: column.and_then(|column| column.unit.clone()),
+            description: column.and_then(|column| column.description.clone()),
+            name,
+            classes: classes.to_vec(),
+            ordered: recipe.target.ordered,
+            counted: recipe.target.task == Task::Count,
+        }
+    }
+
     /// Whether answers to the one are answers to the other.
     pub fn is_the_same(&self, other: &TargetCard) -> bool {
-        self.name == other.name && self.classes == other.classes
+        self.name == other.name && self.kind() == other.kind() && self.classes == other.classes
+    }
+
+    /// What is predicted of a row.
+    pub fn kind(&self) -> Kind {
+        match self.classes.len() {
+            0 if self.counted => Kind::Count,
+            0 => Kind::Number,
+            classes => Kind::Classes(classes),
+        }
     }
 }
 
@@ -293,6 +319,9 @@ pub struct Intervals {
     pub coverage: f64,
     /// Half the width, in the target's unit.
     pub half_width: f64,
+    /// What no answer lies below, and so no interval: 0 of counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least: Option<f64>,
     /// Held-out rows that it was learnt from.
     pub rows: u64,
     /// Held-out rows that it was measured on.
@@ -306,7 +335,8 @@ impl Intervals {
     pub fn around(&self, prediction: f64) -> [f64; 2] {
         // Beyond the largest double there is none: an end that is not there could not be told from a missing one.
         let end = |value: f64| value.clamp(f64::MIN, f64::MAX);
-        [end(prediction - self.half_width), end(prediction + self.half_width)]
+        let low = (prediction - self.half_width).max(self.least.unwrap_or(f64::MIN));
+        [end(low), end(prediction + self.half_width)]
     }
 }
 

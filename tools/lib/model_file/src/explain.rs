@@ -16,7 +16,8 @@ pub struct Explanation {
     pub base: f64,
     /// By feature of the body.
     pub contributions: Vec<f64>,
-    /// The prediction. Of two classes the log odds of the class. Of more by `logistic` the logarithm of its probability, less
+    /// The prediction; of a count its logarithm, of a number that was fitted by its logarithm that of 1 + it, before the ratio; of `mean` the
+    /// number or the count itself. Of two classes the log odds of the class. Of more by `logistic` the logarithm of its probability, less
     /// the mean of the logarithms of all classes'; by boosted trees its log odds against all others, before the
     /// probabilities are divided by their total. Of a forest and of `mean` its probability.
     pub total: f64,
@@ -44,20 +45,26 @@ impl Body {
             trees.iter().try_for_each(|tree| tree.attribute(row, &|value| value, weight, all))?;
             Ok((weight * start, weight * trees.iter().fold(base, |sum, tree| sum + tree.value(row))))
         };
-        match &self.algorithm {
+        let algorithm = self.algorithm.fitted();
+        match algorithm {
+            // Checked when it was loaded: not one within another.
+            Algorithm::Log1p { .. } => Err("a logarithm of a logarithm".to_owned()),
             Algorithm::Mean { value } => Ok((*value, *value)),
             Algorithm::Linear { intercept, terms }
             | Algorithm::Ridge { intercept, terms, .. }
             | Algorithm::Lasso { intercept, terms, .. }
-            | Algorithm::ElasticNet { intercept, terms, .. } => {
+            | Algorithm::ElasticNet { intercept, terms, .. }
+            | Algorithm::Poisson { intercept, terms, .. } => {
                 Ok(self.along_terms(*intercept, terms, row, 1.0, all))
             }
-            Algorithm::BoostedTrees { base, trees } => sum(*base, trees, 1.0, all),
+            Algorithm::BoostedTrees { base, trees } | Algorithm::PoissonBoosted { base, trees } => {
+                sum(*base, trees, 1.0, all)
+            }
             Algorithm::RandomForest { trees } => {
                 let share = 1.0 / trees.len() as f64;
                 let base = share * expectations(trees, |value| value)?;
                 trees.iter().try_for_each(|tree| tree.attribute(row, &|value| value, share, all))?;
-                Ok((base, self.answers_to_prepared(row)[0]))
+                Ok((base, answers_to_prepared(algorithm, row)[0]))
             }
             Algorithm::ClassShares { shares } => Ok((shares[class], shares[class])),
             Algorithm::Logistic { planes, .. } => Ok(match planes.as_slice() {
@@ -82,16 +89,9 @@ impl Body {
                 let share = 1.0 / trees.len() as f64;
                 let base = share * expectations(trees, value)?;
                 trees.iter().try_for_each(|tree| tree.attribute(row, &value, share, all))?;
-                Ok((base, self.answers_to_prepared(row)[class]))
+                Ok((base, answers_to_prepared(algorithm, row)[class]))
             }
         }
-    }
-
-    /// The number that is predicted for a row of prepared columns, or the probability of each class.
-    fn answers_to_prepared(&self, row: &[f64]) -> Vec<f64> {
-        let mut answers = Vec::with_capacity(self.answers_of_a_row());
-        self.algorithm.answers(row, row.len(), &mut answers);
-        answers
     }
 
     /// A sum taken apart around the mean of the training rows; around 0 if the model does not have that.
@@ -112,6 +112,13 @@ impl Body {
         }
         (sign * base, sign * total)
     }
+}
+
+/// The number that is predicted for a row of prepared columns, or the probability of each class.
+fn answers_to_prepared(algorithm: &Algorithm, row: &[f64]) -> Vec<f64> {
+    let mut answers = Vec::new();
+    algorithm.answers(row, row.len(), &mut answers);
+    answers
 }
 
 fn expectations(trees: &[Tree], value: impl Fn(f64) -> f64) -> Result<f64, String> {

@@ -31,11 +31,11 @@ use failure::Outcome;
 use recipe::Recipe;
 
 /// The version of the files that are written.
-pub const FORMAT: &str = "fairway.model/5";
+pub const FORMAT: &str = "fairway.model/6";
 
 /// The versions of the files that are read: whatever was ever written.
-pub const FORMATS: [&str; 5] =
-    ["fairway.model/1", "fairway.model/2", "fairway.model/3", "fairway.model/4", FORMAT];
+pub const FORMATS: [&str; 6] =
+    ["fairway.model/1", "fairway.model/2", "fairway.model/3", "fairway.model/4", "fairway.model/5", FORMAT];
 
 /// A model that can be trusted to be what its maker wrote.
 #[derive(Clone, Debug, PartialEq)]

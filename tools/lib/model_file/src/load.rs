@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use failure::{Failure, IoContext, Outcome};
+use metrics::Kind;
 use recipe::{Recipe, Task, WalkForward};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -102,14 +103,19 @@ impl Model {
         if !are_means || !body.means.iter().all(|mean| mean.is_finite()) {
             return Err("the means do not fit the columns".to_owned());
         }
-        if body.intervals.as_ref().is_some_and(|it| !(it.half_width.is_finite() && it.half_width >= 0.0)) {
+        if body.intervals.as_ref().is_some_and(|it| {
+            !(it.half_width.is_finite() && it.half_width >= 0.0 && it.least.is_none_or(f64::is_finite))
+        }) {
             return Err("the intervals have no width".to_owned());
         }
         let classes = body.target.classes.len();
         if (body.task == Task::Classification) != (classes > 1) || classes == 1 {
             return Err(format!("{classes} classes do not fit its task"));
         }
-        body.algorithm.check(columns, classes)?;
+        if (body.task == Task::Count) != (body.target.kind() == Kind::Count) {
+            return Err("its target does not fit its task".to_owned());
+        }
+        body.algorithm.check(columns, body.target.kind())?;
         let baseline = &body.metrics.baseline;
         let is_baseline = match classes {
             0 => baseline.mean.is_some_and(f64::is_finite) && baseline.shares.is_empty(),
@@ -181,6 +187,17 @@ impl Model {
             && recipe.split == body.split;
         if !is_its {
             return Err("the recipe in it is another one".to_owned());
+        }
+        if let (Some(grid), Some(predictions)) = (&recipe.score_grid, &body.predictions) {
+            let largest = predictions.edges.last().copied().unwrap_or_default();
+            let (low, high) = score_grid::bounds(largest, largest);
+            if !(low..=high).contains(&grid.rho) {
+                return Err(format!(
+                    "[score_grid] rho {} gives some scores a negative probability: where both means are {largest:.3}, the largest that \
+                     is predicted, rho lies between {low:.4} and {high:.4}",
+                    grid.rho
+                ));
+            }
         }
         match (&recipe.split.walk_forward, &body.walk_forward) {
             (Some(walk), Some(walked)) => walked.check(walk, &recipe),

@@ -18,18 +18,21 @@ impl Body {
     pub fn work(&self) -> Work {
         let columns = self.columns() as u64;
         let terms = |terms: u64| Work { predict: columns + terms, explain: columns + terms };
-        match &self.algorithm {
+        match self.algorithm.fitted() {
+            // Its own work is one step; what it holds is none of them.
+            Algorithm::Log1p { .. } => terms(0),
             Algorithm::Mean { .. } | Algorithm::ClassShares { .. } => terms(0),
             Algorithm::Linear { terms: list, .. }
             | Algorithm::Ridge { terms: list, .. }
             | Algorithm::Lasso { terms: list, .. }
-            | Algorithm::ElasticNet { terms: list, .. } => terms(list.len() as u64),
+            | Algorithm::ElasticNet { terms: list, .. }
+            | Algorithm::Poisson { terms: list, .. } => terms(list.len() as u64),
             Algorithm::Logistic { planes, .. } => {
                 terms(planes.iter().map(|plane| plane.terms.len() as u64).sum())
             }
-            Algorithm::RandomForest { trees } | Algorithm::BoostedTrees { trees, .. } => {
-                of_trees(columns, trees)
-            }
+            Algorithm::RandomForest { trees }
+            | Algorithm::BoostedTrees { trees, .. }
+            | Algorithm::PoissonBoosted { trees, .. } => of_trees(columns, trees),
             Algorithm::ClassForest { shares, trees } => {
                 let classes = shares.first().map_or(0, Vec::len) as u64;
                 let Work { predict, explain } = of_trees(columns, trees);

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use failure::{Failure, Outcome};
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 const SIZE: (u32, u32) = (480, 340);
 const SMALL: (u32, u32) = (300, 210);
@@ -143,6 +144,52 @@ pub fn histogram(wanted: &Axes<'_>, bars: &[(f64, f64, f64)]) -> Outcome<String>
             bar
         });
         chart.draw_series(bars).map(|_| ()).map_err(|error| error.to_string())
+    })
+}
+
+/// Shares in cells, the larger the darker, each with its figure in per cent: `shares` row by row from below, `names` of both sides' places,
+/// which count from 0. `darkest` is the share that is drawn with the full colour.
+pub fn heat(x: &str, y: &str, names: &[String], shares: &[f64], darkest: f64) -> Outcome<String> {
+    let places = names.len();
+    let end = places as f64 - 0.5;
+    let wanted = Axes { x, y, x_range: -0.5..end, y_range: -0.5..end };
+    draw(SIZE, |drawing| {
+        let name = |value: &f64| name_of(names, *value);
+        let mut chart = ChartBuilder::on(drawing)
+            .margin(8)
+            .x_label_area_size(42)
+            .y_label_area_size(58)
+            .build_cartesian_2d(wanted.x_range.clone(), wanted.y_range.clone())
+            .map_err(|error| error.to_string())?;
+        chart
+            .configure_mesh()
+            .disable_mesh()
+            .x_desc(wanted.x)
+            .y_desc(wanted.y)
+            .x_labels(2 * places)
+            .y_labels(2 * places)
+            .label_style(("sans-serif", 13))
+            .x_label_formatter(&name)
+            .y_label_formatter(&name)
+            .draw()
+            .map_err(|error| error.to_string())?;
+        let corner = |at: usize| (at as f64 - 0.5, at as f64 + 0.5);
+        let cell = |(at, share): (usize, &f64)| {
+            let ((left, right), (low, high)) = (corner(at % places), corner(at / places));
+            let colour = BLUE.mix((share / darkest).clamp(0.0, 1.0));
+            Rectangle::new([(left, low), (right, high)], colour.filled())
+        };
+        chart.draw_series(shares.iter().enumerate().map(cell)).map_err(|error| error.to_string())?;
+        let figure = |(at, share): (usize, &f64)| {
+            let colour = if *share > 0.6 * darkest { WHITE } else { BLACK };
+            let style =
+                ("sans-serif", 13).into_font().color(&colour).pos(Pos::new(HPos::Center, VPos::Center));
+            Text::new(format!("{:.1}", 100.0 * share), ((at % places) as f64, (at / places) as f64), style)
+        };
+        chart
+            .draw_series(shares.iter().enumerate().map(figure))
+            .map(|_| ())
+            .map_err(|error| error.to_string())
     })
 }
 

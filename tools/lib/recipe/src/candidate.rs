@@ -43,6 +43,13 @@ pub enum Candidate {
         #[serde(default = "one")]
         alpha: Grid,
     },
+    /// The logarithm of a count's mean as a sum of the features (Nelder, Wedderburn, "Generalized Linear Models", 1972): half the
+    /// Poisson deviance, summed over the rows, plus half of `alpha` times the sum of squared coefficients, features as for ridge.
+    Poisson {
+        /// Weight of the penalty, at least 0.
+        #[serde(default = "one")]
+        alpha: Grid,
+    },
     /// The mean of trees, each grown on rows drawn with replacement.
     RandomForest {
         /// How many.
@@ -164,6 +171,7 @@ impl Candidate {
             Candidate::Lasso { .. } => "lasso",
             Candidate::ElasticNet { .. } => "elastic_net",
             Candidate::Logistic { .. } => "logistic",
+            Candidate::Poisson { .. } => "poisson",
             Candidate::RandomForest { .. } => "random_forest",
             Candidate::BoostedTrees { .. } => "boosted_trees",
         }
@@ -172,8 +180,10 @@ impl Candidate {
     /// Whether it can predict what the task asks for.
     pub fn fits(&self, task: Task) -> bool {
         match self {
-            Candidate::Mean {} | Candidate::RandomForest { .. } | Candidate::BoostedTrees { .. } => true,
+            Candidate::Mean {} | Candidate::BoostedTrees { .. } => true,
+            Candidate::RandomForest { .. } => task != Task::Count,
             Candidate::Logistic { .. } => task == Task::Classification,
+            Candidate::Poisson { .. } => task == Task::Count,
             Candidate::Linear { .. }
             | Candidate::Ridge { .. }
             | Candidate::Lasso { .. }
@@ -185,9 +195,10 @@ impl Candidate {
     pub fn settings(&self) -> Vec<(&'static str, &Grid)> {
         match self {
             Candidate::Mean {} | Candidate::Linear { .. } => Vec::new(),
-            Candidate::Ridge { alpha } | Candidate::Lasso { alpha } | Candidate::Logistic { alpha } => {
-                vec![("alpha", alpha)]
-            }
+            Candidate::Ridge { alpha }
+            | Candidate::Lasso { alpha }
+            | Candidate::Logistic { alpha }
+            | Candidate::Poisson { alpha } => vec![("alpha", alpha)],
             Candidate::ElasticNet { alpha, l1_ratio } => vec![("alpha", alpha), ("l1_ratio", l1_ratio)],
             Candidate::RandomForest { trees, max_nodes, min_rows, features } => {
                 vec![
@@ -210,9 +221,10 @@ impl Candidate {
     fn settings_mut(&mut self) -> Vec<&mut Grid> {
         match self {
             Candidate::Mean {} | Candidate::Linear { .. } => Vec::new(),
-            Candidate::Ridge { alpha } | Candidate::Lasso { alpha } | Candidate::Logistic { alpha } => {
-                vec![alpha]
-            }
+            Candidate::Ridge { alpha }
+            | Candidate::Lasso { alpha }
+            | Candidate::Logistic { alpha }
+            | Candidate::Poisson { alpha } => vec![alpha],
             Candidate::ElasticNet { alpha, l1_ratio } => vec![alpha, l1_ratio],
             Candidate::RandomForest { trees, max_nodes, min_rows, features } => {
                 vec![trees, max_nodes, min_rows, features]

@@ -11,6 +11,7 @@ mod period;
 mod prepare;
 mod privacy;
 mod registry;
+mod score_grid;
 mod sections;
 mod split;
 mod text;
@@ -35,6 +36,7 @@ pub use period::{Length, Period};
 pub use prepare::{Encoding, Impute, Prepare, Substitute};
 pub use privacy::Privacy;
 pub use registry::{Registry, check_prefix};
+pub use score_grid::ScoreGrid;
 pub use split::{Split, WalkForward};
 
 /// Raised when `clean` makes other rows of the same input by the same recipe.
@@ -82,6 +84,9 @@ pub struct Recipe {
     /// Which share of the answers a prediction's interval should hold.
     #[serde(default)]
     pub intervals: Option<Intervals>,
+    /// How the counts of two sides become a result.
+    #[serde(default)]
+    pub score_grid: Option<ScoreGrid>,
     /// What a model must keep before it may serve.
     #[serde(default)]
     pub gates: Vec<Gate>,
@@ -214,6 +219,17 @@ pub struct Target {
     /// Whether the order of the classes means something: to be wrong by two of them is worse than by one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ordered: bool,
+    /// What a number is made into before it is fitted; predictions are brought back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transform: Option<Transform>,
+}
+
+/// What a number is made into before it is fitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transform {
+    /// The natural logarithm of 1 + the number, which is above -1.
+    Log1p,
 }
 
 impl Target {
@@ -239,6 +255,8 @@ pub enum Task {
     Regression,
     /// One of several classes, with the probability of each.
     Classification,
+    /// How often something happens: a whole number, 0 or more; what is predicted is its mean.
+    Count,
 }
 
 /// `[training]`: what is done about objects of training data that cannot be read, and how much old rows count.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    About, Candidate, Clean, Column, Features, History, Intervals, Keys, Period, Prepare, Recipe, Split,
-    Target, Training, Validation,
+    About, Candidate, Clean, Column, Features, History, Intervals, Keys, Period, Prepare, Recipe, ScoreGrid,
+    Split, Target, Training, Validation,
 };
 
 #[derive(Deserialize, Serialize)]
@@ -29,6 +29,8 @@ struct Sections {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     intervals: Option<Intervals>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    score_grid: Option<ScoreGrid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     history: Option<History>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     half_life: Option<Period>,
@@ -43,9 +45,9 @@ impl Recipe {
         self.sections().to_string()
     }
 
-    /// The same, where a model has to keep them: its questions have a history, or it is judged by walking forward.
+    /// The same, where a model has to keep them: its questions have a history, it is judged by walking forward, or it makes scores.
     pub fn sections_to_keep(&self) -> Option<Value> {
-        self.is_forecast().then(|| self.sections())
+        (self.is_forecast() || self.score_grid.is_some()).then(|| self.sections())
     }
 
     fn is_forecast(&self) -> bool {
@@ -64,9 +66,10 @@ impl Recipe {
             time: self.keys.time.clone(),
             candidates: self.candidates.clone(),
             intervals: self.intervals,
+            score_grid: self.score_grid.clone(),
             history: self.history.clone(),
             half_life: self.training.half_life.clone(),
-            keys: self.is_forecast().then(|| self.keys.clone()),
+            keys: (self.is_forecast() || self.score_grid.is_some()).then(|| self.keys.clone()),
         };
         // Structs of strings and finite numbers always serialise; a Value's map sorts its keys.
         serde_json::to_value(sections).unwrap_or_default()
@@ -96,6 +99,7 @@ impl Recipe {
             validation,
             candidates: read.candidates,
             intervals: read.intervals,
+            score_grid: read.score_grid,
             gates: Vec::new(),
             drift: crate::Drift::default(),
             registry: crate::Registry::default(),

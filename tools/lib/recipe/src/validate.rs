@@ -33,6 +33,7 @@ impl Recipe {
         self.validation()?;
         self.check_walk()?;
         self.candidates()?;
+        self.check_score_grid()?;
         self.gates()?;
         self.privacy()?;
         self.check_known()?;
@@ -137,8 +138,17 @@ impl Recipe {
 
     fn classes(&self) -> Outcome {
         let target = &self.target;
-        if target.task == Task::Regression && (!target.classes.is_empty() || target.ordered) {
+        if target.task != Task::Classification && (!target.classes.is_empty() || target.ordered) {
             return bad("[target] classes and ordered are for task = \"classification\"");
+        }
+        if target.task != Task::Regression && target.transform.is_some() {
+            return bad("[target] transform is for task = \"regression\"");
+        }
+        if target.task == Task::Count && self.columns[&target.column].kind != Type::Integer {
+            return bad(format!(
+                "[target] task = \"count\": {:?} is a {} (give it type = \"integer\")",
+                target.column, self.columns[&target.column].kind
+            ));
         }
         if target.classes.len() == 1 {
             return bad("[target] classes: there is nothing to choose between fewer than two");
@@ -215,14 +225,16 @@ impl Recipe {
             candidate.check()?;
             let name = candidate.name();
             if !candidate.fits(self.target.task) {
-                return bad(match self.target.task {
-                    Task::Regression => format!("candidate {name:?} is for task = \"classification\""),
-                    Task::Classification => {
-                        format!(
-                            "candidate {name:?} predicts a number; the target is a class (logistic, random_forest and boosted_trees predict classes)"
-                        )
+                let (what, fitting) = match self.target.task {
+                    Task::Regression => {
+                        ("a number", "mean, linear, ridge, lasso, elastic_net, random_forest, boosted_trees")
                     }
-                });
+                    Task::Classification => ("a class", "mean, logistic, random_forest, boosted_trees"),
+                    Task::Count => ("a count", "mean, poisson, boosted_trees"),
+                };
+                return bad(format!(
+                    "candidate {name:?} does not predict {what}, which the target is ({fitting} do)"
+                ));
             }
             if self.candidates[..at].iter().any(|earlier| earlier.name() == name) {
                 return bad(format!(
@@ -237,6 +249,7 @@ impl Recipe {
         let known: Vec<&str> = match self.target.task {
             Task::Regression => metrics::OF_NUMBERS.to_vec(),
             Task::Classification => metrics::OF_CLASSES.to_vec(),
+            Task::Count => metrics::OF_COUNTS.to_vec(),
         };
         for gate in &self.gates {
             let metric = gate.metric.as_str();

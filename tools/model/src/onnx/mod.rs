@@ -205,6 +205,21 @@ impl Maker<'_> {
                 self.graph.apply("Div", &[&sum, &count], Vec::new())
             }
             Algorithm::BoostedTrees { base, trees } => self.sums(&[(*base, trees)]),
+            Algorithm::Poisson { intercept, terms, .. } => {
+                let log_mean = self.planes(&[(*intercept, terms)]);
+                self.graph.apply("Exp", &[&log_mean], Vec::new())
+            }
+            Algorithm::PoissonBoosted { base, trees } => {
+                let log_mean = self.sums(&[(*base, trees)]);
+                self.graph.apply("Exp", &[&log_mean], Vec::new())
+            }
+            Algorithm::Log1p { ratio, of } => {
+                let logarithm = self.number(of);
+                let exponential = self.graph.apply("Exp", &[&logarithm], Vec::new());
+                let (ratio, one) = (self.graph.number(*ratio), self.graph.number(1.0));
+                let scaled = self.graph.apply("Mul", &[&exponential, &ratio], Vec::new());
+                self.graph.apply("Sub", &[&scaled, &one], Vec::new())
+            }
             Algorithm::Mean { value } => self.graph.rows_of(vec![*value], self.like),
             Algorithm::ClassShares { .. }
             | Algorithm::Logistic { .. }

@@ -66,6 +66,7 @@ pub fn body(slope: f64) -> Body {
             description: None,
             classes: Vec::new(),
             ordered: false,
+            counted: false,
         },
         features: vec![
             feature("sg_total", Some("strokes"), -9.5, 9.25),

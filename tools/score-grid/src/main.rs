@@ -1,0 +1,5 @@
+//! See README.md beside this folder.
+
+fn main() -> std::process::ExitCode {
+    cli::start(score_grid_tool::run)
+}
