@@ -63,7 +63,10 @@ fn football_ends_with_forecasts_of_the_last_day() {
             "12,704 of 33 seasons, 51 teams; kick-offs of 5,991",
             "1,890 matches of five seasons",
             "base rates     1.0705  0.2328",
-            "Man City - Aston Villa         71%   19%   10%   1-2",
+            "Man City - Aston Villa         71%   19%   10%   2.3 - 0.9   2-0 (11%)   1-2",
+            "3,780 rows of 5 blocks",
+            "7,616 rows of 28 blocks",
+            "Mohamed Salah                5.5   he got 9",
             "fairway home/football/backtest.html",
             "What to type next",
         ] {
