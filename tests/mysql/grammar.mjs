@@ -17,7 +17,7 @@ const VERSION = 80018;
 const RESERVED = words('intersect manual parallel qualify tablesample external library');
 
 // What has any name, by the grammar. These are what the programs use; one that is added was looked up in the manual.
-const FUNCTIONS = words('avg coalesce connection_id get_lock release_lock substr');
+const FUNCTIONS = words('avg coalesce connection_id get_lock release_lock round substr');
 const VARIABLES = words('autocommit local_infile lock_wait_timeout max_allowed_packet sql_mode wait_timeout');
 const MODES = words('strict_all_tables error_for_division_by_zero no_engine_substitution');
 const COLLATIONS = words('utf8mb4_bin ascii_bin');
