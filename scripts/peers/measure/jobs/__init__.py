@@ -3,6 +3,7 @@
 from . import (
     batch,
     clean,
+    counts,
     extract_csv,
     extract_html,
     extract_json,
@@ -30,11 +31,12 @@ JOBS = {
     "features": features,
     "fit": fit,
     "learn": learn,
+    "counts": counts,
     "serve": serve,
     "batch": batch,
     "quickstart": quickstart,
     "functions": functions,
 }
 
-# They make data of their own, and run one program, which scripts/bench alone builds.
-WITHOUT_GOLF = {"extract-csv", "extract-json", "extract-html"}
+# They make their own data and run one program: scripts/bench builds no other for them.
+WITHOUT_GOLF = {"extract-csv", "extract-json", "extract-html", "counts"}
